@@ -1,0 +1,1 @@
+"""Runs: a script started, followed, stopped and remembered."""

@@ -1,0 +1,61 @@
+"""What a run is asked to do: an Invocation, and the facts about it that are worth remembering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from corpus_backfill_plugin.invocation import Invocation
+from corpus_backfill_plugin.spec.model import Output, Postcondition
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, before it is started. Nothing in it is secret but `invocation`.
+
+    Attributes:
+        command: the command's name, `duration`.
+        spec_source: which source the spec came from (`shipped`, `server`, ...).
+        spec_path: the spec file.
+        spec_hash: sha256 of the spec file, hexadecimal.
+        script_path: absolute path of the script.
+        script_hash: sha256 of the script, hexadecimal.
+        options: what the operator chose, by option name; secrets masked. Values are JSON's.
+        given: names of the options that the operator gave, defaults left out.
+        database: the database's URL without its password, or None.
+        server: absolute path of the server app.
+        server_commit: git commit of the server app, with `+dirty` when it has changes; None without git.
+        interpreter: what runs the script, as shown to people.
+        dry_run: whether the script was asked to change nothing.
+        lock_key: runs with the same key exclude one another; None takes no lock.
+        success_codes: exit codes that mean success.
+        timeout: seconds the run may take, None is no limit.
+        output: what the script's lines mean, from its spec.
+        postcondition: what proves the run, from its spec.
+        verify: the Invocation that counts what is left, None when there is nothing to check.
+        not_checked: why `verify` is None although the spec has a postcondition, else empty.
+        parent: number of the run that this one retries or repeats.
+    """
+
+    invocation: Invocation
+    command: str
+    spec_source: str
+    spec_path: str
+    spec_hash: str
+    script_path: str
+    script_hash: str
+    options: dict[str, Any]
+    given: tuple[str, ...] = ()
+    database: str | None = None
+    server: str
+    server_commit: str | None = None
+    interpreter: str = ""
+    dry_run: bool = False
+    lock_key: str | None = None
+    success_codes: tuple[int, ...] = (0,)
+    timeout: float | None = None
+    output: Output | None = None
+    postcondition: Postcondition | None = None
+    verify: Invocation | None = None
+    not_checked: str = ""
+    parent: int | None = None

@@ -1,0 +1,197 @@
+"""The spec's vocabulary as types: the one declaration that checks, JSON Schema and docs follow from.
+
+A spec file is TOML with kebab-case keys; `Script` is its whole. Types, ranges and patterns of single
+values stand here; what concerns several keys at once is in `checks`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+Scalar: TypeAlias = str | int | float | bool
+"""A single value in a spec."""
+
+NAME_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*\Z"
+FLAG_PATTERN = r"^--?[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
+ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\Z"
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+\Z"
+
+Name = Annotated[
+    str, Meta(pattern=NAME_PATTERN, max_length=64, description="lower case words joined by dashes")
+]
+Flag = Annotated[str, Meta(pattern=FLAG_PATTERN, description="an option as the script spells it")]
+EnvName = Annotated[str, Meta(pattern=ENV_PATTERN, description="the name of an environment variable")]
+Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, description="for example 90s, 12h or 1h30m")]
+ExitStatus = Annotated[int, Meta(ge=0, le=255)]
+Word = Annotated[str, Meta(min_length=1)]
+
+ValueType = Literal["str", "int", "float", "bool", "count", "path", "date", "datetime", "duration", "uuid"]
+Effect = Literal["read", "write", "destructive"]
+Role = Literal["dry-run", "limit", "retry-items"]
+Rule = Literal["at-most-one", "exactly-one", "at-least-one", "all-or-none"]
+CommonOption = Literal["database-url", "dry-run", "limit"]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """A TOML table of a spec: frozen, kebab-case, an unknown key is a fault."""
+
+
+class _Parameter(_Table, frozen=True, kw_only=True):
+    """What options and arguments have in common."""
+
+    name: Annotated[Name, Meta(description="without dashes; the operator types --name")]
+    metavar: Annotated[Word, Meta(description="placeholder for the value in help")] | None = None
+    help: Annotated[str, Meta(description="what it is for, one or two sentences")] = ""
+    hidden: Annotated[bool, Meta(description="leave it out of help and completion")] = False
+    deprecated: Annotated[bool | str, Meta(description="warn when used; a text says what to use")] = False
+    type: Annotated[ValueType, Meta(description="what a value must look like; sent as it was typed")] = "str"
+    choices: Annotated[tuple[Scalar, ...], Meta(description="the values allowed, typed like `type`")] = ()
+    ignore_case: Annotated[bool, Meta(description="choices match in any case")] = False
+    suggestions: Annotated[tuple[str, ...], Meta(description="values offered by completion only")] = ()
+    default: Annotated[
+        Scalar | tuple[Scalar, ...] | None, Meta(description="sent when the operator gives no value")
+    ] = None
+    default_note: Annotated[str, Meta(description="what the script itself does without a value")] = ""
+    required: Annotated[bool, Meta(description="the operator must give it")] = False
+    min: Annotated[int | float | str | None, Meta(description="smallest value allowed, inclusive")] = None
+    max: Annotated[int | float | str | None, Meta(description="largest value allowed, inclusive")] = None
+    regex: Annotated[Word, Meta(description="must match the whole value")] | None = None
+    regex_help: Annotated[str, Meta(description="what the regex asks for, in words")] = ""
+    max_length: Annotated[int, Meta(ge=1, description="characters at the most")] | None = None
+    exists: Annotated[bool, Meta(description="a path must exist on this machine")] = False
+    envvar: Annotated[
+        EnvName | tuple[EnvName, ...] | None, Meta(description="read from the operator's environment")
+    ] = None
+    nargs: Annotated[int, Meta(ge=2, description="how many values it takes each time")] | None = None
+    min_items: Annotated[int, Meta(ge=1, description="how often it must be given at least")] | None = None
+    max_items: Annotated[int, Meta(ge=1, description="how often it may be given")] | None = None
+    requires: Annotated[tuple[Name, ...], Meta(description="options that must be given with it")] = ()
+    required_if: Annotated[
+        dict[str, Scalar], Meta(description="required when the named option has this value")
+    ] = {}
+
+
+class Option(_Parameter, frozen=True, kw_only=True):
+    """One `[[option]]`: a switch of the command, and how the script is told of it."""
+
+    short: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]\Z", description="one letter")] | None = None
+    aliases: Annotated[tuple[Name, ...], Meta(description="further names the operator may type")] = ()
+    flag: Annotated[Flag, Meta(description="the script's own spelling; default -- and the name")] | None = (
+        None
+    )
+    pass_env: Annotated[EnvName, Meta(description="hand the value over in this variable")] | None = None
+    pass_stdin: Annotated[bool, Meta(description="hand the value over on standard input")] = False
+    secret: Annotated[
+        bool | Literal["url"], Meta(description="masked everywhere; 'url' masks the password alone")
+    ] = False
+    negate: Annotated[Flag, Meta(description="the flag that turns a bool off, like --no-x")] | None = None
+    multiple: Annotated[
+        Literal["repeat", "spread", "join"] | None,
+        Meta(description="--x a --x b, --x a b, or --x a,b for the script"),
+    ] = None
+    separator: Annotated[str, Meta(min_length=1, description="between the values of 'join'")] | None = None
+    value_optional: Annotated[bool, Meta(description="may stand alone, without a value")] = False
+    role: Annotated[Role | None, Meta(description="what the switch means to plans and retries")] = None
+
+    @property
+    def script_flag(self) -> str:
+        """The word that the script knows this option by."""
+        return self.flag or f"--{self.name}"
+
+
+class Argument(_Parameter, frozen=True, kw_only=True):
+    """One `[[argument]]`: a positional value, sent last after `--`."""
+
+    multiple: Annotated[bool, Meta(description="takes any number of values; only the last may")] = False
+
+
+class Group(_Table, frozen=True, kw_only=True):
+    """One `[[group]]`: how several options stand to one another."""
+
+    members: Annotated[tuple[Name, ...], Meta(min_length=2, description="names of options")]
+    rule: Annotated[Rule, Meta(description="how many of them may be given")]
+    title: Annotated[str, Meta(description="how help calls the group")] = ""
+
+
+class Output(_Table, frozen=True, kw_only=True):
+    """`[output]`: what the lines that a script prints mean. Patterns are regular expressions."""
+
+    progress: Annotated[Word, Meta(description="pattern with groups done, total, rate; or 'tqdm'")] | None = (
+        None
+    )
+    failed: Annotated[Word, Meta(description="pattern with groups item and reason")] | None = None
+    result: Annotated[tuple[Word, ...], Meta(description="patterns whose named groups are counts")] = ()
+
+
+class Postcondition(_Table, frozen=True, kw_only=True):
+    """`[postcondition]`: what proves that a run did its work."""
+
+    run: Annotated[
+        tuple[str, ...], Meta(description="arguments that make the script count what is left")
+    ] = ()
+    expect: Annotated[dict[str, int], Meta(description="counts that must come out, like pending = 0")] = {}
+    max_failed: Annotated[int, Meta(ge=0, description="failures that still count as success")] | None = None
+    skip_if_given: Annotated[
+        tuple[Name, ...], Meta(description="options that make the check meaningless")
+    ] = ()
+    timeout: Annotated[Duration, Meta(description="how long the count may take")] = "10m"
+
+
+class Script(_Table, frozen=True, kw_only=True):
+    """A whole spec file: one script of the server's backfill folder, as a command."""
+
+    spec_version: Annotated[Literal[1], Meta(description="always 1, and first")]
+    script: Annotated[Word, Meta(description="a bare file name inside the backfill folder")]
+    short_help: Annotated[str, Meta(description="the line in the list of commands")] = ""
+    help: Annotated[str, Meta(description="the text of --help; default short-help")] = ""
+    examples: Annotated[tuple[Word, ...], Meta(description="command lines without the program's name")] = ()
+    hidden: Annotated[bool, Meta(description="leave the command out of lists")] = False
+    deprecated: Annotated[bool | str, Meta(description="warn at each use; a text says what to use")] = False
+    common: Annotated[
+        tuple[CommonOption, ...], Meta(description="the common options that the script understands")
+    ] = ("database-url", "dry-run", "limit")
+    fixed_args: Annotated[tuple[str, ...], Meta(description="words always sent, first")] = ()
+    subcommand: Annotated[Word, Meta(description="a subcommand of the script")] | None = None
+    effect: Annotated[Effect, Meta(description="'destructive' asks before it runs")] = "write"
+    lock: Annotated[bool, Meta(description="one run at a time on a server and database")] = True
+    success_codes: Annotated[
+        tuple[ExitStatus, ...], Meta(min_length=1, description="exit codes that mean success")
+    ] = (0,)
+    timeout: Annotated[Duration, Meta(description="how long a run may take")] | None = None
+    env: Annotated[dict[str, str], Meta(description="constants in the script's environment")] = {}
+    option: Annotated[
+        tuple[Option, ...], Meta(description="options, in the order of help and of sending")
+    ] = ()
+    argument: Annotated[tuple[Argument, ...], Meta(description="positional arguments")] = ()
+    group: Annotated[tuple[Group, ...], Meta(description="rules between options")] = ()
+    output: Annotated[Output | None, Meta(description="what the script's lines mean")] = None
+    postcondition: Annotated[Postcondition | None, Meta(description="what proves a run")] = None
+
+
+COMMON_OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="database-url",
+        short="d",
+        metavar="URL",
+        envvar="DATABASE_URL",
+        pass_env="DATABASE_URL",  # noqa: S106 - a variable's name
+        secret="url",  # noqa: S106 - how it is masked
+        help="Database to work on; reaches the script as DATABASE_URL only.",
+    ),
+    Option(name="dry-run", type="bool", role="dry-run", help="Show what would be done; change nothing."),
+    Option(name="limit", type="int", min=1, metavar="N", role="limit", help="Work on N records at the most."),
+)
+"""The options that every script is expected to understand unless its spec says otherwise."""
+
+
+def effective_options(script: Script) -> tuple[Option, ...]:
+    """Return the options of `script` in the order of help and of sending: common ones first.
+
+    A common option applies when `common` names it and no option of the file has its name.
+    """
+    own = {option.name for option in script.option}
+    common = tuple(o for o in COMMON_OPTIONS if o.name in script.common and o.name not in own)
+    return common + script.option
