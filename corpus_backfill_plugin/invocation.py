@@ -5,9 +5,12 @@ Everything here is pure. A preview and a run take the same `Invocation`, so that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
