@@ -1,0 +1,1 @@
+"""The operator's CLI of the Corpus server, on plain Click."""
