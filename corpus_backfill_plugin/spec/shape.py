@@ -1,0 +1,254 @@
+"""Whether parsed TOML has the shape that the model declares: every misfit at once, in words of its author.
+
+msgspec stops at the first fault and speaks of types. Here each key is held against its declared type
+alone, and what does not fit is left out, so that the rest can still be judged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.spec import model
+from corpus_backfill_plugin.spec.fault import Finding, KeyPath
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+_SHOWN = 60
+"""Characters of a wrong value that a message repeats at the most."""
+
+_PATTERNS = {
+    meta.pattern: meta.description
+    for alias in (model.Name, model.Flag, model.EnvName, model.Duration)
+    for meta in alias.__metadata__  # type: ignore[attr-defined]  # the aliases are Annotated
+}
+_PATTERNS[r"^[A-Za-z0-9]\Z"] = "one letter or digit, without a dash"
+
+_STAND_IN: dict[str, Any] = {
+    "spec_version": 1,
+    "script": "script.py",
+    "members": (),
+    "rule": "at-most-one",
+}
+
+
+def quoted(value: object) -> str:
+    """Return `value` as a TOML author would write it, on one line and not too long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        text = one_line(value[: _SHOWN + 1])
+        return f"'{text}'" if len(value) <= _SHOWN else f"'{text[:_SHOWN]}...'"
+    text = one_line(str(value)) if isinstance(value, int | float) else kind(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    """Return `did you mean 'x'?` for the nearest of `known`, or the known ones when none is near."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known are {', '.join(known)}" if known else ""
+
+
+def kind(value: object) -> str:
+    """Return what sort of TOML value this is, in words."""
+    for types, words in _KINDS:
+        if isinstance(value, types):
+            return words
+    return "a value of another kind"
+
+
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a number with a decimal point"),
+    (str, "text"),
+    ((dt.datetime, dt.date, dt.time), "a date or time without quotes"),
+    ((list, tuple), "a list"),
+    (dict, "a table"),
+)
+
+
+def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Finding]]:
+    """Return `raw` as a `table`, and every misfit.
+
+    Keys that don't fit are left out of the result; a required one is replaced by a stand-in. So with
+    findings the result serves further checks only.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(table)}
+    findings: list[Finding] = []
+    kept: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in fields:
+            near = did_you_mean(key, tuple(fields))
+            findings.append(Finding((key,), "unknown key", near))
+            continue
+        kept_value, found = _fit_field(value, fields[key].type)
+        findings += [finding.under(key) for finding in found]
+        if kept_value is not msgspec.UNSET:
+            kept[fields[key].name] = kept_value
+    for key, field in fields.items():
+        if field.required and key not in raw:
+            findings.append(Finding((key,), "missing, and required", f"add {key} = {_EXAMPLES[key]}"))
+        if field.required and field.name not in kept:
+            kept[field.name] = _STAND_IN.get(field.name, f"?{id(raw)}")
+    return table(**kept), findings
+
+
+_EXAMPLES = {
+    "spec-version": "1",
+    "script": "'name.py'",
+    "name": "'the-name'",
+    "members": "['one-option', 'another']",
+    "rule": "'at-most-one'",
+}
+
+
+def _fit_field(value: object, declared: Any) -> tuple[Any, list[Finding]]:  # noqa: ANN401 - a type form
+    """Return the converted value (UNSET when it does not fit) and what is wrong with it."""
+    info = _plain(inspect.type_info(declared))
+    if isinstance(info, inspect.VarTupleType) and isinstance(_plain(info.item_type), inspect.StructType):
+        return _fit_tables(value, _plain(info.item_type).cls)
+    if isinstance(info, inspect.UnionType):
+        structs = [t for t in map(_plain, info.types) if isinstance(t, inspect.StructType)]
+        if structs and isinstance(value, dict):
+            return fit(value, structs[0].cls)
+    found = list(_misfits(value, info))
+    if found:
+        return msgspec.UNSET, found
+    try:
+        return msgspec.convert(value, declared), []
+    except msgspec.ValidationError:
+        return msgspec.UNSET, [Finding((), f"expected {_words(info)}, got {kind(value)}")]
+
+
+def _fit_tables(value: object, table: type[_Struct]) -> tuple[Any, list[Finding]]:
+    if not isinstance(value, list):
+        name = table.__name__.lower()
+        return msgspec.UNSET, [Finding((), f"expected tables, got {kind(value)}", f"write [[{name}]]")]
+    fitted, findings = [], []
+    for position, item in enumerate(value):
+        if not isinstance(item, dict):
+            findings.append(Finding((position,), f"expected a table, got {kind(item)}"))
+            item = {}  # noqa: PLW2901 - keeps the positions of those that follow
+            fitted.append(fit(item, table)[0])
+            continue
+        one, found = fit(item, table)
+        fitted.append(one)
+        findings += [finding.under(position) for finding in found]
+    return tuple(fitted), findings
+
+
+def _plain(info: inspect.Type) -> Any:  # noqa: ANN401 - one of msgspec's type descriptions
+    """Return the type itself, without the metadata around it, and without None where it may be left out."""
+    while isinstance(info, inspect.Metadata):
+        info = info.type
+    if isinstance(info, inspect.UnionType):
+        types = [t for t in map(_plain, info.types) if not isinstance(t, inspect.NoneType)]
+        return types[0] if len(types) == 1 else inspect.UnionType(tuple(types))
+    return info
+
+
+def _misfits(value: object, info: Any) -> Iterator[Finding]:  # noqa: ANN401 - one of msgspec's type descriptions
+    judge = _JUDGES.get(type(info))
+    accepts, words = _ACCEPTS[type(info)]
+    if isinstance(info, inspect.UnionType):
+        yield from _union_misfits(value, info)
+    elif not isinstance(value, accepts) or (isinstance(value, bool) and bool not in accepts):
+        yield Finding((), f"expected {words}, got {kind(value)}", _respell(value, words))
+    elif judge:
+        yield from judge(value, info)
+
+
+def _union_misfits(value: object, info: inspect.UnionType) -> Iterator[Finding]:
+    for option in info.types:
+        accepts, _ = _ACCEPTS[type(option)]
+        if isinstance(value, accepts) and (not isinstance(value, bool) or bool in accepts):
+            yield from _misfits(value, option)
+            return
+    yield Finding((), f"expected {_words(info)}, got {kind(value)}", _respell(value, _words(info)))
+
+
+def _words(info: Any) -> str:  # noqa: ANN401 - one of msgspec's type descriptions
+    if not isinstance(info, inspect.UnionType):
+        return _ACCEPTS[type(info)][1]
+    words = dict.fromkeys(_ACCEPTS[type(option)][1] for option in info.types)
+    return " or ".join(words)
+
+
+def _respell(value: object, wanted: str) -> str:
+    if isinstance(value, str) and wanted == "a whole number" and re.fullmatch(r"[+-]?[0-9]+", value):
+        return f"write {value} without quotes"
+    if isinstance(value, str) and wanted == "true or false" and value.lower() in {"true", "false"}:
+        return f"write {value.lower()} without quotes"
+    if isinstance(value, str) and wanted == "a list":
+        return f"put it in brackets: [{quoted(value)}]"
+    if not isinstance(value, str | list | dict) and wanted.startswith("text"):
+        return "put it in quotes"
+    return ""
+
+
+def _judge_text(value: str, info: inspect.StrType) -> Iterator[Finding]:
+    if info.min_length and len(value) < info.min_length:
+        yield Finding((), "must not be empty")
+    elif info.max_length and len(value) > info.max_length:
+        yield Finding((), f"{len(value)} characters, {info.max_length} at the most")
+    elif info.pattern and not re.search(info.pattern, value):
+        yield Finding((), f"{quoted(value)} is not {_PATTERNS[info.pattern]}")
+
+
+def _judge_number(value: float, info: inspect.IntType) -> Iterator[Finding]:
+    if info.ge is not None and value < info.ge:
+        yield Finding((), f"{quoted(value)} is less than {info.ge}")
+    elif info.le is not None and value > info.le:
+        yield Finding((), f"{quoted(value)} is more than {info.le}")
+
+
+def _judge_literal(value: object, info: inspect.LiteralType) -> Iterator[Finding]:
+    if value not in info.values:
+        known = ", ".join(quoted(v) for v in info.values)
+        near = difflib.get_close_matches(str(value), [str(v) for v in info.values], n=1)
+        mend = f"did you mean '{near[0]}'?" if near else ""
+        few = "is not" if len(info.values) == 1 else "is not one of"
+        yield Finding((), f"{quoted(value)} {few} {known}", mend)
+
+
+def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Finding]:
+    if info.min_length and len(value) < info.min_length:
+        yield Finding((), f"needs {info.min_length} items at least, has {len(value)}")
+    item_type = _plain(info.item_type)
+    for position, item in enumerate(value):
+        yield from (found.under(position) for found in _misfits(item, item_type))
+
+
+def _judge_table(value: dict[str, Any], info: inspect.DictType) -> Iterator[Finding]:
+    for key, item in value.items():
+        yield from (found.under(key) for found in _misfits(item, _plain(info.value_type)))
+
+
+_ACCEPTS: dict[type, tuple[tuple[type, ...], str]] = {
+    inspect.StrType: ((str,), "text"),
+    inspect.IntType: ((int,), "a whole number"),
+    inspect.FloatType: ((int, float), "a number"),
+    inspect.BoolType: ((bool,), "true or false"),
+    inspect.LiteralType: ((str, int), "text"),
+    inspect.VarTupleType: ((list,), "a list"),
+    inspect.DictType: ((dict,), "a table"),
+    inspect.StructType: ((dict,), "a table"),
+    inspect.UnionType: ((object,), "a value"),
+}
+_JUDGES: dict[type, Callable[[Any, Any], Iterator[Finding]]] = {
+    inspect.StrType: _judge_text,
+    inspect.IntType: _judge_number,
+    inspect.LiteralType: _judge_literal,
+    inspect.VarTupleType: _judge_list,
+    inspect.DictType: _judge_table,
+}
