@@ -1,0 +1,108 @@
+r"""A stream of bytes, in chunks of any size, as lines.
+
+A line ends at ``\n``, ``\r`` or ``\r\n``: progress bars redraw themselves with a bare ``\r``, and each
+redraw is a line of its own here. Only the first `MAX_LINE` bytes of a line are kept, so that a line of
+ten megabytes costs no memory; patterns see no more than that.
+
+Most lines of a script mean nothing to anybody. `LineSplitter` can therefore be told which literal bytes
+a line must contain to matter; then whole chunks are passed over by `bytes.find`, at memory speed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_LINE = 4096
+"""Bytes of a line that are looked at."""
+
+_END = re.compile(rb"\r\n?|\n")
+
+
+class LineSplitter:
+    """Splits one stream; keep one instance per stream.
+
+    Any chunking of the same bytes gives the same lines, except that a line is given as soon as its end
+    is seen: a ``\\n`` that follows a ``\\r`` in the next chunk is then passed over.
+
+    Args:
+        needles: give only lines whose first `MAX_LINE` bytes contain one of these; None gives all.
+    """
+
+    def __init__(self, needles: tuple[bytes, ...] | None = None) -> None:
+        self._needles = needles
+        self._open = b""
+        self._after_cr = False
+
+    def feed(self, data: bytes) -> list[str]:
+        """Return the lines that `data` completes, without their ends."""
+        if self._after_cr and data:
+            self._after_cr = False
+            if data.startswith(b"\n"):
+                data = data[1:]
+        if not data:
+            return []
+        newline = data.rfind(b"\n")
+        last = max(newline, data.rfind(b"\r", max(newline, 0)))
+        if last < 0:
+            self._extend(data)
+            return []
+        self._after_cr = data.endswith(b"\r")
+        found: list[bytes] = []
+        start = 0
+        if self._open and (first := _END.search(data)) is not None:
+            self._extend(data[: min(first.start(), MAX_LINE)])
+            if self._wanted(self._open):
+                found.append(self._open)
+            start = first.end()
+        self._open = data[last + 1 : last + 1 + MAX_LINE]
+        found.extend(self._within(data, start, last + 1))
+        return [line.decode("utf-8", "replace") for line in found]
+
+    def close(self) -> list[str]:
+        """Return the last line if the stream ended without an end of line."""
+        line, self._open = self._open, b""
+        return [line.decode("utf-8", "replace")] if line and self._wanted(line) else []
+
+    def _extend(self, data: bytes) -> None:
+        room = MAX_LINE - len(self._open)
+        if room > 0:
+            self._open += data[:room]
+
+    def _wanted(self, line: bytes) -> bool:
+        return self._needles is None or any(needle in line for needle in self._needles)
+
+    def _within(self, data: bytes, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the lines, cut to `MAX_LINE`, that lie whole between `start` and `stop`."""
+        if self._needles is None:
+            while start < stop:
+                end = _END.search(data, start, stop)
+                if end is None:  # cannot be: stop stands behind an end of line
+                    return
+                yield data[start : min(end.start(), start + MAX_LINE)]
+                start = end.end()
+            return
+        # The next place of each needle; the nearest one decides which line is looked at next.
+        places = {needle: data.find(needle, start, stop) for needle in self._needles}
+        while True:
+            places = {
+                needle: place if place >= start else data.find(needle, start, stop)
+                for needle, place in places.items()
+                if place >= 0
+            }
+            hits = [place for place in places.values() if place >= 0]
+            if not hits:
+                return
+            hit = min(hits)
+            newline = data.rfind(b"\n", start, hit)
+            begin = max(newline, data.rfind(b"\r", max(newline, start), hit), start - 1) + 1
+            end = _END.search(data, hit, stop)
+            if end is None:
+                return
+            line = data[begin : min(end.start(), begin + MAX_LINE)]
+            if self._wanted(line):
+                yield line
+            start = end.end()

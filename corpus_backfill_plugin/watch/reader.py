@@ -1,0 +1,127 @@
+"""Both streams of a run, read for progress, results and failures, and passed on to be shown.
+
+Following a run must cost the same with and without this, so nothing is done per line unless the line has
+to be looked at: each pattern's required literal is searched for in whole chunks, and only lines that
+contain one are split off, decoded and tried. Of many progress lines in one chunk, all of the same moment,
+only the last count.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from corpus_backfill_plugin.watch import progress, tqdm_bars
+from corpus_backfill_plugin.watch.lines import LineSplitter
+from corpus_backfill_plugin.watch.literals import required_literal
+from corpus_backfill_plugin.watch.protocol import ProtocolFilter
+from corpus_backfill_plugin.watch.results import Results, add_counts, add_failures
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.model import Output
+
+Stream: TypeAlias = Literal["stdout", "stderr"]
+"""The two streams of a script, by name."""
+
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
+
+TQDM = "tqdm"
+"""What a spec says instead of a pattern when the script draws with tqdm."""
+
+MAX_BARS = 64
+"""Drawings of tqdm's in one chunk that are looked at, from the last backwards."""
+
+
+class _Pattern:
+    """A pattern of a spec, with what a line must contain to be worth trying."""
+
+    def __init__(self, text: str) -> None:
+        self.regex = re.compile(text)
+        self.literal = required_literal(self.regex)
+
+    def search(self, line: str) -> re.Match[str] | None:
+        return self.regex.search(line) if self.literal in line else None
+
+
+class Watcher:
+    """Reads what a run prints, stream by stream, chunk by chunk.
+
+    Args:
+        output: what the script's lines mean; None knows the line protocol alone.
+
+    Attributes:
+        progress: how far the run is; None until it said so.
+        results: counts and failures so far.
+    """
+
+    def __init__(self, output: Output | None) -> None:
+        self.progress: progress.Progress | None = None
+        self.results = Results()
+        said = output.progress if output else None
+        self._tqdm = said == TQDM
+        self._progress = _Pattern(said) if said and not self._tqdm else None
+        self._failed = _Pattern(output.failed) if output and output.failed else None
+        self._results = tuple(map(_Pattern, output.result)) if output else ()
+        self._bars = tqdm_bars.Bars()
+        self._exact = False
+        self._filters = {stream: ProtocolFilter() for stream in STREAMS}
+        needles = self._needles()
+        self._lines = {} if needles == () else {stream: LineSplitter(needles) for stream in STREAMS}
+
+    def feed(self, stream: Stream, data: bytes, now: float) -> bytes:
+        """Take in `data` of `stream`, read at `now` (seconds, monotonic), and return what is to be shown.
+
+        That is `data` itself, byte for byte, without lines of the protocol.
+        """
+        shown, update = self._filters[stream].feed(data)
+        self._take(stream, shown, update, now)
+        return shown
+
+    def close(self, stream: Stream, now: float) -> bytes:
+        """Take in the end of `stream`, an unfinished last line with it, and return what is still to be shown."""
+        shown, update = self._filters[stream].close()
+        self._take(stream, shown, update, now)
+        if self._lines:
+            self._read(self._lines[stream].close(), now)
+        return shown
+
+    def _take(self, stream: Stream, shown: bytes, update: progress.Update | None, now: float) -> None:
+        if update is not None:  # who speaks the protocol means it: patterns no longer count
+            self._exact = True
+            self.progress = progress.advance(self.progress, update, now)
+        if self._lines and shown and (lines := self._lines[stream].feed(shown)):
+            self._read(lines, now)
+
+    def _read(self, lines: list[str], now: float) -> None:
+        if not self._exact:
+            self._read_progress(lines, now)
+        if self._failed:
+            found = [match for line in lines if (match := self._failed.search(line))]
+            self.results = add_failures(self.results, found)
+        for line in lines if self._results else ():
+            for pattern in self._results:
+                match = pattern.search(line)
+                if match is not None:
+                    self.results = add_counts(self.results, match)
+
+    def _read_progress(self, lines: list[str], now: float) -> None:
+        if self._progress is not None:
+            for line in reversed(lines):
+                if self._progress.literal in line:
+                    update = progress.from_pattern(self._progress.regex, line)
+                    if update is not None:
+                        self.progress = progress.advance(self.progress, update, now)
+                        return
+        elif self._tqdm:
+            for line in [line for line in lines if tqdm_bars.NEEDLE in line][-MAX_BARS:]:
+                bar = tqdm_bars.read(line)
+                if bar is not None:
+                    self._bars, update = tqdm_bars.choose(self._bars, bar)
+                    if update is not None:
+                        self.progress = progress.advance(self.progress, update, now)
+
+    def _needles(self) -> tuple[bytes, ...] | None:
+        """Return what a line must contain one of to be looked at; None for every line, () for none."""
+        patterns = [*(p for p in (self._progress, self._failed) if p), *self._results]
+        literals = {pattern.literal for pattern in patterns} | ({tqdm_bars.NEEDLE} if self._tqdm else set())
+        return None if "" in literals else tuple(sorted(literal.encode() for literal in literals))
