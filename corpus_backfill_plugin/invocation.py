@@ -5,19 +5,25 @@ Everything here is pure. A preview and a run take the same `Invocation`, so that
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin.masking import Secret, url_secrets
+from corpus_backfill_plugin.spec.selection import Selection, Value, given_options
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from corpus_backfill_plugin.spec.model import Option, Script
 
-class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A text that must not be seen, and what stands in its place."""
+DROPPED = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
+"""They name the CLI's own environment; in the script they would shadow the server's."""
 
-    value: str
-    shown_as: str = "***"
+NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+"""What argparse takes for a value although it begins with a dash (its `_negative_number_matcher`)."""
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +38,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
         dropped: variables of the caller's that the script must not see.
         stdin: text for the script's standard input; None is an empty input.
         secrets: what to mask wherever something is shown or stored.
+        secret_names: variables of `environ` whose value is never shown, password in it or not.
     """
 
     program: tuple[str, ...]
@@ -39,9 +46,10 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     arguments: tuple[str, ...]
     folder: str
     environ: dict[str, str]
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = DROPPED
     stdin: str | None = None
     secrets: tuple[Secret, ...] = ()
+    secret_names: tuple[str, ...] = ()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -51,3 +59,160 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
         """Return the script's environment, made from that of the `caller`."""
         return {k: v for k, v in caller.items() if k not in self.dropped} | self.environ
+
+
+class UnsendableError(ValueError):
+    """A value that no argument list can carry to the script as it is."""
+
+
+def invocation(script: Script, selection: Selection, *, folder: str, program: Iterable[str]) -> Invocation:
+    """Return how `script` is run with the values of `selection`.
+
+    Args:
+        script: the declaration.
+        selection: what the operator chose; it keeps the rules of the spec.
+        folder: absolute path of the server app.
+        program: the words that run a Python script there.
+
+    Raises:
+        UnsendableError: a value can't be handed over; the message says which and why.
+    """
+    # The folder's name is the server app's convention, see `server.SCRIPTS_FOLDER`.
+    return Invocation(
+        program=tuple(program),
+        script=f"backfill/{script.script}",
+        arguments=arguments(script, selection),
+        folder=folder,
+        environ=script.env | _passed_by_env(script, selection) | {"PYTHONUNBUFFERED": "1"},
+        stdin=_passed_by_stdin(script, selection),
+        secrets=tuple(_secrets(script, selection)),
+        secret_names=tuple(o.pass_env for o in given_options(script, selection) if o.secret and o.pass_env),
+    )
+
+
+def arguments(script: Script, selection: Selection) -> tuple[str, ...]:
+    """Return the script's argument list: fixed words, options in the order of the spec, `--`, arguments."""
+    before: list[str] = []
+    after: list[str] = []
+    for option in given_options(script, selection):
+        if option.pass_env or option.pass_stdin:
+            continue
+        words = option_words(option, selection.values[option.name])
+        (before if option.before_subcommand else after).extend(words)
+    subcommand = (script.subcommand,) if script.subcommand else ()
+    return (*script.fixed_args, *before, *subcommand, *after, *_positionals(script, selection))
+
+
+def option_words(option: Option, value: Value) -> list[str]:
+    """Return the words that tell the script of one option's `value`.
+
+    Raises:
+        UnsendableError: several values at once, one of which argparse would take for an option.
+    """
+    if option.type == "bool":
+        spelling = option.script_flag if value else option.negate
+        return [spelling] if spelling else []
+    if option.type == "count":
+        return [option.script_flag] * int(str(value))
+    if option.multiple is None:
+        return _one_occurrence(option, value)
+    return _occurrences(option, value if isinstance(value, list) else [value])
+
+
+def _occurrences(option: Option, values: list[Value]) -> list[str]:
+    if option.multiple == "repeat":
+        return [word for item in values for word in _one_occurrence(option, item)]
+    if not values:
+        return []
+    if option.multiple == "spread":
+        return _several(option, values)
+    return _pair(option.script_flag, (option.separator or ",").join(map(str, values)))
+
+
+def _one_occurrence(option: Option, value: Value) -> list[str]:
+    if isinstance(value, list):
+        return _several(option, value)
+    return [option.script_flag] if value is True else _pair(option.script_flag, str(value))
+
+
+def _pair(flag: str, value: str) -> list[str]:
+    # argparse refuses a value that begins with a dash as a word of its own, and takes it in one word.
+    if not value.startswith("-"):
+        return [flag, value]
+    return [f"{flag}{value}"] if re.fullmatch(r"-[^-]", flag) else [f"{flag}={value}"]
+
+
+def _several(option: Option, values: list[Value]) -> list[str]:
+    texts = [str(value) for value in values]
+    for text in texts:
+        if text.startswith("-") and not NEGATIVE_NUMBER.fullmatch(text):
+            raise UnsendableError(
+                f"--{option.name}: a value that begins with a dash can't be sent among several after one flag"
+            )
+    return [option.script_flag, *texts]
+
+
+def _positionals(script: Script, selection: Selection) -> list[str]:
+    words: list[str] = []
+    for argument in script.argument:
+        if argument.name in selection.values:
+            value = selection.values[argument.name]
+            words.extend(str(item) for item in (value if isinstance(value, list) else [value]))
+    if "--" in words:
+        # argparse up to 3.12 removes one of them from each positional; no spelling survives that.
+        raise UnsendableError("an argument can't be just two dashes")
+    return ["--", *words] if words else []
+
+
+def _passed_by_env(script: Script, selection: Selection) -> dict[str, str]:
+    return {
+        option.pass_env: _as_text(option, selection.values[option.name])
+        for option in given_options(script, selection)
+        if option.pass_env
+    }
+
+
+def _passed_by_stdin(script: Script, selection: Selection) -> str | None:
+    for option in given_options(script, selection):
+        if option.pass_stdin:
+            return _as_text(option, selection.values[option.name])
+    return None
+
+
+def _as_text(option: Option, value: Value) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list):
+        return (option.separator or ",").join(map(str, value))
+    return str(value)
+
+
+def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
+    for option in given_options(script, selection):
+        if option.secret:
+            value = selection.values[option.name]
+            for text in map(str, value if isinstance(value, list) else [value]):
+                if option.secret == "url":  # noqa: S105 - the kind of masking, not a password
+                    yield from url_secrets(text)
+                elif text:
+                    yield Secret(value=text)
+
+
+def shell_form(invocation: Invocation) -> str:
+    """Return lines that do the same when pasted into a shell.
+
+    Variables that hold a secret stand there by name alone: the lines take them from the shell's own
+    environment, and stop when it has none.
+    """
+    exports = [
+        f'{name}="${{{name}:?}}"' if name in invocation.secret_names else f"{name}={shlex.quote(value)}"
+        for name, value in sorted(invocation.environ.items())
+    ]
+    steps = [
+        f"cd {shlex.quote(invocation.folder)}",
+        f"unset {' '.join(invocation.dropped)}",
+        f"export {' '.join(exports)}",
+        f"{shlex.join(invocation.argv)}{' < /dev/null' if invocation.stdin is None else ''}",
+    ]
+    note = "" if invocation.stdin is None else "# the script reads a value from standard input\n"
+    return note + "(" + " &&\n ".join(steps) + ")"

@@ -62,8 +62,10 @@ class _Parameter(_Table, frozen=True, kw_only=True):
     regex_help: Annotated[str, Meta(description="what the regex asks for, in words")] = ""
     max_length: Annotated[int, Meta(ge=1, description="characters at the most")] | None = None
     exists: Annotated[bool, Meta(description="a path must exist on this machine")] = False
+    # Not `EnvName |`: msgspec (0.22) frees the pattern of a text that shares a union with a list, and the
+    # interpreter crashes at its end. `checks` judges the single name.
     envvar: Annotated[
-        EnvName | tuple[EnvName, ...] | None, Meta(description="read from the operator's environment")
+        str | tuple[EnvName, ...] | None, Meta(description="read from the operator's environment")
     ] = None
     nargs: Annotated[int, Meta(ge=2, description="how many values it takes each time")] | None = None
     min_items: Annotated[int, Meta(ge=1, description="how often it must be given at least")] | None = None
@@ -94,6 +96,9 @@ class Option(_Parameter, frozen=True, kw_only=True):
     ] = None
     separator: Annotated[str, Meta(min_length=1, description="between the values of 'join'")] | None = None
     value_optional: Annotated[bool, Meta(description="may stand alone, without a value")] = False
+    before_subcommand: Annotated[
+        bool, Meta(description="belongs to the script, not its subcommand: sent before it")
+    ] = False
     role: Annotated[Role | None, Meta(description="what the switch means to plans and retries")] = None
 
     @property

@@ -1,0 +1,223 @@
+"""The `backfill` group: commands made from specs, commands of plugins, and those that manage runs and specs.
+
+This module is what a host loads at each of its starts. It imports click and the bridge, opens no file,
+and leaves everything else to the call that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from corpus_backfill_plugin.host import BridgedGroup
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.site import Site
+
+SITE_KEY = "corpus_backfill_plugin.site"
+DEBUG_KEY = "corpus_backfill_plugin.debug"
+"""Where the group keeps its notes in `ctx.meta`; `ctx.obj` belongs to the host."""
+
+PLUGIN_COMMANDS = "corpus_backfill_plugin.commands"
+
+MANAGE = {
+    "runs": "List, follow, stop and repeat runs.",
+    "specs": "List, write and check specs.",
+    "status": "Show how much is left to do, for every command.",
+    "doctor": "Check host, server app, specs and state, and say what to mend.",
+}
+"""Commands of the Manage section, each the attribute of its name in a module of its name in `manage`.
+
+Their help lines stand here so that listing them imports none of them.
+"""
+
+
+class BackfillGroup(BridgedGroup):
+    """A group that reads the spec of a command when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands; opens no spec."""
+        return [*self._backfills(ctx), *MANAGE]
+
+    def _backfills(self, ctx: click.Context) -> list[str]:
+        return sorted({*_site(ctx).catalog.names(), *_plugin_entry_points()} - MANAGE.keys())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one command, reading one spec at the most; None for an unknown name.
+
+        A spec goes before a plugin's command of the same name: what is declared can be read.
+        """
+        if cmd_name in MANAGE:
+            module = import_module(f"corpus_backfill_plugin.manage.{cmd_name}")
+            command: click.Command = getattr(module, cmd_name)
+            return command
+        spec = _site(ctx).catalog.load(cmd_name)
+        if spec is None:
+            return _plugin_command(cmd_name)
+        from corpus_backfill_plugin.command import command_for  # noqa: PLC0415 - only a call of ours pays for it
+
+        return command_for(spec)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of `args`, with near names in the error when there is none.
+
+        The command's own `--server-path` is looked at first: the server app has specs, and the command
+        may be one of them.
+        """
+        _settle(ctx, args[1:])
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None and ctx.token_normalize_func is not None:
+            name = ctx.token_normalize_func(name)
+            command = self.get_command(ctx, name)
+        if command is None and not ctx.resilient_parsing:
+            raise click.UsageError(_unknown(name, self.list_commands(ctx), _site(ctx)), ctx)
+        return name if command else None, command, args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in two sections, each spec opened once."""
+        rows = []
+        for name in self._backfills(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                rows.append((name, command.short_help or command.get_short_help_str(limit=200)))
+        with formatter.section("Backfills"):
+            formatter.write_dl(rows or [("(none)", "No spec is in force.")])
+        with formatter.section("Manage"):
+            formatter.write_dl(list(MANAGE.items()))
+        site = _site(ctx)
+        notes = [site.server_trouble.problem.partition(";")[0]] if site.server_trouble else []
+        for note in (*notes, *site.catalog.troubles):
+            formatter.write_paragraph()
+            formatter.write_text(f"Note: {note}; see 'doctor'.")
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command; an error that nobody foresaw is told in one line, its traceback on request."""
+        try:
+            _refuse_windows()
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.meta.get(DEBUG_KEY):
+                raise
+            raise _foreseen_by_nobody(error) from error
+
+
+def _site(ctx: click.Context) -> Site:
+    from corpus_backfill_plugin.site import Site, site_in  # noqa: PLC0415 - only a call of ours pays for it
+
+    made = Site(dict(os.environ), ctx.params.get("server_path"), ctx.params.get("python"))
+    return site_in(ctx.meta, made)
+
+
+def _settle(ctx: click.Context, args: list[str]) -> None:
+    """Note what the words behind the command's name say of the site, before the command is looked up."""
+    words = args[: args.index("--")] if "--" in args else args
+    ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
+    for name in ("server_path", "python"):
+        said = _last_value(words, "--" + name.replace("_", "-"))
+        if said is not None:
+            ctx.params[name] = said
+    ctx.meta.pop(SITE_KEY, None)
+
+
+def _last_value(words: list[str], option: str) -> str | None:
+    value = None
+    for position, word in enumerate(words):
+        if word == option and position + 1 < len(words):
+            value = words[position + 1]
+        elif word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+    return value
+
+
+def _plugin_entry_points() -> dict[str, Any]:
+    from importlib_metadata import entry_points  # noqa: PLC0415 - looking through all distributions is slow
+
+    return {entry.name: entry for entry in entry_points(group=PLUGIN_COMMANDS)}
+
+
+class _Contained:
+    """An entry point whose module may even exit at import: it is broken then, and nothing else is."""
+
+    def __init__(self, entry_point: Any) -> None:  # noqa: ANN401 - importlib_metadata's, which has no stubs here
+        self.name: str = entry_point.name
+        self._entry_point = entry_point
+
+    def load(self) -> click.Command:
+        try:
+            command = self._entry_point.load()
+        except SystemExit as error:
+            raise ImportError(f"the plugin {self.name} exits at import ({error.code})") from error
+        if not isinstance(command, click.Command):
+            raise TypeError(f"the plugin {self.name} is a {type(command).__name__}, not a click command")
+        return command
+
+
+def _plugin_command(name: str) -> click.Command | None:
+    entry_point = _plugin_entry_points().get(name)
+    if entry_point is None:
+        return None
+    from click_plugins import with_plugins  # noqa: PLC0415 - only a plugin's command pays for it
+
+    holder: click.Group = with_plugins([_Contained(entry_point)])(click.Group())
+    return next(iter(holder.commands.values()), None)
+
+
+def _unknown(name: str, known: list[str], site: Site) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - on the error path only
+
+    near = get_close_matches(name, known, n=3)
+    guess = f" Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
+    away = "" if site.server_trouble is None else " (No server app was found; its own specs are not known.)"
+    return f"No such command {name!r}.{guess}{away}"
+
+
+def _refuse_windows() -> None:
+    if os.name == "nt":
+        from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
+
+        raise BackfillError(
+            "Windows has no POSIX sessions, signals and locks, on which a safe run rests",
+            "Run it on Linux, on macOS or in WSL.",
+        )
+
+
+def _foreseen_by_nobody(error: Exception) -> click.ClickException:
+    from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
+
+    return BackfillError(
+        f"unexpected {type(error).__name__}: {error}",
+        "This is a fault of corpus-backfill-plugin: run it again with --debug and report what it shows.",
+    )
+
+
+@click.group(cls=BackfillGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--server-path",
+    metavar="DIR",
+    is_eager=True,
+    help="The server app to work with. [env: CORPUS_SERVER_APP_PATH]",
+)
+@click.option(
+    "--python", metavar="PATH", is_eager=True, help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]"
+)
+@click.option("--debug", is_flag=True, help="Show a traceback for an error of ours.")
+@click.version_option(package_name="corpus-backfill-plugin", prog_name="corpus-backfill-plugin")
+def backfill(**_: object) -> None:
+    """Fill in data for records that came before their columns did.
+
+    Each backfill is a script of the server app. It runs in the server's own environment; its output is
+    shown live, its exit code is forwarded, and the run is remembered.
+    """
+
+
+def main() -> None:
+    """Run the group without a host."""
+    backfill(prog_name="corpus-backfill")

@@ -1,0 +1,234 @@
+"""A spec as a click command: its help, its options, and what happens when it is called."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from corpus_backfill_plugin.display import one_line, printable
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.params import SpecArgument, SpecOption, parameters, selection
+from corpus_backfill_plugin.prepare import SpecError, prepare, script_of
+from corpus_backfill_plugin.site import Site, site_in
+from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script, effective_options
+from corpus_backfill_plugin.spec.selection import Selection, broken_rules
+from corpus_backfill_plugin.spec.values import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from corpus_backfill_plugin.run.request import RunRequest
+    from corpus_backfill_plugin.spec.catalog import LoadedSpec
+
+
+def site_of(ctx: click.Context) -> Site:
+    """Return the Site of this call, made from the environment when no group stands above."""
+    return site_in(ctx.meta, Site(dict(os.environ)))
+
+
+class ScriptCommand(click.Command):
+    """The command of one spec. Help lists the script's own options, the common ones, and ours apart."""
+
+    def __init__(self, spec: LoadedSpec, callback: Callable[..., Any]) -> None:
+        self.spec = spec
+        self.script = script_of(spec)
+        options = effective_options(self.script)
+        super().__init__(
+            spec.file.name,
+            params=[*parameters(self.script, options), *control_options()],
+            callback=callback,
+            help=printable(self.script.help or self.script.short_help) or f"Run {self.script.script}.",
+            short_help=short_help(self.script),
+            hidden=self.script.hidden,
+            epilog=_examples(self.script),
+        )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in sections, each in the order of the spec."""
+        common = {option.name for option in COMMON_OPTIONS}
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Common options": [], "Running": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is None or isinstance(param, SpecArgument):
+                continue
+            is_own = isinstance(param, SpecOption) and param.declared.name not in common
+            title = "Options" if is_own else "Common options" if isinstance(param, SpecOption) else "Running"
+            sections[title].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each a line as it is typed under this host."""
+        if not self.script.examples:
+            return
+        above = ctx.parent.command_path if ctx.parent else ""
+        with formatter.section("Examples"):
+            for example in self.script.examples:
+                formatter.write(
+                    " " * formatter.current_indent + f"{above} {printable(example)}".strip() + "\n"
+                )
+
+
+def _examples(script: Script) -> str | None:
+    return "\n".join(map(printable, script.examples)) or None
+
+
+def short_help(script: Script) -> str:
+    """Return the line of a command in the list of commands."""
+    mark = f" (deprecated{_advice(script.deprecated)})" if script.deprecated else ""
+    return one_line((script.short_help or script.help or script.script) + mark)
+
+
+class BrokenSpecCommand(click.Command):
+    """Stands for a command whose spec is broken: listed, with the reason, and refusing to run."""
+
+    def __init__(self, spec: LoadedSpec) -> None:
+        self.spec = spec
+        reason = one_line(str(spec.faults[0]))
+        super().__init__(
+            spec.file.name,
+            callback=self._refuse,
+            help="This command's spec is broken:\n\n\b\n" + "\n".join(printable(str(f)) for f in spec.faults),
+            short_help=f"[broken] {reason}",
+            context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        )
+
+    def _refuse(self) -> None:
+        raise SpecError(self.spec)
+
+
+def command_for(spec: LoadedSpec) -> click.Command:
+    """Return the command of a spec, a refusing one when it has faults."""
+    if spec.script is None:
+        return BrokenSpecCommand(spec)
+
+    def run(**_: Any) -> None:  # noqa: ANN401 - the values are read from the context, with their sources
+        _run(click.get_current_context(), spec)
+
+    return ScriptCommand(spec, run)
+
+
+def _run(ctx: click.Context, spec: LoadedSpec) -> None:
+    script, site, chosen = script_of(spec), site_of(ctx), checked_selection(ctx, script_of(spec))
+    request = prepare(spec, chosen, site, timeout=ctx.params["timeout_"], verify=not ctx.params["no_verify_"])
+    if ctx.params["show_command_"]:
+        _show(request)
+        return
+    _warn(script, chosen, site)
+    _confirm(ctx, script, request)
+    # Here, not above: help, completion and --show-command must not pay for what a run needs.
+    from corpus_backfill_plugin.run.execute import execute  # noqa: PLC0415
+
+    ctx.exit(
+        execute(
+            request,
+            detach=ctx.params["detach_"],
+            wait=ctx.params["wait_"],
+            record=not ctx.params["no_record_"],
+        )
+    )
+
+
+def checked_selection(ctx: click.Context, script: Script) -> Selection:
+    """Return what the operator chose, once it keeps every rule of the spec.
+
+    Raises:
+        click.UsageError: with each rule that is broken.
+    """
+    chosen = selection(ctx)
+    faults = broken_rules(script, chosen)
+    if faults:
+        raise click.UsageError("; ".join(faults), ctx)
+    return chosen
+
+
+def _show(request: RunRequest) -> None:
+    # Here, not above: only this asks for the text form.
+    from corpus_backfill_plugin.invocation import shell_form  # noqa: PLC0415
+
+    click.echo(shell_form(request.invocation))
+
+
+def _warn(script: Script, chosen: Selection, site: Site) -> None:
+    for text in _warnings(script, chosen, site):
+        click.echo(f"Warning: {one_line(text)}", err=True)
+
+
+def _warnings(script: Script, chosen: Selection, site: Site) -> Iterable[str]:
+    if site.interpreter.warning:
+        yield site.interpreter.warning
+    if script.deprecated:
+        yield f"this command is deprecated{_advice(script.deprecated)}"
+    for option in (*effective_options(script), *script.argument):
+        if option.deprecated and option.name in chosen.given:
+            yield f"--{option.name} is deprecated{_advice(option.deprecated)}"
+
+
+def _advice(deprecated: bool | str) -> str:  # noqa: FBT001 - a spec's value, either of the two
+    return f": {deprecated}" if isinstance(deprecated, str) else ""
+
+
+def _confirm(ctx: click.Context, script: Script, request: RunRequest) -> None:
+    if script.effect != "destructive" or request.dry_run or ctx.params["yes_"]:
+        return
+    where = request.database or request.server
+    question = f"{request.command} changes data for good in {one_line(where)}. Run it?"
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        raise BackfillError(
+            "not run: nobody answered", "Give --yes to run it without the question."
+        ) from None
+    if not agreed:
+        raise BackfillError("not run")
+
+
+def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            parse_duration(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+    return value
+
+
+FLAGS = {
+    "show-command": "Print what would be run, for a shell; run nothing.",
+    "detach": "Start it, print the run's number, return.",
+    "wait": "Wait while another run holds the lock.",
+    "no-verify": "Do not check afterwards that nothing is left to do.",
+    "no-record": "Run without a record in the ledger.",
+    "yes": "Do not ask before a destructive command.",
+}
+
+
+def control_options() -> list[click.Option]:
+    """Return our own options, which every command has. Their names end in `_`, as no spec's can."""
+    return [
+        click.Option(
+            ["server_path_", "--server-path"],
+            metavar="DIR",
+            type=click.Path(),
+            help="The server app to run in. [env: CORPUS_SERVER_APP_PATH]",
+        ),
+        click.Option(
+            ["python_", "--python"],
+            metavar="PATH",
+            help="Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
+        ),
+        *(
+            click.Option([f"{name.replace('-', '_')}_", f"--{name}"], is_flag=True, help=text)
+            for name, text in FLAGS.items()
+        ),
+        click.Option(
+            ["timeout_", "--timeout"],
+            metavar="TIME",
+            callback=_duration,
+            help="Stop it after TIME, like 90s or 12h.",
+        ),
+        click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours."),
+    ]

@@ -1,0 +1,275 @@
+"""Options and arguments of a spec as click parameters.
+
+Click finds the words, the variables and the host's defaults, in that order; what a value must look like
+is checked by `spec.values`, and the operator's own text is kept: a parsed date would be written anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+from click.core import ParameterSource
+
+from corpus_backfill_plugin.display import one_line, printable
+from corpus_backfill_plugin.spec.selection import Selection, Value
+from corpus_backfill_plugin.spec.values import check_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+
+    from corpus_backfill_plugin.spec.model import Argument, Option, Script
+
+ALONE = "\0alone"
+"""Stands for an option with an optional value that was given without one; no argument can hold a NUL."""
+
+GIVEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP})
+
+BOOL_TEXTS = {"1": True, "true": True, "t": True, "yes": True, "y": True, "on": True} | {
+    "0": False, "false": False, "f": False, "no": False, "n": False, "off": False
+}  # fmt: skip
+
+
+class SpecValue(click.ParamType):
+    """The type of one value: checked against its spec, sent as it was typed."""
+
+    def __init__(self, parameter: Option | Argument) -> None:
+        self.parameter = parameter
+        self.name = parameter.type
+        self.secret = bool(getattr(parameter, "secret", False))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's signature
+        """Return the text as it came; fail when the spec does not allow it."""
+        if value == ALONE:
+            return value
+        text = value if isinstance(value, str) else _text(value)
+        try:
+            check_value(self.parameter, text)
+        except ValueError as error:
+            # The message of a bad secret would show the secret, on the screen and in the shell's scrollback.
+            self.fail(
+                "the value is not allowed (not shown: it is a secret)"
+                if self.secret
+                else printable(str(error)),
+                param,
+                ctx,
+            )
+        return text
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the choices or suggestions that begin with `incomplete`; files for a path."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a completion pays for it
+
+        del ctx, param
+        if self.parameter.type == "path" and not self.parameter.choices and not self.parameter.suggestions:
+            return [CompletionItem(incomplete, type="file")]
+        offered = [_text(choice) for choice in self.parameter.choices] or list(self.parameter.suggestions)
+        start = incomplete.lower() if self.parameter.ignore_case else incomplete
+        return [
+            CompletionItem(text)
+            for text in map(one_line, offered)
+            if (text.lower() if self.parameter.ignore_case else text).startswith(start)
+        ]
+
+
+def _text(value: object) -> str:
+    """Return a scalar of TOML or of a host's default map as an operator would type it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def parameter_name(name: str) -> str:
+    """Return click's name for an option, an identifier. Dashes alone are replaced, so it is one to one."""
+    return name.replace("-", "_")
+
+
+class SpecOption(click.Option):
+    """An option of a spec, knowing its declaration."""
+
+    def __init__(self, option: Option) -> None:
+        self.declared = option
+        super().__init__(_declarations(option), **_option_settings(option))
+        if option.value_optional:
+            self._flag_needs_value = True
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the variable's text; an empty one counts as not set, as in click."""
+        return super().resolve_envvar_value(ctx)
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Read a bool by its text: some releases of click take `0` for true."""
+        if self.declared.type != "bool":
+            return super().value_from_envvar(ctx)
+        text = self.resolve_envvar_value(ctx)
+        if text is None:
+            return None
+        if text.strip().lower() not in BOOL_TEXTS:
+            raise click.BadParameter(f"{one_line(text)!r} is neither true nor false", ctx, self)
+        return BOOL_TEXTS[text.strip().lower()]
+
+
+class SpecArgument(click.Argument):
+    """A positional argument of a spec, knowing its declaration."""
+
+    def __init__(self, argument: Argument) -> None:
+        self.declared = argument
+        many = argument.multiple
+        super().__init__(
+            [parameter_name(argument.name)],
+            type=SpecValue(argument),
+            required=argument.required,
+            default=_default(argument.default),
+            nargs=-1 if many else (argument.nargs or 1),
+            metavar=_placeholder(argument),
+            envvar=argument.envvar,
+        )
+
+
+def _declarations(option: Option) -> list[str]:
+    names = [f"--{name}" for name in (option.name, *option.aliases)]
+    if option.negate:
+        off = option.negate if option.negate.startswith("--") else f"--no-{option.name}"
+        names[0] = f"{names[0]}/{off}"
+    return [parameter_name(option.name), *([f"-{option.short}"] if option.short else []), *names]
+
+
+def _option_settings(option: Option) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "help": help_text(option),
+        "hidden": option.hidden,
+        "envvar": option.envvar,
+        "required": option.required,
+        # Help shows the default from the spec: click's own way would also show a host's default map, which
+        # may hold a password.
+        "show_default": False,
+    }
+    if option.type == "bool":
+        return settings | {
+            "is_flag": True,
+            "default": option.default if option.default is not None else None,
+            "type": click.BOOL,
+        }
+    if option.type == "count":
+        return settings | {"count": True, "default": option.default or 0}
+    if option.value_optional:
+        settings |= {"is_flag": False, "flag_value": ALONE}
+    return settings | {
+        "type": SpecValue(option),
+        "metavar": _placeholder(option),
+        "default": _default(option.default),
+        "multiple": option.multiple is not None,
+        "nargs": option.nargs or 1,
+    }
+
+
+def _default(default: object) -> Any:  # noqa: ANN401 - a text or a tuple of them, as click wants it
+    if default is None:
+        return None
+    if isinstance(default, tuple):
+        return tuple(_default(item) for item in default)
+    return _text(default)
+
+
+def _placeholder(parameter: Option | Argument) -> str:
+    if parameter.metavar:
+        return one_line(parameter.metavar)
+    if parameter.choices:
+        return "[" + "|".join(one_line(_text(choice)) for choice in parameter.choices) + "]"
+    name = {"str": "TEXT", "int": "INTEGER", "datetime": "TIME"}.get(parameter.type, parameter.type.upper())
+    return parameter.name.upper().replace("-", "_") if not hasattr(parameter, "flag") else name
+
+
+def help_text(option: Option) -> str:
+    """Return the help of one option: its text, and in brackets what the spec says of its value."""
+    facts = []
+    if option.deprecated:
+        facts.append(
+            f"deprecated: {option.deprecated}" if isinstance(option.deprecated, str) else "deprecated"
+        )
+    if option.envvar:
+        names = option.envvar if isinstance(option.envvar, tuple) else (option.envvar,)
+        facts.append("env: " + ", ".join(names))
+    if option.default is not None:
+        values = option.default if isinstance(option.default, tuple) else (option.default,)
+        facts.append("default: " + ", ".join(map(_text, values)))
+    elif option.default_note:
+        facts.append(f"default: {option.default_note}, chosen by the script")
+    facts.extend(_bounds(option))
+    if option.multiple:
+        facts.append("may be repeated")
+    if option.required:
+        facts.append("required")
+    return printable(" ".join((option.help, f"[{'; '.join(facts)}]" if facts else "")).strip())
+
+
+def _bounds(option: Option) -> list[str]:
+    facts = []
+    if option.min is not None and option.max is not None:
+        facts.append(f"{option.min} to {option.max}")
+    elif option.min is not None:
+        facts.append(f"at least {option.min}")
+    elif option.max is not None:
+        facts.append(f"at most {option.max}")
+    if option.regex_help:
+        facts.append(option.regex_help)
+    return facts
+
+
+def parameters(script: Script, options: Sequence[Option]) -> list[click.Parameter]:
+    """Return the click parameters of a spec, in its order."""
+    return [*map(SpecOption, options), *map(SpecArgument, script.argument)]
+
+
+def selection(ctx: click.Context) -> Selection:
+    """Return what the operator chose, from a context that click has filled.
+
+    Raises:
+        click.UsageError: fewer or more values than `min-items` and `max-items` allow.
+    """
+    values: dict[str, Value] = {}
+    given: set[str] = set()
+    for param in ctx.command.params:
+        if not isinstance(param, (SpecOption, SpecArgument)) or param.name is None:
+            continue
+        name = param.declared.name
+        was_given = ctx.get_parameter_source(param.name) in GIVEN
+        value = _plain(ctx.params.get(param.name))
+        if was_given:
+            given.add(name)
+        if _is_set(param, value, was_given=was_given):
+            _check_items(ctx, param, value)
+            values[name] = value
+    return Selection(values=values, given=frozenset(given))
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - a Value, or None
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return True if value == ALONE else value
+
+
+def _is_set(param: SpecOption | SpecArgument, value: object, *, was_given: bool) -> bool:
+    declared = param.declared
+    if declared.type == "bool":
+        # Judged by the source: some releases of click give False for a pair that nobody touched.
+        return was_given or declared.default is not None
+    if declared.type == "count":
+        return bool(value)
+    return value is not None and value != []
+
+
+def _check_items(ctx: click.Context, param: SpecOption | SpecArgument, value: Value) -> None:
+    declared = param.declared
+    if not isinstance(value, list) or not declared.multiple:
+        return
+    if declared.min_items is not None and len(value) < declared.min_items:
+        raise click.BadParameter(
+            f"give at least {declared.min_items}, not {len(value)}", ctx, cast("click.Parameter", param)
+        )
+    if declared.max_items is not None and len(value) > declared.max_items:
+        raise click.BadParameter(
+            f"give at most {declared.max_items}, not {len(value)}", ctx, cast("click.Parameter", param)
+        )

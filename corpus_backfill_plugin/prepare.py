@@ -1,0 +1,246 @@
+"""From a spec, a selection and a site to the request for a run: the one path that all commands take.
+
+A run, `--show-command`, `specs try`, a plan and a repetition differ only in what they do with the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess  # nosec B404 - one fixed program, git, with an argument list
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import Invocation, UnsendableError, invocation
+from corpus_backfill_plugin.masking import HIDDEN, mask_url
+from corpus_backfill_plugin.run.request import RunRequest
+from corpus_backfill_plugin.server import ServerApp, script_path
+from corpus_backfill_plugin.spec.model import effective_options
+from corpus_backfill_plugin.spec.values import parse_duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from corpus_backfill_plugin.site import Site
+    from corpus_backfill_plugin.spec.catalog import LoadedSpec
+    from corpus_backfill_plugin.spec.model import Script
+    from corpus_backfill_plugin.spec.selection import Selection
+
+GIT_TIMEOUT = 10.0
+"""Seconds; a repository on a network disk that answers later is recorded without its commit."""
+
+DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433}
+
+
+class SpecError(BackfillError):
+    """A command whose spec is broken, with every fault of it."""
+
+    def __init__(self, spec: LoadedSpec) -> None:
+        count = len(spec.faults)
+        super().__init__(
+            f"the spec of '{spec.file.name}' has {count} fault{'s' * (count != 1)}:\n"
+            + "\n".join(f"  {fault}" for fault in spec.faults),
+            "Mend the file, or replace it with a spec of the same name from a later source.",
+        )
+
+
+def script_of(spec: LoadedSpec) -> Script:
+    """Return the script that a spec declares.
+
+    Raises:
+        SpecError: the spec is broken.
+    """
+    if spec.script is None:
+        raise SpecError(spec)
+    return spec.script
+
+
+def prepare(
+    spec: LoadedSpec,
+    selection: Selection,
+    site: Site,
+    *,
+    timeout: str | None = None,
+    verify: bool = True,
+    parent: int | None = None,
+) -> RunRequest:
+    """Return the request to run the script of `spec` with the values of `selection`.
+
+    Reads the server app's folder and asks git for its commit; starts nothing of the server's.
+
+    Args:
+        spec: a spec without faults.
+        selection: values that keep the rules of the spec.
+        site: where it runs.
+        timeout: the operator's limit like `12h`, in place of the spec's.
+        verify: whether the postcondition is to be checked.
+        parent: the number of the run that this one repeats or retries.
+
+    Raises:
+        BackfillError: no server app, scripts missing, no interpreter, or a value that can't be sent.
+    """
+    script = script_of(spec)
+    app = site.checked_server(script.script)
+    interpreter = site.interpreter
+    path = script_path(app, script.script)
+    try:
+        job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
+    except UnsendableError as error:
+        raise BackfillError(
+            one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
+        ) from error
+    dry_run = selection.has_role(script, "dry-run")
+    count, not_checked = _verification(script, selection, job, dry_run=dry_run, wanted=verify)
+    limit = timeout or script.timeout
+    return RunRequest(
+        invocation=job,
+        command=spec.file.name,
+        spec_source=spec.file.source,
+        spec_path=str(spec.file.path),
+        spec_hash=spec.sha256,
+        script_path=str(path),
+        script_hash=file_sha256(path),
+        options=masked_options(script, selection),
+        given=tuple(name for name in selection.values if name in selection.given),
+        database=database(script, job, site),
+        server=str(app.folder),
+        server_commit=server_commit(app),
+        interpreter=interpreter.found,
+        dry_run=dry_run,
+        lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, script, job, site),
+        success_codes=script.success_codes,
+        timeout=parse_duration(limit) if limit else None,
+        output=script.output,
+        postcondition=script.postcondition,
+        verify=count,
+        not_checked=not_checked,
+        parent=parent,
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, hexadecimal.
+
+    Raises:
+        BackfillError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BackfillError(
+            f"{one_line(str(path))} cannot be read: {error.strerror}", "Check its permissions."
+        ) from error
+
+
+def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
+    """Return the selection's values as they may be stored: `***` for secrets, URLs without password."""
+    secret = {option.name: option.secret for option in effective_options(script) if option.secret}
+    return {
+        name: value if name not in secret else mask_url(str(value)) if secret[name] == "url" else HIDDEN
+        for name, value in selection.values.items()
+    }
+
+
+def database_url(script: Script, job: Invocation, site: Site) -> str | None:
+    """Return the URL of the database that the script will be told of, secrets and all; None without one."""
+    urls = (option for option in effective_options(script) if option.secret == "url")  # noqa: S105 - a kind
+    names = [option.pass_env for option in urls if option.pass_env]
+    for name in (*names, "DATABASE_URL"):
+        value = job.environ.get(name) or site.environ.get(name)
+        if value:
+            return value
+    return None
+
+
+def database(script: Script, job: Invocation, site: Site) -> str | None:
+    """Return the database's URL without its password."""
+    url = database_url(script, job, site)
+    return mask_url(url) if url else None
+
+
+def lock_key(command: str, app: ServerApp, script: Script, job: Invocation, site: Site) -> str:
+    """Return what two runs must have in common to exclude one another: command, server and database."""
+    url = database_url(script, job, site)
+    return "\n".join((command, str(app.folder.resolve()), database_identity(url) if url else ""))
+
+
+def database_identity(url: str) -> str:
+    """Return a database URL without what does not change which database it is.
+
+    User, password, driver, an explicit default port and the case of the host are left out; query
+    parameters too.
+    """
+    parts = urlsplit(url)
+    family = {"postgres": "postgresql"}.get(base := parts.scheme.partition("+")[0].lower(), base)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return f"{family}://{parts.hostname or ''}:{port or DEFAULT_PORTS.get(family, '')}{parts.path}"
+
+
+def server_commit(app: ServerApp) -> str | None:
+    """Return the git commit of the server app, `+dirty` behind it when files there differ; None without git."""
+    # No hook or helper that the repository configures may run: its folder need not be the operator's own.
+    git = (
+        "git",
+        "--no-optional-locks",
+        "-c",
+        "core.fsmonitor=false",
+        "-c",
+        "core.hooksPath=",
+        "-C",
+        str(app.folder),
+    )
+    head = _git_says(*git, "rev-parse", "--verify", "HEAD")
+    if head is None:
+        return None
+    changed = _git_says(*git, "status", "--porcelain", "--", ".")
+    return head.strip() + ("+dirty" if changed else "")
+
+
+def _git_says(*argv: str) -> str | None:
+    try:
+        answer = subprocess.run(  # noqa: S603 # nosec B603 - a fixed program and an argument list
+            argv, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.decode(errors="replace") if answer.returncode == 0 else None
+
+
+def _verification(
+    script: Script, selection: Selection, job: Invocation, *, dry_run: bool, wanted: bool
+) -> tuple[Invocation | None, str]:
+    """Return the Invocation that counts what is left, or None and why nothing is counted."""
+    condition = script.postcondition
+    if condition is None or not condition.run:
+        return None, ""
+    if dry_run:
+        return None, "a dry run changes nothing"
+    if not wanted:
+        return None, "--no-verify"
+    skipped = [name for name in condition.skip_if_given if name in selection.given]
+    if skipped:
+        return None, ", ".join(f"--{name}" for name in skipped) + " was given"
+    return count_invocation(script, selection, job), ""
+
+
+def count_invocation(script: Script, selection: Selection, job: Invocation) -> Invocation:
+    """Return `job` made to count what is left: the same records, no limit, with the postcondition's words.
+
+    The run's own options are sent along, so that `--media-type video` counts videos alone.
+    """
+    left_out = {o.name for o in effective_options(script) if o.role in {"dry-run", "limit"}}
+    kept = msgspec.structs.replace(
+        selection, values={k: v for k, v in selection.values.items() if k not in left_out}
+    )
+    words = list(invocation(script, kept, folder=job.folder, program=job.program).arguments)
+    positionals = sum(a.name in kept.values for a in script.argument)
+    at = len(words) - words[::-1].index("--") - 1 if positionals else len(words)
+    extra = script.postcondition.run if script.postcondition else ()
+    return msgspec.structs.replace(job, arguments=(*words[:at], *extra, *words[at:]))

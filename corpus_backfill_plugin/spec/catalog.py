@@ -1,0 +1,271 @@
+"""Which specs there are: the sources in their order, who shadows whom, and one name opens one file.
+
+Listing names reads folders only; a file is opened when its command, or the list with its help lines,
+is asked for. Trouble in one source or file costs its own commands and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from corpus_backfill_plugin.display import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from corpus_backfill_plugin.spec.model import Script
+    from corpus_backfill_plugin.spec.reader import Fault
+
+SPECS_VARIABLE = "CORPUS_BACKFILL_SPECS"
+CONFIG_FOLDER = "corpus-backfill"
+PACKS = "corpus_backfill_plugin.specs"
+SUFFIX = ".toml"
+SHIPPED = Path(__file__).parent.parent / "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of specs and what people call it: `shipped`, `pack NAME`, `server`, `operator`."""
+
+    label: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Folders of equal rank: one name in two of them is a fault of both files."""
+
+    label: str
+    folders: tuple[Folder, ...]
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """Where the spec of one command stands.
+
+    Attributes:
+        name: the command's name, the file's stem.
+        source: the label of the folder it is in.
+        path: the file.
+        rivals: other files of the same name in the same source; there should be none.
+    """
+
+    name: str
+    source: str
+    path: Path
+    rivals: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSpec:
+    """A spec file that was read: a script, or the faults that keep it from being one.
+
+    Attributes:
+        file: where it stands.
+        script: the declaration; None when there are faults.
+        faults: everything that is wrong, by line.
+        sha256: of the file's bytes, hexadecimal; empty when it couldn't be read.
+    """
+
+    file: SpecFile
+    script: Script | None
+    faults: tuple[Fault, ...]
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The specs of all `sources`, the later source before the earlier."""
+
+    sources: tuple[Source, ...]
+    _troubles: list[str] = field(default_factory=list)
+
+    @cached_property
+    def _stacks(self) -> dict[str, list[SpecFile]]:
+        stacks: dict[str, list[SpecFile]] = {}
+        for source in self.sources:
+            for name, files in self._listed(source).items():
+                stacks.setdefault(name, []).insert(0, _spec_file(name, files))
+        return stacks
+
+    def _listed(self, source: Source) -> dict[str, list[tuple[Folder, Path]]]:
+        names: dict[str, list[tuple[Folder, Path]]] = {}
+        self._troubles.extend(source.troubles)
+        for folder in source.folders:
+            try:
+                with os.scandir(folder.path) as entries:
+                    found = [Path(e.path) for e in entries if e.name.endswith(SUFFIX) and e.name[0] != "."]
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                self._troubles.append(f"{folder.label} specs in {one_line(str(folder.path))}: {reason}")
+                continue
+            for path in found:
+                names.setdefault(path.name.removesuffix(SUFFIX), []).append((folder, path))
+        return names
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What kept a source from being listed, one line each."""
+        _ = self._stacks
+        return tuple(self._troubles)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all commands, sorted. Opens no file."""
+        return tuple(sorted(self._stacks))
+
+    def find(self, name: str) -> SpecFile | None:
+        """Return the file that is in force for `name`. Opens no file."""
+        stack = self._stacks.get(name)
+        return stack[0] if stack else None
+
+    def shadowed(self, name: str) -> tuple[SpecFile, ...]:
+        """Return the files of `name` that a later source replaced, the latest first."""
+        return tuple(self._stacks.get(name, ())[1:])
+
+    def load(self, name: str) -> LoadedSpec | None:
+        """Read the file that is in force for `name`; None when there is none."""
+        file = self.find(name)
+        return load(file) if file else None
+
+    def scripts_in_force(self) -> Iterator[str]:
+        """Yield the script of each command that is not hidden, reading no more of a file than it must.
+
+        Broken files are passed over: they cost their own command alone.
+        """
+        for stack in self._stacks.values():
+            head = _head(stack[0].path)
+            script = head.get("script")
+            if isinstance(script, str) and head.get("hidden") is not True:
+                yield script
+
+
+def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
+    folder, path = files[0]
+    return SpecFile(name, folder.label, path, rivals=tuple(rival for _, rival in files[1:]))
+
+
+def load(file: SpecFile) -> LoadedSpec:
+    """Read one spec file, with every fault it has: its name's and its rivals' too."""
+    # Here, not above: listing names and completing them must not pay for msgspec.
+    from corpus_backfill_plugin.spec.reader import Fault, read_script  # noqa: PLC0415
+
+    shown = one_line(str(file.path))
+    try:
+        data = file.path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        fault = Fault(
+            file=shown, line=None, key="", problem=f"cannot be read: {reason}", mend="check the file"
+        )
+        return LoadedSpec(file, None, (fault,))
+    script, faults = read_script(data, shown, name=file.name)
+    faults += tuple(
+        Fault(
+            file=shown,
+            line=None,
+            key="",
+            problem=f"{one_line(str(rival))} has the same name in the same source",
+            mend="rename one of them",
+        )
+        for rival in file.rivals
+    )
+    return LoadedSpec(file, None if faults else script, faults, hashlib.sha256(data).hexdigest())
+
+
+def _head(path: Path) -> dict[str, Any]:
+    """Return the keys before a file's first table, where TOML wants all plain top-level keys to be.
+
+    Reading these alone keeps a folder of a thousand specs quick to check. A text that only looks like
+    a table, inside a multi-line string, makes the short reading fail; the whole file is read then.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    for part in (text.partition("\n[")[0], text):
+        try:
+            return tomllib.loads(part)
+        except (tomllib.TOMLDecodeError, RecursionError):
+            continue
+    return {}
+
+
+def pack_source(entry_points: Iterable[Any]) -> Source:
+    """Return the specs of installed packs: entry points that name a module, or `module:folder`.
+
+    Args:
+        entry_points: importlib's EntryPoint objects of the group `corpus_backfill_plugin.specs`.
+    """
+    folders: list[Folder] = []
+    troubles: list[str] = []
+    for entry in entry_points:
+        label = f"pack {one_line(entry.name)}"
+        try:
+            path = _pack_folder(entry)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign package raises costs it alone
+            troubles.append(f"{label}: {type(error).__name__}: {one_line(str(error))}")
+            continue
+        if not path.is_dir():
+            troubles.append(f"{label}: {one_line(str(path))} is not a folder")
+            continue
+        folders.append(Folder(label, path))
+    return Source("packs", tuple(folders), tuple(troubles))
+
+
+def _pack_folder(entry: Any) -> Path:  # noqa: ANN401 - the stdlib's or the backport's EntryPoint
+    # Here, not above: a pack is rare, and finding a module without importing it needs importlib.util.
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    module, _, folder = entry.value.partition(":")
+    found = find_spec(module.strip())
+    if found is None:
+        raise ModuleNotFoundError(f"no module named {module.strip()}")
+    places = list(found.submodule_search_locations or ())
+    base = Path(places[0]) if places else Path(found.origin or "").parent
+    return base / folder.strip() if folder.strip() else base
+
+
+def installed_packs() -> Source:
+    """Return the packs installed in this environment."""
+    # Here, not above: looking through all distributions is slow; only a listing or a lookup pays for it.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    return pack_source(sorted(entry_points(group=PACKS), key=lambda entry: entry.name))
+
+
+def operator_folder() -> Path:
+    """Return the operator's own folder of specs, whether it is there or not."""
+    # Here, not above: only a lookup of specs needs it.
+    from platformdirs import user_config_path  # noqa: PLC0415
+
+    return user_config_path(CONFIG_FOLDER) / "specs"
+
+
+def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
+    """Return the catalog of this machine: shipped, packs, the server's, the operator's; later wins.
+
+    Args:
+        server_scripts: the server app's backfill folder, None when no server was found.
+        environ: the operator's environment; `CORPUS_BACKFILL_SPECS` lists more folders.
+    """
+    listed = [Path(text).expanduser() for text in environ.get(SPECS_VARIABLE, "").split(os.pathsep) if text]
+    missing = tuple(f"{SPECS_VARIABLE}: {one_line(str(p))} is not a folder" for p in listed if not p.is_dir())
+    server = (Folder("server", server_scripts),) if server_scripts else ()
+    return Catalog(
+        (
+            Source("shipped", (Folder("shipped", SHIPPED),)),
+            installed_packs(),
+            Source("server", server),
+            Source("operator", (Folder("operator", operator_folder()),)),
+            Source("environment", tuple(Folder(SPECS_VARIABLE, path) for path in listed), missing),
+        )
+    )
