@@ -6,24 +6,18 @@ alone, and what does not fit is left out, so that the rest can still be judged.
 
 from __future__ import annotations
 
-import datetime as dt
-import difflib
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
 
-from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.spec import model
-from corpus_backfill_plugin.spec.fault import Finding, KeyPath
+from corpus_backfill_plugin.spec.fault import Finding
+from corpus_backfill_plugin.spec.wording import kind, listed, nearest, quoted
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
-_SHOWN = 60
-"""Characters of a wrong value that a message repeats at the most."""
-
 _PATTERNS = {
     meta.pattern: meta.description
     for alias in (model.Name, model.Flag, model.EnvName, model.Duration)
@@ -39,44 +33,6 @@ _STAND_IN: dict[str, Any] = {
 }
 
 
-def quoted(value: object) -> str:
-    """Return `value` as a TOML author would write it, on one line and not too long."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        text = one_line(value[: _SHOWN + 1])
-        return f"'{text}'" if len(value) <= _SHOWN else f"'{text[:_SHOWN]}...'"
-    text = one_line(str(value)) if isinstance(value, int | float) else kind(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-
-
-def did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    """Return `did you mean 'x'?` for the nearest of `known`, or the known ones when none is near."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return f"known are {', '.join(known)}" if known else ""
-
-
-def kind(value: object) -> str:
-    """Return what sort of TOML value this is, in words."""
-    for types, words in _KINDS:
-        if isinstance(value, types):
-            return words
-    return "a value of another kind"
-
-
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (bool, "true or false"),
-    (int, "a whole number"),
-    (float, "a number with a decimal point"),
-    (str, "text"),
-    ((dt.datetime, dt.date, dt.time), "a date or time without quotes"),
-    ((list, tuple), "a list"),
-    (dict, "a table"),
-)
-
-
 def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Finding]]:
     """Return `raw` as a `table`, and every misfit.
 
@@ -88,8 +44,8 @@ def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Findin
     kept: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
-            near = did_you_mean(key, tuple(fields))
-            findings.append(Finding((key,), "unknown key", near))
+            mend = nearest(key, fields) or f"known here are {', '.join(fields)}"
+            findings.append(Finding((key,), "unknown key", mend))
             continue
         kept_value, found = _fit_field(value, fields[key].type)
         findings += [finding.under(key) for finding in found]
@@ -214,11 +170,9 @@ def _judge_number(value: float, info: inspect.IntType) -> Iterator[Finding]:
 
 def _judge_literal(value: object, info: inspect.LiteralType) -> Iterator[Finding]:
     if value not in info.values:
-        known = ", ".join(quoted(v) for v in info.values)
-        near = difflib.get_close_matches(str(value), [str(v) for v in info.values], n=1)
-        mend = f"did you mean '{near[0]}'?" if near else ""
         few = "is not" if len(info.values) == 1 else "is not one of"
-        yield Finding((), f"{quoted(value)} {few} {known}", mend)
+        mend = nearest(str(value), map(str, info.values))
+        yield Finding((), f"{quoted(value)} {few} {listed(info.values)}", mend)
 
 
 def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Finding]:

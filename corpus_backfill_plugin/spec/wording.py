@@ -1,0 +1,57 @@
+"""How messages about specs show values, and guess what was meant."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from corpus_backfill_plugin.display import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SHOWN = 60
+"""Characters of a wrong value that a message repeats at the most."""
+
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a number with a decimal point"),
+    (str, "text"),
+    ((dt.datetime, dt.date, dt.time), "a date or time without quotes"),
+    ((list, tuple), "a list"),
+    (dict, "a table"),
+)
+
+
+def kind(value: object) -> str:
+    """Return what sort of TOML value this is, in words."""
+    return next((words for types, words in _KINDS if isinstance(value, types)), "a value of another kind")
+
+
+def quoted(value: object) -> str:
+    """Return `value` as the author of a TOML file would write it: on one line, not too long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        short = one_line(value[:_SHOWN])
+        return f"'{short}'" if len(value) <= _SHOWN else f"'{short}...'"
+    if not isinstance(value, int | float):
+        return kind(value)
+    try:
+        text = str(value)
+    except ValueError:  # Python refuses to write numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def listed(values: Iterable[object]) -> str:
+    """Return `values` as a list in a sentence."""
+    return ", ".join(map(quoted, values))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean 'x'?` for the one of `known` that is most like `word`; empty when none is."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {quoted(near[0])}?" if near else ""
