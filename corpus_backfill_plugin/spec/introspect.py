@@ -1,0 +1,159 @@
+"""A script's own parser as a value: what it takes, and what of that could not be known.
+
+Two readers make it, `introspect_source` from the text and `introspect_run` from a run; both hand what they
+saw of each `add_argument` to `introspect_action`. `writer` and `drift` read it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from corpus_backfill_plugin.spec.model import Scalar
+
+Kind: TypeAlias = Literal[
+    "value", "true", "false", "negatable", "count", "append", "extend", "const", "custom"
+]
+"""What an option does: takes a value, is a flag of one sort or another, gathers, or is a class of the script's."""
+
+ParsedType: TypeAlias = Literal["str", "int", "float", "bool", "path", "date", "datetime", "uuid", "other"]
+"""What a value is converted by; `other` is a callable that is not known, named in `type_name`."""
+
+Library: TypeAlias = Literal[
+    "argparse", "click", "typer", "fire", "docopt", "optparse", "getopt", "absl", "sys.argv", "none"
+]
+"""What the script reads its command line with."""
+
+
+class Opaque(msgspec.Struct, frozen=True):
+    """Stands where a value should be that could not be known.
+
+    Attributes:
+        reason: why, in words that go on after a colon.
+        here_only: the value belongs to the machine or the moment (an environment variable, a clock), so
+            that knowing it would not help.
+    """
+
+    reason: str
+    here_only: bool = False
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """One thing about a parser that could not be known.
+
+    Attributes:
+        where: line in the script, counted from 1; 0 when no line is meant.
+        what: what it is about: a flag, a positional's name, or a part such as `description`.
+        reason: why it could not be known.
+        hides_options: whether there may be options that were not seen at all.
+    """
+
+    where: int
+    what: str
+    reason: str
+    hides_options: bool = False
+
+
+class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
+    """One option or positional of a script's parser.
+
+    Attributes:
+        flags: the spellings in the script's order; empty for a positional.
+        dest: the name that the script finds the value under.
+        type_name: the callable as the source calls it, when `type` is `other`.
+        default: what the script uses when nothing is given; None is none, or unknown (see `unsure`).
+        default_note: set when the default is not the same everywhere, and says what it is.
+        nargs: as argparse means it; None is one value (or none, for a flag).
+        negative: the flag that a `negatable` is turned off by.
+        unsure: for each field that could not be known, why.
+        notes: what a reader of the spec should hear, a sentence each.
+        line: line of the declaration; 0 when it is not known.
+    """
+
+    flags: tuple[str, ...] = ()
+    dest: str = ""
+    kind: Kind = "value"
+    type: ParsedType = "str"
+    type_name: str = ""
+    choices: tuple[Scalar, ...] = ()
+    ignore_case: bool = False
+    default: Scalar | tuple[Scalar, ...] | None = None
+    default_note: str = ""
+    required: bool = False
+    nargs: int | Literal["?", "*", "+"] | None = None
+    const: Scalar | None = None
+    help: str = ""
+    metavar: str | None = None
+    hidden: bool = False
+    group: str = ""
+    negative: str = ""
+    unsure: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    line: int = 0
+
+    @property
+    def default_known(self) -> bool:
+        """Whether `default` is what the script uses, wherever it runs."""
+        return "default" not in self.unsure and not self.default_note
+
+    @property
+    def flag(self) -> str:
+        """The spelling to speak of: the first long one, else the first; a positional's dest."""
+        return next((flag for flag in self.flags if flag.startswith("--")), (*self.flags, self.dest)[0])
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether words follow it on the command line."""
+        return self.kind in {"value", "append", "extend"}
+
+
+class ExclusiveGroup(msgspec.Struct, frozen=True):
+    """Options of which one at the most may be given, or exactly one when `required`; by `flag`."""
+
+    members: tuple[str, ...]
+    required: bool = False
+
+
+class Subcommand(msgspec.Struct, frozen=True, kw_only=True):
+    """One word that a script takes, with a parser of its own after it."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    help: str = ""
+    parser: ParserModel
+
+
+class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a script's command line.
+
+    Attributes:
+        library: what the script reads its command line with.
+        environment: names of environment variables that the script's text reads.
+        database: why the script is taken to work on the database; empty when nothing says so.
+        subcommand_required: whether one of `subcommands` must be given.
+        strict: False when the script lets options pass that it does not know.
+        unknowns: what could not be known, those of `options` and `positionals` as well, by line.
+    """
+
+    library: Library = "argparse"
+    description: str = ""
+    epilog: str = ""
+    options: tuple[ParsedOption, ...] = ()
+    positionals: tuple[ParsedOption, ...] = ()
+    groups: tuple[ExclusiveGroup, ...] = ()
+    subcommands: tuple[Subcommand, ...] = ()
+    subcommand_required: bool = False
+    strict: bool = True
+    environment: tuple[str, ...] = ()
+    database: str = ""
+    unknowns: tuple[Unknown, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every option was seen; else one that is missing here may be there all the same."""
+        return not any(unknown.hides_options for unknown in self.unknowns)
+
+    def option(self, flag: str) -> ParsedOption | None:
+        """Return the option that the script knows by `flag`."""
+        return next((option for option in self.options if flag in option.flags), None)

@@ -1,0 +1,344 @@
+"""From the words of an `add_argument` call to a `ParsedOption`, by argparse's own rules.
+
+Pure, and the same for a call read in a source and for an action met in a run: what argparse makes of
+`nargs`, `const`, a default given as text or a type that is a class is decided here alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TYPE_CHECKING
+
+from corpus_backfill_plugin.spec.introspect import Kind, Opaque, ParsedOption, ParsedType
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.model import Scalar
+
+SUPPRESS = "==SUPPRESS=="
+"""The value of `argparse.SUPPRESS`."""
+
+MAX_CHOICES = 200
+"""More choices than these are not written down one by one."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of an Enum, which a command line has no word for."""
+
+    enum: str
+    name: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Converter:
+    """A callable given as `type`: its dotted name, and its values when it is an Enum."""
+
+    name: str
+    members: tuple[Member, ...] = ()
+
+
+@dataclass
+class RawAction:
+    """One `add_argument` as it was met. Any value may be an `Opaque`; absent keywords are absent in `given`.
+
+    Attributes:
+        action: argparse's word for it (`store`, `append` ...), or the name of a class of the script's.
+        given: keyword to value, as far as given: nargs, const, default, type, choices, required, help, metavar.
+        prog: what `%(prog)s` stands for.
+    """
+
+    flags: tuple[str, ...]
+    dest: str
+    action: str | Opaque
+    given: dict[str, Any] = field(default_factory=dict)
+    group: str = ""
+    line: int = 0
+    prog: str = ""
+
+    @property
+    def names(self) -> str:
+        """The flags or the dest, for messages."""
+        return next((f for f in self.flags if f.startswith("--")), (*self.flags, self.dest)[0])
+
+
+_KINDS: dict[str, Kind] = {
+    "store": "value",
+    "store_true": "true",
+    "store_false": "false",
+    "store_const": "const",
+    "append": "append",
+    "append_const": "const",
+    "extend": "extend",
+    "count": "count",
+    "boolean_optional": "negatable",
+}
+SKIPPED_ACTIONS = frozenset({"help", "version"})
+"""Actions that print something and end."""
+
+_TYPES: dict[str, ParsedType] = {
+    "str": "str",
+    "int": "int",
+    "float": "float",
+    "bool": "bool",
+    "pathlib.Path": "path",
+    "pathlib.PurePath": "path",
+    "pathlib.PosixPath": "path",
+    "datetime.date.fromisoformat": "date",
+    "date.fromisoformat": "date",
+    "datetime.datetime.fromisoformat": "datetime",
+    "datetime.fromisoformat": "datetime",
+    "uuid.UUID": "uuid",
+    "os.fspath": "path",
+    "os.path.abspath": "path",
+    "os.path.expanduser": "path",
+    "os.path.realpath": "path",
+    "posixpath.abspath": "path",
+    "posixpath.expanduser": "path",
+    "posixpath.realpath": "path",
+    "str.strip": "str",
+}
+_CASES = {"str.lower", "str.upper", "str.casefold"}
+
+
+def to_option(raw: RawAction) -> ParsedOption:
+    """Return what argparse would make of `raw`; what could not be known is in the result's `unsure`."""
+    return _Reading(raw).option()
+
+
+class _Reading:
+    """The steps from one raw action to its option; `unsure` and `notes` gather on the way."""
+
+    def __init__(self, raw: RawAction) -> None:
+        self.raw = raw
+        self.unsure: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.default_note = ""
+
+    def option(self) -> ParsedOption:
+        raw = self.raw
+        nargs = self._nargs()
+        kind = self._kind(nargs)
+        type_, type_name, members = self._type()
+        if kind in {"true", "false", "const", "negatable", "count"}:
+            type_, type_name, nargs = ("bool" if kind != "count" else "int"), "", None
+        choices, ignore_case = self._choices(type_, type_name, members)
+        default = self._default(kind, type_, members)
+        required = self._required(nargs)
+        text = self._text("help", "help")
+        hidden = text == SUPPRESS
+        return ParsedOption(
+            flags=raw.flags,
+            dest=raw.dest,
+            kind=kind,
+            type=type_,
+            type_name=type_name,
+            choices=choices,
+            ignore_case=ignore_case,
+            default=default,
+            default_note=self.default_note,
+            required=required,
+            nargs=nargs if nargs != 1 else None,
+            const=self._const(),
+            help="" if hidden else self._expanded(text, default, choices, type_name or type_),
+            metavar=self._metavar(),
+            hidden=hidden,
+            group=raw.group,
+            negative=self._negative() if kind == "negatable" else "",
+            unsure=self.unsure,
+            notes=tuple(self.notes),
+            line=raw.line,
+        )
+
+    def _nargs(self) -> Any:  # noqa: ANN401 - argparse's own mixture of numbers and signs
+        nargs = self.raw.given.get("nargs")
+        if isinstance(nargs, Opaque):
+            self.unsure["nargs"] = nargs.reason
+            return None
+        if nargs in {"...", "A..."}:
+            self.unsure["nargs"] = "takes all the words that remain, which a spec cannot declare"
+            return "*"
+        return nargs
+
+    def _kind(self, nargs: object) -> Kind:
+        action = self.raw.action
+        if isinstance(action, Opaque):
+            self.unsure["kind"] = action.reason
+            return "custom"
+        if action in _KINDS:
+            return _KINDS[action]
+        if action.startswith("met:"):
+            # In a run the object itself says how many words it takes, whatever its class does with them.
+            self.notes.append(f"handled by a class of the script's, {action[4:]}")
+            return "const" if nargs == 0 else "value"
+        self.unsure["kind"] = f"is handled by a class of the script's, {action}"
+        return "custom"
+
+    def _type(self) -> tuple[ParsedType, str, tuple[Member, ...]]:
+        given = self.raw.given.get("type")
+        if given is None:
+            return "str", "", ()
+        if isinstance(given, Opaque):
+            self.unsure["type"] = given.reason
+            return "other", "", ()
+        name = given.name.removeprefix("builtins.")
+        if name in _CASES:
+            return "str", name, ()
+        if name in _TYPES:
+            return _TYPES[name], "", ()
+        return "other", name.removeprefix("__main__."), given.members
+
+    def _choices(
+        self, type_: ParsedType, type_name: str, members: tuple[Member, ...]
+    ) -> tuple[tuple[Scalar, ...], bool]:
+        given = self.raw.given.get("choices")
+        if given is None and members:
+            # `type=Color` refuses whatever is no value of the Enum, as choices would.
+            given = list(members)
+        if given is None:
+            return (), False
+        if isinstance(given, Opaque):
+            self.unsure["choices"] = given.reason
+            return (), False
+        items = list(given)
+        opaque = next((item for item in items if isinstance(item, Opaque)), None)
+        if opaque:
+            self.unsure["choices"] = opaque.reason
+            return (), False
+        if any(isinstance(item, Member) for item in items):
+            if not members or any(not isinstance(m, Member) or not isinstance(m.value, str) for m in items):
+                self.unsure["choices"] = "members of an Enum, and how a word becomes one is the script's own"
+                return (), False
+            return tuple(m.value for m in items), False
+        if len(items) > MAX_CHOICES and not is_run_of_integers(items):
+            self.unsure["choices"] = f"{len(items)} of them"
+            return (), False
+        if not all(isinstance(item, str | int | float) for item in items):
+            self.unsure["choices"] = "not all of them are text or numbers"
+            return (), False
+        if type_ == "other" and not all(isinstance(item, str) for item in items):
+            self.unsure["choices"] = f"what {type_name} makes of a word is compared, not the word"
+            return (), False
+        wanted = {"int": int, "float": (int, float)}.get(type_, str)
+        if not all(isinstance(item, wanted) for item in items):  # type: ignore[arg-type]  # types, or a tuple of them
+            self.unsure["choices"] = f"not all of them are of the type {type_}, so some can never be given"
+            return (), False
+        folded = type_name in _CASES and all(getattr(item, type_name[4:])() == item for item in items)
+        return tuple(items), folded
+
+    def _default(
+        self, kind: Kind, type_: ParsedType, members: tuple[Member, ...]
+    ) -> Scalar | tuple[Scalar, ...] | None:
+        given = self.raw.given.get("default")
+        if isinstance(given, Opaque):
+            if given.here_only:
+                self.default_note = given.reason
+            else:
+                self.unsure["default"] = given.reason
+            return None
+        if given == SUPPRESS and isinstance(given, str):
+            return None
+        if kind == "false":
+            return given if isinstance(given, bool) else True
+        if given is None or kind == "const":
+            return None
+        if isinstance(given, Sequence | set | frozenset) and not isinstance(given, str):
+            items = tuple(self._scalar(item, type_, members) for item in given)
+            if any(item is None for item in items):
+                return None
+            return items or None  # type: ignore[return-value]  # no None among them
+        if given is False and kind == "value" and type_ != "bool":
+            return None  # the script's way to say that there is none
+        return self._scalar(given, type_, members)
+
+    def _scalar(self, value: object, type_: ParsedType, members: tuple[Member, ...]) -> Scalar | None:
+        """Return a default as the word that gives it; argparse converts a default that is text itself."""
+        if isinstance(value, Member) and members:
+            value = value.value
+        if isinstance(value, Opaque):
+            self.unsure["default"] = value.reason
+            return None
+        try:
+            if isinstance(value, str) and type_ in {"int", "float"}:
+                return int(value) if type_ == "int" else float(value)
+        except ValueError:
+            self.unsure["default"] = f"'{value}' is no {type_}"
+            return None
+        if isinstance(value, bool) and type_ in {"str", "bool"}:
+            return value
+        if type_ == "float" and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if type_ == "int" and isinstance(value, float):
+            self.unsure["default"] = f"{value} is no whole number, which the script takes only as a default"
+            return None
+        if isinstance(value, int | float) and type_ not in {"int", "float"}:
+            return str(value)
+        if isinstance(value, str | int | float):
+            return value
+        self.unsure["default"] = f"is an object of the script's, {type(value).__name__}"
+        return None
+
+    def _required(self, nargs: object) -> bool:
+        raw = self.raw
+        if not raw.flags:
+            return nargs not in {"?", "*"}
+        given = raw.given.get("required", False)
+        if isinstance(given, Opaque):
+            self.unsure["required"] = given.reason
+            return False
+        return bool(given)
+
+    def _const(self) -> Scalar | None:
+        const = self.raw.given.get("const")
+        return const if isinstance(const, str | int | float) else None
+
+    def _negative(self) -> str:
+        return next(("--no-" + flag[2:] for flag in self.raw.flags if flag.startswith("--")), "")
+
+    def _metavar(self) -> str | None:
+        given = self.raw.given.get("metavar")
+        if isinstance(given, list | tuple) and all(isinstance(word, str) for word in given):
+            return " ".join(given) or None
+        return given if isinstance(given, str) and given else None
+
+    def _text(self, keyword: str, part: str) -> str:
+        given = self.raw.given.get(keyword)
+        if isinstance(given, Opaque):
+            self.unsure[part] = given.reason
+        return given if isinstance(given, str) else ""
+
+    def _expanded(self, text: str, default: object, choices: tuple[Scalar, ...], type_: str) -> str:
+        given = self.raw.given.get("default")
+        if isinstance(given, Opaque):
+            default = given.reason
+        elif isinstance(default, tuple) or default is None:
+            default = given
+        values = {key: value for key, value in self.raw.given.items() if not isinstance(value, Opaque)}
+        values |= {
+            "default": list(default) if isinstance(default, tuple) else default,
+            "choices": ", ".join(map(str, choices)),
+            "dest": self.raw.dest,
+            "prog": self.raw.prog,
+            "type": type_,
+        }
+        return expand(text, values)
+
+
+def expand(text: str, values: Mapping[str, object]) -> str:
+    """Return help text with its `%(name)s` filled in, on one line as argparse would flow it."""
+    try:
+        text = text % values if "%" in text else text
+    except (KeyError, ValueError, TypeError):
+        # argparse itself would stop with an error here, only at --help; the plain text is better than none.
+        text = re.sub(r"%\(\w+\)[sdr]", "", text)
+    return " ".join(text.split())
+
+
+def is_run_of_integers(items: Sequence[object]) -> bool:
+    """Whether these are whole numbers without a gap, which a smallest and a largest describe."""
+    first = items[0] if items else None
+    if not isinstance(first, int) or isinstance(first, bool):
+        return False
+    return all(isinstance(item, int) and item == first + at for at, item in enumerate(items))

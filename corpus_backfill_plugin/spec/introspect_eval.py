@@ -1,0 +1,578 @@
+"""Expressions of a script's source worked out as far as nothing has to run for it.
+
+Only plain values are computed, with operators and methods that are known to be pure; everything else
+becomes an `Opaque` that says why, and whatever is made from an `Opaque` is that `Opaque` again.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import operator
+import re
+import textwrap
+from typing import Any, TYPE_CHECKING
+
+from corpus_backfill_plugin.spec.introspect import Opaque
+from corpus_backfill_plugin.spec.introspect_action import SUPPRESS, Member
+from corpus_backfill_plugin.spec.introspect_values import (
+    PLAIN,
+    Func,
+    Inst,
+    Klass,
+    Method,
+    PathText,
+    Ref,
+    Scope,
+    ScriptFile,
+    Value,
+    environment,
+    outside,
+    same,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAX_ITEMS = 2_000
+"""Longer texts by repetition, ranges and lists are not worked out."""
+
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_,
+}
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+_PURE: dict[str, Callable[..., Any]] = dict({
+        "str": str, "int": int, "float": float, "bool": bool, "list": list, "tuple": tuple, "dict": dict,
+        "set": set, "frozenset": frozenset, "sorted": sorted, "len": len, "min": min, "max": max, "sum": sum,
+        "abs": abs, "round": round, "repr": repr, "enumerate": lambda *a, **k: list(enumerate(*a, **k)),
+        "zip": lambda *a: list(zip(*a, strict=False)), "reversed": lambda a: list(reversed(a)),
+        "any": any, "all": all, "chr": chr, "ord": ord,
+    }.items())  # fmt: skip
+_PURE_OUTSIDE: dict[str, Callable[..., Any]] = {
+    "textwrap.dedent": textwrap.dedent,
+    "inspect.cleandoc": lambda text: textwrap.dedent(text).strip(),
+    "itertools.chain": lambda *lists: [item for items in lists for item in items],
+    "collections.OrderedDict": dict,
+    "types.MappingProxyType": dict,
+}
+_CHANGING = {"append", "extend", "insert", "sort", "reverse", "update", "add", "pop", "remove", "setdefault"}
+_METHODS: dict[type, frozenset[str]] = {
+    str: frozenset(
+        {"join", "format", "upper", "lower", "strip", "lstrip", "rstrip", "split", "splitlines", "replace"}
+        | {"title", "capitalize", "startswith", "endswith", "removeprefix", "removesuffix", "casefold"}
+        | {"partition", "rpartition", "isdigit", "isupper", "islower"}
+    ),
+    list: frozenset({"copy", "index", "count"} | _CHANGING),
+    tuple: frozenset({"index", "count"}),
+    dict: frozenset({"keys", "values", "items", "get", "copy"} | _CHANGING),
+    set: frozenset({"union", "intersection", "difference", "copy"} | _CHANGING),
+    frozenset: frozenset({"union", "intersection", "difference"}),
+}
+_ENVIRONMENT_CALLS = {"os.getenv", "os.environ.get", "os.environ.pop", "os.environ.setdefault"}
+
+
+class Evaluator:
+    """Works out expressions; calls of the file's own functions and of argparse are left to a subclass."""
+
+    def __init__(self) -> None:
+        self.environment: dict[str, None] = {}
+        self.doubtful: dict[int, tuple[Value, str]] = {}
+        """Lists and dicts changed under a condition that could not be decided, by identity, and why."""
+
+    def call(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:
+        """Return what a call gives; a subclass knows more callables."""
+        raise NotImplementedError
+
+    def attribute(self, value: Value, name: str, node: ast.Attribute) -> Value:
+        """Return `value.name`; a subclass knows more objects."""
+        raise NotImplementedError
+
+    def in_doubt(self) -> str:
+        """Return the condition that could not be decided and under which the present code runs, or ''."""
+        raise NotImplementedError
+
+    def eval(self, node: ast.expr, scope: Scope) -> Value:
+        """Return the value of an expression, never raising for what a script may contain."""
+        method = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if method is None:
+            return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
+        value: Value = method(node, scope)
+        return value
+
+    def _constant(self, node: ast.Constant, _scope: Scope) -> Value:
+        return node.value
+
+    def _name(self, node: ast.Name, scope: Scope) -> Value:
+        try:
+            value = scope.find(node.id)
+        except KeyError:
+            known = hasattr(builtins, node.id)
+            return Ref(f"builtins.{node.id}") if known else Opaque(f"'{node.id}' is not set in this file")
+        if id(value) in self.doubtful:
+            return Opaque(self.doubtful[id(value)][1])
+        return value
+
+    def _attribute(self, node: ast.Attribute, scope: Scope) -> Value:
+        value = self.eval(node.value, scope)
+        if isinstance(value, Opaque):
+            return value
+        if isinstance(value, Ref):
+            name = f"{value.name}.{node.attr}"
+            return SUPPRESS if name == "argparse.SUPPRESS" else Ref(name)
+        if isinstance(value, Member):
+            parts: dict[str, Value] = {"value": value.value, "name": value.name, "_value_": value.value}
+            return parts.get(node.attr, Opaque(f"'{node.attr}' of a member of {value.enum}"))
+        if isinstance(value, PathText | ScriptFile):
+            return self._of_path(value, node)
+        if isinstance(value, PLAIN):
+            return Method(value, node.attr)
+        return self.attribute(value, node.attr, node)
+
+    def _of_path(self, value: PathText | ScriptFile, node: ast.Attribute) -> Value:
+        name = value.name if isinstance(value, ScriptFile) else value.text.rstrip("/").rpartition("/")[2]
+        if node.attr == "name":
+            return name
+        if node.attr == "stem":
+            return name.rpartition(".")[0] or name
+        if isinstance(value, ScriptFile):
+            if node.attr in {"resolve", "absolute"}:
+                return Method(value, node.attr)
+            return Opaque("depends on where the script stands", here_only=True)
+        return Method(value, node.attr)
+
+    def _joinedstr(self, node: ast.JoinedStr, scope: Scope) -> Value:
+        parts = []
+        for part in node.values:
+            value = self.eval(part, scope)
+            if isinstance(value, Opaque):
+                return value
+            parts.append(str(value))
+        return "".join(parts)
+
+    def _formattedvalue(self, node: ast.FormattedValue, scope: Scope) -> Value:
+        value = self.eval(node.value, scope)
+        spec = self.eval(node.format_spec, scope) if node.format_spec else ""
+        if isinstance(value, Opaque):
+            return value
+        if isinstance(value, PathText):
+            value = value.text
+        if not isinstance(value, PLAIN) or not isinstance(spec, str) or re.search(r"\d{4}", spec):
+            return Opaque(f"not worked out: {ast.unparse(node.value)[:60]}")
+        if node.conversion in {ord("r"), ord("a")}:
+            value = repr(value)
+        return self._try(format, value, spec)
+
+    def _binop(self, node: ast.BinOp, scope: Scope) -> Value:
+        left, right = self.eval(node.left, scope), self.eval(node.right, scope)
+        for side in (left, right):
+            if isinstance(side, Opaque):
+                return side
+        if isinstance(left, PathText) and isinstance(node.op, ast.Div):
+            tail = right.text if isinstance(right, PathText) else right
+            return PathText(f"{left.text.rstrip('/')}/{tail}") if isinstance(tail, str) else Opaque("a path")
+        if isinstance(node.op, ast.Mod) and isinstance(left, str) and isinstance(right, Ref):
+            return outside(right, ast.unparse(node))
+        operate = _BINARY.get(type(node.op))
+        if (
+            not operate
+            or not isinstance(left, PLAIN)
+            or not isinstance(right, PLAIN)
+            or _too_big(node.op, left, right)
+        ):
+            return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
+        if isinstance(node.op, ast.Mod) and isinstance(left, str):
+            opaque = next((item for item in _items(right) if isinstance(item, Opaque)), None)
+            if opaque:
+                return opaque
+        return self._try(operate, left, right)
+
+    def _unaryop(self, node: ast.UnaryOp, scope: Scope) -> Value:
+        value = self.eval(node.operand, scope)
+        if isinstance(node.op, ast.Not):
+            truth = self.truth(value)
+            return Opaque("depends on a condition") if truth is None else not truth
+        if isinstance(value, int | float):
+            return -value if isinstance(node.op, ast.USub) else value
+        return value if isinstance(value, Opaque) else Opaque(f"not worked out: {ast.unparse(node)[:60]}")
+
+    def _boolop(self, node: ast.BoolOp, scope: Scope) -> Value:
+        value: Value = None
+        for position, part in enumerate(node.values):
+            value = self.eval(part, scope)
+            if isinstance(value, Opaque) and isinstance(node.op, ast.Or) and position + 1 < len(node.values):
+                rest = self.eval(node.values[-1], scope)
+                plain = isinstance(rest, str | int | float) and ", else " not in value.reason
+                return Opaque(f"{value.reason}, else {rest}", value.here_only) if plain else value
+            truth = self.truth(value)
+            if truth is None:
+                return value
+            if truth is isinstance(node.op, ast.Or):
+                return value
+        return value
+
+    def _compare(self, node: ast.Compare, scope: Scope) -> Value:
+        left = self.eval(node.left, scope)
+        for op, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.eval(right_node, scope)
+            for side in (left, right):
+                if isinstance(side, Opaque):
+                    return side
+                if isinstance(side, Ref) and not isinstance(op, ast.Is | ast.IsNot):
+                    return outside(side, ast.unparse(node))
+            if isinstance(op, ast.Is | ast.IsNot):
+                verdict: Value = same(left, right) is isinstance(op, ast.Is)
+            elif isinstance(left, PLAIN) and isinstance(right, PLAIN):
+                verdict = self._try(_COMPARE[type(op)], left, right)
+            else:
+                return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
+            if verdict is not True:
+                return verdict
+            left = right
+        return True
+
+    def _ifexp(self, node: ast.IfExp, scope: Scope) -> Value:
+        test = self.eval(node.test, scope)
+        truth = self.truth(test)
+        if truth is None:
+            one, other = self.eval(node.body, scope), self.eval(node.orelse, scope)
+            if same(one, other):
+                return one
+            here = isinstance(test, Opaque) and test.here_only
+            return Opaque(f"depends on a condition: {ast.unparse(node)[:60]}", here)
+        return self.eval(node.body if truth else node.orelse, scope)
+
+    def _list(self, node: ast.List, scope: Scope) -> Value:
+        return self._elements(node.elts, scope)
+
+    def _tuple(self, node: ast.Tuple, scope: Scope) -> Value:
+        items = self._elements(node.elts, scope)
+        return tuple(items) if isinstance(items, list) else items
+
+    def _set(self, node: ast.Set, scope: Scope) -> Value:
+        items = self._elements(node.elts, scope)
+        # A set has no order that a reader could see; the source's is kept.
+        return list(dict.fromkeys(items)) if isinstance(items, list) else items
+
+    def _elements(self, nodes: list[ast.expr], scope: Scope) -> Value:
+        items: list[Value] = []
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                value = self.eval(node.value, scope)
+                found = self.items(value)
+                if isinstance(found, Opaque):
+                    return found
+                items += found
+            else:
+                items.append(self.eval(node, scope))
+        return items
+
+    def _dict(self, node: ast.Dict, scope: Scope) -> Value:
+        result: dict[Value, Value] = {}
+        for key_node, value_node in zip(node.keys, node.values, strict=True):
+            value = self.eval(value_node, scope)
+            if key_node is None:
+                if not isinstance(value, dict):
+                    return value if isinstance(value, Opaque) else Opaque("a mapping that is not known")
+                result |= value
+                continue
+            key = self.eval(key_node, scope)
+            if isinstance(key, Opaque):
+                return key
+            try:
+                result[key] = value
+            except TypeError:
+                return Opaque("a key that cannot be one")
+        return result
+
+    def _lambda(self, node: ast.Lambda, scope: Scope) -> Value:
+        return Func("lambda", node, scope)
+
+    def _starred(self, node: ast.Starred, scope: Scope) -> Value:
+        return self.eval(node.value, scope)
+
+    def _namedexpr(self, node: ast.NamedExpr, scope: Scope) -> Value:
+        value = self.eval(node.value, scope)
+        scope.names[node.target.id] = value
+        return value
+
+    def _await(self, node: ast.Await, scope: Scope) -> Value:
+        return self.eval(node.value, scope)
+
+    def _subscript(self, node: ast.Subscript, scope: Scope) -> Value:
+        value = self.eval(node.value, scope)
+        if isinstance(value, Ref) and value.name == "os.environ":
+            name = self.eval(node.slice, scope)
+            return self.variable(name, None, given=False)
+        if isinstance(value, Ref):
+            return outside(value, ast.unparse(node))
+        if isinstance(value, Opaque):
+            return value
+        if isinstance(value, Klass) and value.is_enum:
+            name = self.eval(node.slice, scope)
+            return next((m for m in value.members() if m.name == name), Opaque("no member of the Enum"))
+        if isinstance(node.slice, ast.Slice):
+            bounds = [
+                self.eval(p, scope) if p else None
+                for p in (node.slice.lower, node.slice.upper, node.slice.step)
+            ]
+            opaque = next((b for b in bounds if isinstance(b, Opaque)), None)
+            key: Any = opaque or slice(*bounds)
+        else:
+            key = self.eval(node.slice, scope)
+        if isinstance(key, Opaque):
+            return key
+        if isinstance(value, PLAIN):
+            return self._try(operator.getitem, value, key)
+        return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
+
+    def _listcomp(self, node: ast.ListComp, scope: Scope) -> Value:
+        return self._comprehension(node.generators, scope, lambda inner: self.eval(node.elt, inner))
+
+    _generatorexp = _listcomp
+    _setcomp = _listcomp
+
+    def _dictcomp(self, node: ast.DictComp, scope: Scope) -> Value:
+        pairs = self._comprehension(
+            node.generators, scope, lambda inner: (self.eval(node.key, inner), self.eval(node.value, inner))
+        )
+        return self._try(dict, pairs) if isinstance(pairs, list) else pairs
+
+    def _comprehension(
+        self, generators: list[ast.comprehension], scope: Scope, give: Callable[[Scope], Value]
+    ) -> Value:
+        rounds: list[Scope] = [Scope(scope)]
+        for generator in generators:
+            following = []
+            for inner in rounds:
+                found = self.items(self.eval(generator.iter, inner))
+                if isinstance(found, Opaque):
+                    return found
+                for item in found:
+                    step = Scope(inner)
+                    self.assign(generator.target, item, step)
+                    truths = [self.truth(self.eval(test, step)) for test in generator.ifs]
+                    if None in truths:
+                        return Opaque("depends on a condition")
+                    if all(truths):
+                        following.append(step)
+            rounds = following
+        return [give(inner) for inner in rounds]
+
+    def _call(self, node: ast.Call, scope: Scope) -> Value:
+        function = self.eval(node.func, scope)
+        args: list[Value] = []
+        for arg in node.args:
+            value = self.eval(arg, scope)
+            if not isinstance(arg, ast.Starred):
+                args.append(value)
+                continue
+            found = self.items(value)
+            args += [found] if isinstance(found, Opaque) else found
+        kwargs: dict[str, Value] = {}
+        for keyword in node.keywords:
+            value = self.eval(keyword.value, scope)
+            if keyword.arg is not None:
+                kwargs[keyword.arg] = value
+            elif isinstance(value, dict):
+                kwargs |= {str(key): item for key, item in value.items()}
+            else:
+                kwargs["**"] = value if isinstance(value, Opaque) else Opaque("keywords that are not known")
+        if isinstance(function, Method) and isinstance(function.receiver, (*PLAIN, PathText, ScriptFile)):
+            return self._plain_method(function, args, kwargs, node)
+        if isinstance(function, Ref):
+            known = self._call_outside(function, args, kwargs)
+            if known is not NotImplemented:
+                return known
+        return self.call(function, args, kwargs, node)
+
+    def _plain_method(
+        self, method: Method, args: list[Value], kwargs: dict[str, Value], node: ast.Call
+    ) -> Value:
+        receiver, name = method.receiver, method.name
+        if isinstance(receiver, ScriptFile):
+            return (
+                receiver
+                if name in {"resolve", "absolute"}
+                else Opaque("where the script stands", here_only=True)
+            )
+        if isinstance(receiver, PathText):
+            if (
+                name in {"joinpath", "with_suffix", "with_name"}
+                and name == "joinpath"
+                and all(isinstance(a, str) for a in args)
+            ):
+                return PathText("/".join([receiver.text.rstrip("/"), *map(str, args)]))
+            return Opaque(f"computed when the script runs: {ast.unparse(node)[:60]}", here_only=True)
+        if name not in _METHODS.get(type(receiver), ()):
+            return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
+        if name in _CHANGING and not isinstance(receiver, str):
+            doubt = self.in_doubt()
+            if doubt:
+                self.doubtful[id(receiver)] = (receiver, f"changed only if {doubt}")
+                return None
+        elif isinstance(receiver, str):
+            for value in [*args, *kwargs.values()]:
+                opaque = next((item for item in _items(value) if isinstance(item, Opaque)), None)
+                if opaque:
+                    return opaque
+        plain = [value.text if isinstance(value, PathText) else value for value in args]
+        result = self._try(getattr(receiver, name), *plain, **kwargs)
+        return (
+            list(result)
+            if isinstance(result, type({}.keys()) | type({}.values()) | type({}.items()))
+            else result
+        )
+
+    def _call_outside(self, ref: Ref, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """Return what a call of something outside the file gives, when it is known to be pure."""
+        name = ref.short
+        if name in _ENVIRONMENT_CALLS:
+            fallback = args[1] if len(args) > 1 else kwargs.get("default")
+            return self.variable(args[0] if args else None, fallback, given=fallback is not None)
+        if name in {"pathlib.Path", "pathlib.PurePath", "os.path.basename", "os.path.join"}:
+            return self._path_call(name, args)
+        if name in {"list", "tuple", "set", "sorted", "frozenset", "reversed", "enumerate", "len"} and args:
+            found = self.items(args[0])
+            if isinstance(found, Opaque):
+                return found
+            args = [found, *args[1:]]
+            if name in {"set", "frozenset"}:
+                return list(dict.fromkeys(found))
+        if name == "range" and 0 < len(args) <= 3 and all(isinstance(a, int) for a in args):
+            steps = range(*args)  # type: ignore[arg-type]  # whole numbers, as was just seen
+            return steps if len(steps) <= MAX_ITEMS else Opaque("more numbers than are worth a list")
+        function = _PURE.get(name) if ref.name.startswith("builtins.") else _PURE_OUTSIDE.get(name)
+        if function is None:
+            return NotImplemented
+        opaque = next((v for v in [*args, *kwargs.values()] if isinstance(v, Opaque)), None)
+        if opaque:
+            return opaque
+        if name == "str" and args and isinstance(args[0], PathText):
+            return args[0].text
+        if not all(isinstance(value, PLAIN) for value in args) or "key" in kwargs:
+            return NotImplemented
+        return self._try(function, *args, **kwargs)
+
+    def _path_call(self, name: str, args: list[Value]) -> Value:
+        opaque = next((v for v in args if isinstance(v, Opaque)), None)
+        if opaque:
+            return opaque
+        if args and isinstance(args[0], ScriptFile):
+            return args[0].name if name == "os.path.basename" else args[0]
+        texts = [arg.text if isinstance(arg, PathText) else arg for arg in args]
+        if not all(isinstance(text, str) for text in texts):
+            return Opaque("a path that is not known")
+        whole = "/".join(str(text) for text in texts) or "."
+        if name == "os.path.basename":
+            return whole.rpartition("/")[2]
+        return PathText(whole) if name.startswith("pathlib") else whole
+
+    def variable(self, name: Value, fallback: Value, *, given: bool) -> Opaque:
+        """Return the stand-in for an environment variable, and remember that the script reads it."""
+        if isinstance(name, str):
+            self.environment[name] = None
+        shown = fallback.text if isinstance(fallback, PathText) else fallback
+        return environment(name if isinstance(name, str) else None, shown, given=given)
+
+    def items(self, value: Value) -> list[Value] | Opaque:
+        """Return what iterating over `value` gives, or why that is not known."""
+        if isinstance(value, Opaque):
+            return value
+        if isinstance(value, Klass) and value.is_enum:
+            return list(value.members())
+        if isinstance(value, str | list | tuple | dict | set | frozenset | range):
+            return list(value) if len(value) <= MAX_ITEMS else Opaque("more of them than are worth a list")
+        if isinstance(value, Ref):
+            return outside(value, value.short)
+        return Opaque("what it is made of is not known")
+
+    def assign(self, target: ast.expr, value: Value, scope: Scope) -> None:
+        """Bind `value` to a name, or its parts to names."""
+        if isinstance(target, ast.Name):
+            scope.bind(target.id, value)
+        elif isinstance(target, ast.Tuple | ast.List):
+            found = self.items(value)
+            starred = any(isinstance(part, ast.Starred) for part in target.elts)
+            if not isinstance(found, Opaque) and not starred and len(found) == len(target.elts):
+                parts: Iterator[Value] = iter(found)
+            else:
+                why = (
+                    found
+                    if isinstance(found, Opaque)
+                    else Opaque("taken apart in a way that is not followed")
+                )
+                parts = iter([why] * len(target.elts))
+            for part, item in zip(target.elts, parts, strict=False):
+                self.assign(part.value if isinstance(part, ast.Starred) else part, item, scope)
+        elif isinstance(target, ast.Attribute):
+            receiver = self.eval(target.value, scope)
+            if isinstance(receiver, Inst):
+                receiver.attrs[target.attr] = value
+            else:
+                self.set_attribute(receiver, target.attr, value)
+        elif isinstance(target, ast.Subscript):
+            holder, key = self.eval(target.value, scope), self.eval(target.slice, scope)
+            doubt = self.in_doubt()
+            if isinstance(holder, dict | list) and (isinstance(key, Opaque) or doubt):
+                self.doubtful[id(holder)] = (
+                    holder,
+                    f"changed only if {doubt}" if doubt else "changed at an unknown key",
+                )
+            elif isinstance(holder, dict | list):
+                self._try(operator.setitem, holder, key, value)
+
+    def set_attribute(self, receiver: Value, name: str, value: Value) -> None:
+        """Note `receiver.name = value`; a subclass knows objects for which it matters."""
+
+    @staticmethod
+    def truth(value: Value) -> bool | None:
+        """Return whether `value` is true, or None when that is not known."""
+        if isinstance(value, Opaque):
+            return None
+        if isinstance(value, Ref):
+            return False if value.name == "typing.TYPE_CHECKING" else None
+        return bool(value) if isinstance(value, PLAIN) else True
+
+    @staticmethod
+    def _try(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Value:  # noqa: ANN401 - any plain values
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever pure operations raise, the script would raise
+            return Opaque(f"would fail: {type(error).__name__}")
+
+
+def _items(value: Value) -> list[Value]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _too_big(op: ast.operator, left: Value, right: Value) -> bool:
+    if isinstance(op, ast.Pow):
+        return not isinstance(right, int | float) or abs(right) > 64
+    if isinstance(op, ast.Mult):
+        sizes = [side for side in (left, right) if isinstance(side, int)]
+        return (
+            len(sizes) == 1
+            and sizes[0] > MAX_ITEMS
+            and not isinstance(left, float)
+            and not isinstance(right, float)
+        )
+    return isinstance(op, ast.Mod) and isinstance(left, str) and bool(re.search(r"%[^a-zA-Z]*\d{4}", left))
