@@ -109,8 +109,8 @@ def _painted(parts: list[tuple[str, str]], *, color: bool) -> str:
 
 def _bar(fraction: float, size: int, *, color: bool, ascii_only: bool) -> str:
     if ascii_only:
-        full = int(fraction * size)
-        return "#" * full + "-" * (size - full)
+        done = int(fraction * size)
+        return "#" * done + "-" * (size - done)
     halves = int(fraction * size * 2)
     full = "━" * (halves // 2) + "╸" * (halves % 2)
     rest = size - len(full)

@@ -23,10 +23,10 @@ _END = re.compile(rb"\r\n?|\n")
 
 
 class LineSplitter:
-    """Splits one stream; keep one instance per stream.
+    r"""Splits one stream; keep one instance per stream.
 
     Any chunking of the same bytes gives the same lines, except that a line is given as soon as its end
-    is seen: a ``\\n`` that follows a ``\\r`` in the next chunk is then passed over.
+    is seen: a ``\n`` that follows a ``\r`` in the next chunk is then passed over.
 
     Args:
         needles: give only lines whose first `MAX_LINE` bytes contain one of these; None gives all.

@@ -14,7 +14,7 @@ MAX_DIGITS = 15
 _NUMBER = re.compile(
     r"([0-9]{1,15}|[0-9]{1,3}(?:[,_'][0-9]{3}){1,4})(\.[0-9]{1,15})?([kKMGTPEZY]?)", re.ASCII
 )
-_SCALE = {unit: 1000**power for power, unit in enumerate(("", "k", "M", "G", "T"))} | {"K": 1000}
+_SCALE = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def count(text: str | None) -> Count | None:

@@ -9,7 +9,7 @@ only the last count.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.watch import progress, tqdm_bars
 from corpus_backfill_plugin.watch.lines import LineSplitter
@@ -20,10 +20,8 @@ from corpus_backfill_plugin.watch.results import Results, add_counts, add_failur
 if TYPE_CHECKING:
     from corpus_backfill_plugin.spec.model import Output
 
-Stream: TypeAlias = Literal["stdout", "stderr"]
+STREAMS = ("stdout", "stderr")
 """The two streams of a script, by name."""
-
-STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 TQDM = "tqdm"
 """What a spec says instead of a pattern when the script draws with tqdm."""
@@ -68,7 +66,7 @@ class Watcher:
         needles = self._needles()
         self._lines = {} if needles == () else {stream: LineSplitter(needles) for stream in STREAMS}
 
-    def feed(self, stream: Stream, data: bytes, now: float) -> bytes:
+    def feed(self, stream: str, data: bytes, now: float) -> bytes:
         """Take in `data` of `stream`, read at `now` (seconds, monotonic), and return what is to be shown.
 
         That is `data` itself, byte for byte, without lines of the protocol.
@@ -77,15 +75,15 @@ class Watcher:
         self._take(stream, shown, update, now)
         return shown
 
-    def close(self, stream: Stream, now: float) -> bytes:
-        """Take in the end of `stream`, an unfinished last line with it, and return what is still to be shown."""
+    def close(self, stream: str, now: float) -> bytes:
+        """Take in the end of `stream`, an unfinished line with it, and return what is left to show."""
         shown, update = self._filters[stream].close()
         self._take(stream, shown, update, now)
         if self._lines:
             self._read(self._lines[stream].close(), now)
         return shown
 
-    def _take(self, stream: Stream, shown: bytes, update: progress.Update | None, now: float) -> None:
+    def _take(self, stream: str, shown: bytes, update: progress.Update | None, now: float) -> None:
         if update is not None:  # who speaks the protocol means it: patterns no longer count
             self._exact = True
             self.progress = progress.advance(self.progress, update, now)

@@ -6,7 +6,6 @@ escapes them (`display.one_line`).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from corpus_backfill_plugin.watch.numbers import count
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
 MAX_FAILED = 10_000

@@ -36,10 +36,10 @@ def summary(
         )
     text = ", ".join(told) or "finished"
     lines = [f"{text[:1].upper()}{text[1:]} in {duration(elapsed)}"]
-    for failure in results.failed[:SHOWN]:
-        lines.append(
-            f"  failed {one_line(failure.item)}" + (f": {one_line(failure.reason)}" if failure.reason else "")
-        )
+    lines += [
+        f"  failed {one_line(failure.item)}" + (f": {one_line(failure.reason)}" if failure.reason else "")
+        for failure in results.failed[:SHOWN]
+    ]
     if results.failures > SHOWN and results.failed:
         lines.append(f"  and {number(results.failures - SHOWN)} more; all of them: {see_all}")
     return "\n".join(lines)

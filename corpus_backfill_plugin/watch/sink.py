@@ -1,0 +1,287 @@
+"""Where a followed run's bytes go: past the watcher, to the operator, with progress shown beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from corpus_backfill_plugin.watch import bar
+from corpus_backfill_plugin.watch.reader import STREAMS
+from corpus_backfill_plugin.watch.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import FrameType, TracebackType
+    from typing import Self
+
+    from corpus_backfill_plugin.watch.reader import Watcher
+
+DRAW_EVERY = 0.1
+"""Seconds between two drawings of the bar."""
+
+FIRST_DRAW = 0.2
+"""Seconds: what is over sooner needs no bar."""
+
+LINE_EVERY = 10.0
+"""Seconds between two plain lines of progress."""
+
+PATIENCE = 1.0
+"""Seconds for which an unfinished escape sequence keeps the bar from being drawn."""
+
+
+class Target(Protocol):
+    """Where a script's bytes are shown, as `run.sink.PlainSink` does it."""
+
+    def write(self, stream: str, piece: bytes) -> None:
+        """Show `piece` of `stream`; raises OSError when the operator's end is gone."""
+
+    def descriptor(self, stream: str) -> int | None:
+        """Return the descriptor that `stream` is shown on, None when it has none."""
+
+
+class Display(Protocol):
+    """How progress is shown beside a script's output."""
+
+    def passed(self, stream: str, data: bytes, now: float) -> None:
+        """Take note of `data`, just written for `stream`."""
+
+    def show(self, view: bar.View, now: float) -> None:
+        """Show how far the run is, unless that was done a moment ago."""
+
+    def hide(self) -> None:
+        """Remove what is shown; `show` may bring it back."""
+
+
+class BarDisplay:
+    """A bar in the terminal's last line.
+
+    Args:
+        fd: the terminal.
+        streams: the script's streams that are written to the same terminal.
+        color: whether colours may be used.
+        ascii_only: whether the bar must do without line-drawing characters.
+    """
+
+    def __init__(self, fd: int, streams: frozenset[str], *, color: bool, ascii_only: bool) -> None:
+        self._fd = fd
+        self._streams = streams
+        self._color = color
+        self._ascii = ascii_only
+        self._screen = Screen(fd)
+        self._drawn = float("-inf")
+        self._passed = float("-inf")
+
+    def passed(self, stream: str, data: bytes, now: float) -> None:
+        """Keep track of where the script's bytes left the terminal."""
+        if stream in self._streams:
+            self._screen.passed(data)
+            self._passed = now
+
+    def show(self, view: bar.View, now: float) -> None:
+        """Draw, at most every `DRAW_EVERY` seconds and never into a sequence that is not complete."""
+        if now - self._drawn < DRAW_EVERY or view.elapsed < FIRST_DRAW:
+            return
+        if self._screen.busy and now - self._passed < PATIENCE:
+            return
+        self._drawn = now
+        width = self._screen.width() if _in_foreground(self._fd) else 0
+        text = bar.draw(view, width, color=self._color, ascii_only=self._ascii)
+        if text:
+            self._screen.show(text)
+        else:
+            self._screen.remove()
+
+    def hide(self) -> None:
+        """Give the last line back."""
+        self._screen.remove()
+        self._drawn = float("-inf")
+
+
+class LineDisplay:
+    """A plain line every ten seconds, for pipes, files and dumb terminals.
+
+    Args:
+        target: its stderr is where the lines go.
+        streams: the script's streams that go to the same place.
+        name: what each line begins with.
+    """
+
+    def __init__(self, target: Target, streams: frozenset[str], name: str) -> None:
+        self._target = target
+        self._streams = streams
+        self._name = name
+        self._shown = 0.0
+        self._line_open = False
+
+    def passed(self, stream: str, data: bytes, now: float) -> None:  # noqa: ARG002 - a Display's method
+        """Keep track of whether the script's last line is finished."""
+        if stream in self._streams:
+            self._line_open = not data.endswith(b"\n")
+
+    def show(self, view: bar.View, now: float) -> None:  # noqa: ARG002 - a Display's method
+        """Write a line when ten seconds have gone by, behind an unfinished one of the script's if need be."""
+        if view.elapsed - self._shown < LINE_EVERY:
+            return
+        self._shown = view.elapsed
+        line = f"{self._name}: {bar.plain(view)}\n"
+        with contextlib.suppress(OSError):
+            self._target.write(
+                "stderr", (f"\n{line}" if self._line_open else line).encode("utf-8", "replace")
+            )
+        self._line_open = False
+
+    def hide(self) -> None:
+        """Do nothing: a written line stays."""
+
+
+class WatchingSink:
+    """Takes what a run prints, in the order it comes, and shows it with its progress.
+
+    As a context manager it also puts the bar away while the CLI is stopped with Ctrl-Z.
+
+    Args:
+        watcher: reads the run's output.
+        display: shows the progress.
+        target: where the script's bytes go.
+        started: when the run began, on `clock`.
+        clock: tells the time in seconds; must not go back.
+    """
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        display: Display,
+        *,
+        target: Target,
+        started: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.watcher = watcher
+        self._display = display
+        self._target = target
+        self._started = started
+        self._clock = clock
+        self._closed = False
+
+    def write(self, stream: str, piece: bytes) -> None:
+        """Show `piece` of `stream` at once, without lines of the protocol.
+
+        Raises:
+            OSError: the operator's end is gone.
+        """
+        now = self._clock()
+        self._pass(stream, self.watcher.feed(stream, piece, now), now)
+        self._show(now)
+
+    def descriptor(self, stream: str) -> int | None:  # noqa: ARG002 - the signature is the follower's
+        """Return None: no piece may pass unseen."""
+        return None
+
+    def tick(self, now: float) -> None:
+        """Bring the display up to date; to be called some times a second, also in silence."""
+        self._show(now)
+
+    def close(self) -> None:
+        """Show what was held back, remove the bar. Closing twice, or with the terminal gone, is no fault."""
+        if self._closed:
+            return
+        self._closed = True
+        now = self._clock()
+        for stream in STREAMS:
+            with contextlib.suppress(OSError):
+                self._pass(stream, self.watcher.close(stream, now), now)
+        self._display.hide()
+
+    def view(self, now: float) -> bar.View | None:
+        """Return how far the run is at `now`, None while it has not said so."""
+        progress = self.watcher.progress
+        return None if progress is None else bar.view(progress, self.watcher.results, self._started, now)
+
+    def _pass(self, stream: str, shown: bytes, now: float) -> None:
+        if shown:
+            self._target.write(stream, shown)
+            self._display.passed(stream, shown, now)
+
+    def _show(self, now: float) -> None:
+        view = None if self._closed else self.view(now)
+        if view is not None:
+            self._display.show(view, now)
+
+    def __enter__(self) -> Self:
+        """Begin to handle Ctrl-Z, unless somebody else does."""
+        self._catches_stop = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
+        )
+        if self._catches_stop:
+            signal.signal(signal.SIGTSTP, self._stop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, whatever happened."""
+        self.close()
+        if self._catches_stop:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's
+        """Put the bar away, stop as Ctrl-Z means it, and go on from here once continued."""
+        self._display.hide()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self._stop)
+
+
+def open_sink(
+    watcher: Watcher,
+    target: Target,
+    *,
+    started: float,
+    environ: Mapping[str, str],
+    name: str = "progress",
+    encoding: str = "utf-8",
+) -> WatchingSink:
+    """Return the sink that fits where our own output goes.
+
+    A terminal gets a bar, on stderr if that is one, else on stdout; anything else, also `TERM=dumb`, gets
+    a plain line on stderr now and then.
+
+    Args:
+        watcher: reads the run's output.
+        target: where the script's bytes go.
+        started: when the run began, on `time.monotonic`'s clock.
+        environ: where `TERM` and `NO_COLOR` are looked up.
+        name: the command's, which plain lines begin with.
+        encoding: of the terminal; only with UTF-8 are line-drawing characters used.
+    """
+    fds = {stream: target.descriptor(stream) for stream in STREAMS}
+    terminal = next((fd for fd in (fds["stderr"], fds["stdout"]) if fd is not None and os.isatty(fd)), None)
+    display: Display
+    if terminal is None or environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+        display = LineDisplay(target, _on(fds, fds["stderr"]) | {"stderr"}, name)
+    else:
+        ascii_only = encoding.lower().replace("-", "") != "utf8"
+        display = BarDisplay(
+            terminal, _on(fds, terminal), color=not environ.get("NO_COLOR"), ascii_only=ascii_only
+        )
+    return WatchingSink(watcher, display, target=target, started=started)
+
+
+def _on(fds: Mapping[str, int | None], place: int | None) -> frozenset[str]:
+    """Return the streams that go to the file or terminal of the descriptor `place`."""
+    if place is None:
+        return frozenset()
+    return frozenset(s for s, fd in fds.items() if fd is not None and os.path.sameopenfile(fd, place))
+
+
+def _in_foreground(fd: int) -> bool:
+    """Return whether we may draw on the terminal `fd`: not after `bg`, when a shell uses it."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:  # not our controlling terminal, so no shell of ours waits on it
+        return True
