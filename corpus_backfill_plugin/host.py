@@ -1,25 +1,24 @@
 """The bridge to hosts whose contexts are not click's own.
 
 From 0.26 on Typer carries a private copy of click, so a click group mounted there is handed a parent that
-is no ``click.Context`` and raises exceptions its host does not know. The bridge gives such a group a click
+is no `click.Context` and raises exceptions its host does not know. The bridge gives such a group a click
 root context that retells the host's, and answers the host in the host's own words.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
     from typing import NoReturn, Protocol
 
     from click.shell_completion import CompletionItem
 
     class _Host(Protocol):
-        """What the bridge needs from a foreign context: its words in ``_RETOLD``, and these."""
+        """What the bridge needs from a foreign context: its words in `_RETOLD`, and these."""
 
         @property
         def command_path(self) -> str: ...
@@ -60,18 +59,39 @@ class _Root(click.Context):
         """The host's own dictionary, so that what either side notes there is seen by the other."""
         return self._host.meta
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Turn click's ways of ending into the host's: errors are shown here, then only a code is left."""
-        try:
-            yield
-        except click.exceptions.Exit as end:
-            self._host.exit(end.exit_code)
-        except click.ClickException as error:
+    def end(self, error: BaseException) -> None:
+        """End as the host does if `error` is one of click's: it is shown here, the host learns the code."""
+        if isinstance(error, click.exceptions.Exit):
+            self._host.exit(error.exit_code)
+        if isinstance(error, click.ClickException):
             error.show()
             self._host.exit(error.exit_code)
-        except click.Abort:
+        if isinstance(error, click.Abort):
             self._host.abort()
+
+
+class _Context(click.Context):
+    """The group's context. Left by an error it ends as its host does, whatever a subclass's `invoke` did."""
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, tb: TracebackType | None
+    ) -> bool | None:
+        suppressed = super().__exit__(exc_type, exc_value, tb)
+        if self._depth == 0:
+            if isinstance(self.parent, _Root):
+                self.parent.close()
+            if exc_value is not None:
+                _end(self.parent, exc_value)
+        return suppressed
+
+
+def _end(parent: click.Context | None, error: BaseException) -> None:
+    if isinstance(parent, _Root):
+        parent.end(error)
+    if isinstance(error, _NO_ARGS_IS_HELP):
+        # Typer 0.20 to 0.25 shows errors of click, but drops this one.
+        error.show()
+        raise click.exceptions.Exit(error.exit_code) from None
 
 
 class _Rest(click.Command):
@@ -85,7 +105,7 @@ class _Rest(click.Command):
         self.group, self.root, self.words = group, root, words
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete the word after ``words``; empty for paths, which foreign hosts leave to the shell."""
+        """Complete the word after `words`; empty for paths, which foreign hosts leave to the shell."""
         from click.shell_completion import ShellComplete  # noqa: PLC0415  only a completion pays for it
 
         completer = ShellComplete(self.group, {"parent": self.root}, ctx.info_name or "", "")
@@ -93,7 +113,7 @@ class _Rest(click.Command):
 
 
 class _RestContext(click.Context):
-    """The context of ``_Rest``: no words left to follow, no prefixes to split a word at."""
+    """The context of `_Rest`: no words left to follow, no prefixes to split a word at."""
 
     def __init__(self, rest: _Rest, info_name: str | None) -> None:
         super().__init__(rest, info_name=info_name, resilient_parsing=True)
@@ -103,6 +123,8 @@ class _RestContext(click.Context):
 class BridgedGroup(click.Group):
     """A group that behaves the same below a click context and below one that only looks like it."""
 
+    context_class = _Context
+
     def make_context(
         self,
         info_name: str | None,
@@ -110,37 +132,20 @@ class BridgedGroup(click.Group):
         parent: click.Context | _Host | None = None,
         **extra: Any,  # noqa: ANN401  click's own signature: any argument of its Context
     ) -> click.Context:
-        """Parse ``args`` below ``parent``, which may be the context of another library.
+        """Parse `args` below `parent`, which may be the context of another library.
 
         Raises:
-            click.ClickException: the arguments are wrong and ``parent`` is click's (or None). A foreign
-                parent gets the error shown and its own ``exit`` called instead.
+            click.ClickException: the arguments are wrong and `parent` is click's (or None). A foreign
+                parent gets the error shown and its own `exit` called instead.
         """
         if parent is None or isinstance(parent, click.Context):
-            with _help_shown():
-                return super().make_context(info_name, args, parent, **extra)
-        root = _Root(parent)
-        if extra.get("resilient_parsing"):
-            return _RestContext(_Rest(self, root, args), info_name)
-        with root.answering():
-            ctx = super().make_context(info_name, args, root, **extra)
-        ctx.call_on_close(root.close)
-        return ctx
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own signature
-        """Run the command that ``ctx`` was made for, ending the way its host knows."""
-        if isinstance(ctx.parent, _Root):
-            with ctx.parent.answering():
-                return super().invoke(ctx)
-        with _help_shown():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _help_shown() -> Iterator[None]:
-    """Show the help of a group called without a command; Typer 0.20 to 0.25 drops click's error for it."""
-    try:
-        yield
-    except _NO_ARGS_IS_HELP as error:
-        error.show()
-        raise click.exceptions.Exit(error.exit_code) from None
+            above = parent
+        else:
+            above = _Root(parent)
+            if extra.get("resilient_parsing"):
+                return _RestContext(_Rest(self, above, args), info_name)
+        try:
+            return super().make_context(info_name, args, above, **extra)
+        except (click.ClickException, click.exceptions.Exit, click.Abort) as error:
+            _end(above, error)
+            raise
