@@ -1,0 +1,27 @@
+"""A rich-click host with click-plugins."""
+
+from __future__ import annotations
+
+import rich_click
+from click.testing import CliRunner
+from click_plugins import with_plugins
+
+from hosts.programs import setting
+
+
+@rich_click.group(context_settings=setting.CONTEXT)
+@rich_click.pass_context
+def cli(ctx: rich_click.Context) -> None:
+    """Serve as a host."""
+    ctx.obj = setting.OBJ
+    ctx.meta[setting.META[0]] = setting.META[1]
+
+
+@cli.command()
+def own() -> None:
+    """Do the host's own work."""
+    rich_click.echo("the host's own")
+
+
+with_plugins(setting.plugins())(cli)
+setting.run(cli.main, lambda words: CliRunner().invoke(cli, words))
