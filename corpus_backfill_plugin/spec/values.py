@@ -212,9 +212,13 @@ def _check_range(parameter: Option | Argument, text: str, value: Comparable) -> 
         except TypeError:
             # Of two times only one has a zone: which is earlier depends on where one stands.
             has = "needs" if isinstance(limit, dt.datetime) and limit.tzinfo else "must not have"
-            raise ValueError(f"{quoted(text)} {has} a time zone, to be compared with {quoted(bound)}") from None
+            raise ValueError(
+                f"{quoted(text)} {has} a time zone, to be compared with {quoted(bound)}"
+            ) from None
         if outside:
-            raise ValueError(f"{_shown(parameter, text)} is {word} than {quoted(bound)[1:-1] if isinstance(bound, str) else quoted(bound)}")
+            raise ValueError(
+                f"{_shown(parameter, text)} is {word} than {quoted(bound)[1:-1] if isinstance(bound, str) else quoted(bound)}"
+            )
 
 
 def _check_regex(parameter: Option | Argument, regex: str, text: str) -> None:
