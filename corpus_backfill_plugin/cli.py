@@ -26,7 +26,6 @@ PLUGIN_COMMANDS = "corpus_backfill_plugin.commands"
 MANAGE = {
     "runs": "List, follow, stop and repeat runs.",
     "specs": "List, write and check specs.",
-    "status": "Show how much is left to do, for every command.",
     "doctor": "Check host, server app, specs and state, and say what to mend.",
 }
 """Commands of the Manage section, each the attribute of its name in a module of its name in `manage`.
@@ -110,6 +109,7 @@ class BackfillGroup(BridgedGroup):
 
 
 def _site(ctx: click.Context) -> Site:
+    """Return the Site of this call, made from the group's options when no command was looked up yet."""
     from corpus_backfill_plugin.site import Site, site_in  # noqa: PLC0415 - only a call of ours pays for it
 
     made = Site(dict(os.environ), ctx.params.get("server_path"), ctx.params.get("python"))
@@ -117,7 +117,7 @@ def _site(ctx: click.Context) -> Site:
 
 
 def _settle(ctx: click.Context, args: list[str]) -> None:
-    """Note what the words behind the command's name say of the site, before the command is looked up."""
+    """Make the Site anew with what the words behind a command's name say, before it is looked up."""
     words = args[: args.index("--")] if "--" in args else args
     ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
     for name in ("server_path", "python"):
@@ -125,6 +125,7 @@ def _settle(ctx: click.Context, args: list[str]) -> None:
         if said is not None:
             ctx.params[name] = said
     ctx.meta.pop(SITE_KEY, None)
+    _site(ctx)
 
 
 def _last_value(words: list[str], option: str) -> str | None:

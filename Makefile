@@ -1,0 +1,53 @@
+# The two commands of this project: `make demo` and `make test`. Both need git, make and Python 3.11 or
+# newer and nothing else: what they use is installed into folders of this checkout.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SERVER := examples/corpus-server-app
+UV := $(CURDIR)/$(BIN)/uv
+
+# A caller's environment must not decide which one uv and pip fill.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT
+
+.PHONY: help demo test lint bench hosts docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: $(BIN)/uv ## fill in a corpus of real media through corpus-client, from nothing
+	@UV="$(UV)" sh examples/demo.sh
+
+test: .venv/.installed $(SERVER)/.venv/.installed ## run all tests
+	$(BIN)/pytest -n auto
+	cd $(SERVER) && "$(UV)" run --quiet --group test pytest -q
+
+lint: .venv/.installed ## ruff, mypy --strict and bandit
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r corpus_backfill_plugin
+
+bench: .venv/.installed $(SERVER)/.venv/.installed ## measure the plugin's cost: counts, and ratios in one run
+	$(BIN)/python -m benchmarks
+
+hosts: .venv/.installed ## the same cases in every host, version and Python that is here
+	$(BIN)/nox -s hosts
+
+docs: .venv/.installed ## write the generated parts of docs/
+	$(BIN)/corpus-backfill specs docs > docs/command-reference.md
+
+clean: ## remove what the other targets made
+	rm -rf .venv .nox .cache examples/.demo examples/*/.venv
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.installed: pyproject.toml | $(BIN)/uv
+	$(UV) pip install --quiet --python $(BIN)/python --group dev --editable .
+	@touch $@
+
+$(SERVER)/.venv/.installed: $(SERVER)/pyproject.toml | $(BIN)/uv
+	cd $(SERVER) && "$(UV)" sync --quiet --group test
+	@touch $@
