@@ -149,3 +149,8 @@ class BridgedGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort) as error:
             _end(above, error)
             raise
+
+
+def is_bridged(ctx: click.Context) -> bool:
+    """Whether the call came through a host whose contexts are not click's own."""
+    return isinstance(ctx.find_root(), _Root)

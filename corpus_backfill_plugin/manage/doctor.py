@@ -1,0 +1,225 @@
+"""`backfill doctor`: every part that a run rests on, looked at, with what to mend."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from typing import TYPE_CHECKING, Literal
+
+import click
+import msgspec
+from importlib_metadata import PackageNotFoundError, distributions, entry_points, version
+
+from corpus_backfill_plugin.cli import PLUGIN_COMMANDS
+from corpus_backfill_plugin.command import site_of
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.host import is_bridged
+from corpus_backfill_plugin.manage.table import write_json
+from corpus_backfill_plugin.server import script_fault
+from corpus_backfill_plugin.spec.catalog import PACKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from importlib_metadata import EntryPoint
+
+    from corpus_backfill_plugin.site import Site
+
+DISTRIBUTION = "corpus-backfill-plugin"
+HOST_PLUGINS = "corpus_client_cli.plugins"
+HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
+BROKEN_CLICK = "8.2.0"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at.
+
+    Attributes:
+        area: what was looked at.
+        state: `fault` makes doctor exit 1; a `note` is worth knowing and no fault.
+        text: what was found.
+        mend: what to do about it; empty when all is well.
+    """
+
+    area: str
+    state: Literal["ok", "note", "fault"]
+    text: str
+    mend: str = ""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool) -> None:
+    """Check host, server app, specs and state, and say what to mend. Exits 1 when there is a fault."""
+    findings = tuple(examine(ctx))
+    if as_json:
+        write_json([msgspec.to_builtins(finding) for finding in findings])
+    else:
+        _print(findings)
+    ctx.exit(1 if any(finding.state == "fault" for finding in findings) else 0)
+
+
+def _print(findings: Iterable[Finding]) -> None:
+    marks = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "fault": ("FAULT", "red")}
+    for finding in findings:
+        mark, color = marks[finding.state]
+        click.echo(f"{click.style(mark, fg=color)}  {finding.area}: {one_line(finding.text)}")
+        if finding.mend:
+            click.echo(f"       {one_line(finding.mend)}")
+
+
+def examine(ctx: click.Context) -> Iterator[Finding]:
+    """Yield what is found, part by part; trouble in one part hides no other."""
+    site = site_of(ctx)
+    parts: tuple[tuple[str, Callable[[], Iterable[Finding]]], ...] = (
+        ("host", lambda: _host(ctx)),
+        ("installation", _installation),
+        ("plugins", _plugins),
+        ("server", lambda: _server(site)),
+        ("interpreter", lambda: _interpreter(site)),
+        ("database", lambda: _database(site)),
+        ("specs", lambda: _specs(site)),
+        ("state", _state),
+    )
+    for area, look in parts:
+        try:
+            yield from look()
+        except BackfillError as error:
+            yield Finding(area, "fault", error.problem, error.mend)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _host(ctx: click.Context) -> Iterator[Finding]:
+    found = {name: _version(name) for name in HOST_LIBRARIES}
+    libraries = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    bridge = "in use, the host's contexts are not click's" if is_bridged(ctx) else "not needed"
+    program = ctx.find_root().info_name or sys.argv[0]
+    yield Finding(
+        "host", "ok", f"{program} on Python {platform.python_version()}; {libraries}; bridge {bridge}"
+    )
+    if found["click"] == BROKEN_CLICK:
+        yield Finding(
+            "host", "fault", f"click {BROKEN_CLICK} breaks nested completion", "Install another click."
+        )
+
+
+def _installation() -> Iterator[Finding]:
+    places = [(d.version, str(d.locate_file(""))) for d in distributions(name=DISTRIBUTION)]
+    shown = ", ".join(f"{number} in {place}" for number, place in places)
+    if not places:
+        yield Finding("installation", "note", "runs from a folder, not from an installed package")
+    elif len(places) > 1:
+        yield Finding("installation", "fault", f"installed more than once: {shown}", "Uninstall all but one.")
+    else:
+        yield Finding("installation", "ok", shown)
+
+
+def _plugins() -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for entry in entry_points(group=HOST_PLUGINS):
+        owner = f"{entry.value} of {entry.dist.name if entry.dist else 'an unknown package'}"
+        if entry.name in seen:
+            yield Finding(
+                "plugins",
+                "fault",
+                f"two packages register '{entry.name}': {seen[entry.name]} and {owner}",
+                "Uninstall one of them; which of them the host shows is chance.",
+            )
+        seen.setdefault(entry.name, owner)
+        yield _loaded(entry, owner)
+    if "backfill" not in seen:
+        yield Finding(
+            "plugins",
+            "note",
+            f"'backfill' is not registered in {HOST_PLUGINS}; only corpus-backfill runs it",
+            "Install this package into the host's environment.",
+        )
+    for entry in entry_points(group=PLUGIN_COMMANDS):
+        yield _loaded(entry, entry.value)
+
+
+def _loaded(entry: EntryPoint, owner: str) -> Finding:
+    try:
+        entry.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign package raises is its fault
+        reason = f"{type(error).__name__}: {error}"
+        return Finding(
+            "plugins", "fault", f"'{entry.name}' ({owner}) fails to load: {reason}", "Mend or uninstall it."
+        )
+    return Finding("plugins", "ok", f"'{entry.name}' is {owner}")
+
+
+def _server(site: Site) -> Iterator[Finding]:
+    app = site.server
+    yield Finding("server", "ok", f"{app.folder} (from {app.found})")
+    for script in sorted(set(site.catalog.scripts_in_force())):
+        fault = script_fault(app, script)
+        if fault:
+            yield Finding(
+                "server", "fault", f"{script}: {fault}", "Update the server app, or hide the command."
+            )
+
+
+def _interpreter(site: Site) -> Iterator[Finding]:
+    uv = shutil.which("uv", path=site.environ.get("PATH"))
+    if site.server_trouble is None:
+        choice = site.interpreter
+        words = " ".join(choice.program)
+        if choice.warning:
+            yield Finding(
+                "interpreter", "note", f"{words}: {choice.warning}", "Install uv, or name one with --python."
+            )
+        else:
+            yield Finding("interpreter", "ok", f"{words} ({choice.found})")
+    elif uv:
+        yield Finding("interpreter", "ok", f"uv at {uv}")
+    else:
+        yield Finding(
+            "interpreter", "note", "uv is not on PATH", "Install uv, or name an interpreter with --python."
+        )
+
+
+def _database(site: Site) -> Iterator[Finding]:
+    if site.environ.get("DATABASE_URL"):
+        # Not even its host: this is read over shoulders and pasted into tickets.
+        yield Finding("database", "ok", "DATABASE_URL is set")
+    else:
+        mend = "Set it, or give --database-url with each command."
+        yield Finding("database", "note", "DATABASE_URL is not set; the scripts use their own default", mend)
+
+
+def _specs(site: Site) -> Iterator[Finding]:
+    catalog = site.catalog
+    names = catalog.names()
+    sources = sorted({file.source for name in names if (file := catalog.find(name))})
+    yield Finding("specs", "ok", f"{len(names)} commands from: {', '.join(sources) or 'nowhere'}")
+    for trouble in catalog.troubles:
+        yield Finding("specs", "fault", trouble, f"Mend the folder, or uninstall the pack (group {PACKS}).")
+    for name in names:
+        spec = catalog.load(name)
+        for fault in spec.faults if spec else ():
+            yield Finding("specs", "fault", str(fault))
+        for file in catalog.shadowed(name):
+            yield Finding(
+                "specs",
+                "note",
+                f"'{name}' of {file.source} is replaced by {spec.file.source if spec else '?'}",
+            )
+
+
+def _state() -> Iterator[Finding]:
+    # Here, not above: it exists for runs alone, and doctor must answer where runs can't.
+    from corpus_backfill_plugin.run.state import open_state  # noqa: PLC0415
+
+    state = open_state()
+    mode = state.root.stat().st_mode & 0o777
+    yield Finding("state", "ok", f"{state.root}, mode {mode:o}")

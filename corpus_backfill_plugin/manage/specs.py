@@ -1,0 +1,165 @@
+"""`backfill specs`: what specs there are, what they declare, and whether they still fit their scripts."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for, site_of
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
+from corpus_backfill_plugin.prepare import SpecError, prepare
+from corpus_backfill_plugin.server import script_fault
+from corpus_backfill_plugin.spec.model import effective_options
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.site import Site
+    from corpus_backfill_plugin.spec.catalog import LoadedSpec
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+
+
+@click.group()
+def specs() -> None:
+    """List, write and check specs."""
+
+
+@specs.command("list")
+@as_json
+@click.pass_context
+def list_(ctx: click.Context, *, as_json: bool) -> None:
+    """List every spec: its source, its script and its state; also those that a later one replaces."""
+    site = site_of(ctx)
+    rows = [row for name in site.catalog.names() for row in _listed(site, name)]
+    write_rows(rows, ("name", "source", "script", "state", "path"), as_json=as_json)
+    for trouble in site.catalog.troubles:
+        click.echo(f"Warning: {trouble}", err=True)
+
+
+def _listed(site: Site, name: str) -> list[dict[str, Any]]:
+    spec = _loaded(site, name)
+    rows = [
+        {
+            "name": name,
+            "source": spec.file.source,
+            "path": str(spec.file.path),
+            "script": spec.script.script if spec.script else None,
+            "state": _state(site, spec),
+            "faults": [str(fault) for fault in spec.faults],
+        }
+    ]
+    for file in site.catalog.shadowed(name):
+        state = f"shadowed by {spec.file.source}"
+        rows.append(
+            {
+                "name": name,
+                "source": file.source,
+                "path": str(file.path),
+                "script": None,
+                "state": state,
+                "faults": [],
+            }
+        )
+    return rows
+
+
+def _state(site: Site, spec: LoadedSpec) -> str:
+    if spec.script is None:
+        return "broken"
+    if site.server_trouble is None:
+        fault = script_fault(site.server, spec.script.script)
+        if fault and not spec.script.hidden:
+            return f"script {fault}"
+    return "hidden" if spec.script.hidden else "ok"
+
+
+def _loaded(site: Site, name: str) -> LoadedSpec:
+    spec = site.catalog.load(name)
+    if spec is None:
+        raise BackfillError(
+            f"there is no spec named '{one_line(name)}'", "See 'specs list' for those there are."
+        )
+    return spec
+
+
+def _names(site: Site) -> tuple[str, ...]:
+    return site.catalog.names()
+
+
+def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of specs."""
+    del param
+    return [name for name in _names(site_of(ctx)) if name.startswith(incomplete)]
+
+
+@specs.command()
+@click.argument("name", shell_complete=complete_name)
+@as_json
+@click.pass_context
+def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
+    """Show what the spec NAME declares."""
+    spec = _loaded(site_of(ctx), name)
+    if spec.script is None:
+        raise SpecError(spec)
+    import msgspec  # noqa: PLC0415 - only when it is asked for
+
+    declared = msgspec.to_builtins(spec.script)
+    if as_json:
+        write_json({"name": name, "source": spec.file.source, "path": str(spec.file.path), **declared})
+        return
+    plain = {key: value for key, value in declared.items() if value not in (None, (), [], {}, "", False)}
+    tables = {key: plain.pop(key, None) for key in ("option", "argument", "group")}
+    write_facts({"source": spec.file.source, "path": str(spec.file.path), **plain}, as_json=False)
+    options = [msgspec.to_builtins(option) for option in effective_options(spec.script)]
+    write_rows(options, ("name", "type", "choices", "default", "required", "help"), as_json=False)
+    if tables["argument"]:
+        write_rows(
+            tables["argument"], ("name", "type", "choices", "default", "required", "help"), as_json=False
+        )
+
+
+@specs.command("try", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", shell_complete=complete_name)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@as_json
+@click.pass_context
+def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, as_json: bool) -> None:
+    """Show what the script would get if NAME were called with ARGS. Runs nothing.
+
+    Secret values are shown by name only.
+    """
+    command = command_for(_loaded(site_of(ctx), name))
+    if not isinstance(command, ScriptCommand):
+        raise SpecError(command.spec)  # type: ignore[attr-defined] # the other kind of command_for
+    with command.make_context(name, list(args), parent=ctx) as inner:
+        request = prepare(command.spec, checked_selection(inner, command.script), site_of(ctx))
+    job = request.invocation
+    environ = {
+        name: "***" if name in job.secret_names else value for name, value in sorted(job.environ.items())
+    }
+    if as_json:
+        write_json(
+            {"arguments": job.arguments, "argv": job.argv, "environment": environ, "folder": job.folder}
+        )
+        return
+    write_facts(
+        {
+            "arguments": shlex.join(job.arguments) or "(none)",
+            "command": shlex.join(job.argv),
+            "environment": " ".join(f"{key}={value}" for key, value in environ.items()),
+            "standard input": "(empty)" if job.stdin is None else "a value handed over by an option",
+            "folder": job.folder,
+        },
+        as_json=False,
+    )
+
+
+@specs.command()
+def schema() -> None:
+    """Print the JSON Schema of a spec file, for editors."""
+    from corpus_backfill_plugin.spec.schema import json_schema  # noqa: PLC0415 - only when it is asked for
+
+    write_json(json_schema())
