@@ -8,9 +8,9 @@ only the last count.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.spec.patterns import compile_pattern
 from corpus_backfill_plugin.watch import progress, tqdm_bars
 from corpus_backfill_plugin.watch.lines import LineSplitter
 from corpus_backfill_plugin.watch.literals import required_literal
@@ -18,6 +18,8 @@ from corpus_backfill_plugin.watch.protocol import ProtocolFilter
 from corpus_backfill_plugin.watch.results import Results, add_counts, add_failures
 
 if TYPE_CHECKING:
+    import re
+
     from corpus_backfill_plugin.spec.model import Output
 
 STREAMS = ("stdout", "stderr")
@@ -34,7 +36,7 @@ class _Pattern:
     """A pattern of a spec, with what a line must contain to be worth trying."""
 
     def __init__(self, text: str) -> None:
-        self.regex = re.compile(text)
+        self.regex = compile_pattern(text)
         self.literal = required_literal(self.regex)
 
     def search(self, line: str) -> re.Match[str] | None:

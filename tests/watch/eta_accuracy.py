@@ -113,7 +113,10 @@ class MedianSlope:
         recent = [seen for seen in self.seen if seen[0] >= now - (now - self.seen[0][0]) / 2]
         samples = recent[:: max(len(recent) // 40, 1)]
         slopes = [
-            (b[1] - a[1]) / (b[0] - a[0]) for i, a in enumerate(samples) for b in samples[i + 1 :] if b[0] > a[0]
+            (b[1] - a[1]) / (b[0] - a[0])
+            for i, a in enumerate(samples)
+            for b in samples[i + 1 :]
+            if b[0] > a[0]
         ]
         slope = statistics.median(slopes) if slopes else 0.0
         return (total - done) / slope if slope > 0 else None
@@ -244,7 +247,9 @@ def markdown(runs: int) -> str:
     lines += ["", "| estimator | mean of the medians | mean of the 90th percentiles |", "|---|---|---|"]
     for name in ESTIMATORS:
         pairs = [table[shape][name][point] for shape in SHAPES for point in POINTS]
-        lines.append(f"| {name} | {_cell(_mean(p[0] for p in pairs))} | {_cell(_mean(p[1] for p in pairs))} |")
+        lines.append(
+            f"| {name} | {_cell(_mean(p[0] for p in pairs))} | {_cell(_mean(p[1] for p in pairs))} |"
+        )
     return "\n".join(lines)
 
 

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import re
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpus_backfill_plugin.watch.lines import MAX_LINE, LineSplitter
+
+CHUNKS = st.lists(
+    st.binary(max_size=6).map(lambda b: b.translate(bytes(b"ab\r\n"[i % 4] for i in range(256))))
+)
+
+
+def whole(data: bytes) -> list[str]:
+    """The lines of a complete stream, by the plainest means."""
+    lines = re.split(rb"\r\n|\r|\n", data)
+    return [line[:MAX_LINE].decode("utf-8", "replace") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def split(chunks: list[bytes], needles: tuple[bytes, ...] | None = None) -> list[str]:
+    splitter = LineSplitter(needles)
+    return [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.close()
+
+
+@given(CHUNKS)
+def test_any_chunking_gives_the_same_lines(chunks: list[bytes]) -> None:
+    assert split(chunks) == whole(b"".join(chunks))
+
+
+@given(CHUNKS)
+def test_needles_give_exactly_the_lines_that_contain_one(chunks: list[bytes]) -> None:
+    expected = [line for line in whole(b"".join(chunks)) if "ab" in line or "bb" in line]
+    assert split(chunks, (b"ab", b"bb")) == expected
+
+
+@pytest.mark.parametrize("size", [1, 7, 4095, 4096, 4097, 100_000], ids=str)
+def test_only_the_beginning_of_a_long_line_is_seen(size: int) -> None:
+    data = b"x" * 5000 + b"needle\nshort needle\n"
+    chunks = [data[i : i + size] for i in range(0, len(data), size)]
+    assert split(chunks) == ["x" * MAX_LINE, "short needle"]
+    assert split(chunks, (b"needle",)) == ["short needle"]
+
+
+def test_a_line_is_given_as_soon_as_its_carriage_return_is_there() -> None:
+    splitter = LineSplitter()
+    assert splitter.feed(b"one\r") == ["one"]
+    assert splitter.feed(b"\ntwo\n") == ["two"]
+
+
+def test_bytes_that_are_no_utf8_are_replaced() -> None:
+    assert LineSplitter().feed(b"\xff ok \xc3\n") == ["\ufffd ok \ufffd"]
+
+
+def test_a_line_of_ten_megabytes_costs_no_memory() -> None:
+    chunk = b"y" * 65_536
+    splitter = LineSplitter()
+    tracemalloc.start()
+    for _ in range(160):
+        splitter.feed(chunk)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
+    assert splitter.feed(b"\n") == ["y" * MAX_LINE]

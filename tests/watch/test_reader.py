@@ -1,0 +1,148 @@
+"""The watcher as a whole: what passes, what it costs, and what it makes of scripts that lie."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.watch.reader import Watcher
+
+OUTPUT = Output(
+    progress=r"^\[(?P<done>\S+)/(?P<total>\S+)\]",
+    failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$",
+    result=(r"^updated=(?P<updated>\d+)$",),
+)
+MEGABYTES = int(os.environ.get("WATCH_MEGABYTES", "200"))
+"""How much output the memory test reads; 1000 for the real thing."""
+
+PIECES = st.sampled_from(
+    (
+        b"[1/9] a",
+        b"[5/9] b",
+        b"FAILED x: y",
+        b"updated=4",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"z\xff",
+        b"::progress",
+        b"[",
+        b"\x1b[A",
+    )
+)
+
+
+@given(st.lists(PIECES), st.integers(1, 9))
+def test_everything_but_the_protocol_passes_untouched_in_any_chunks(pieces: list[bytes], size: int) -> None:
+    data = b"".join(pieces)
+    whole, parts = Watcher(OUTPUT), Watcher(OUTPUT)
+    shown = whole.feed("stdout", data, 0.0) + whole.close("stdout", 0.0)
+    chunks = [parts.feed("stdout", data[at : at + size], 0.0) for at in range(0, len(data), size)]
+    assert shown == data == b"".join(chunks) + parts.close("stdout", 0.0)
+    assert parts.results == whole.results
+    assert (parts.progress is None) == (whole.progress is None)
+    lines = [line for line in re.split(rb"\r\n|\r|\n", data) if line.startswith((b"[1/9]", b"[5/9]"))]
+    if parts.progress and lines[-1].startswith(b"[5"):
+        assert parts.progress.done == 5
+
+
+def test_without_an_output_table_the_protocol_still_counts() -> None:
+    watcher = Watcher(None)
+    assert watcher.feed("stderr", b"a\n::progress done=3 total=4\nb", 1.0) == b"a\nb"
+    assert watcher.progress is not None
+    assert watcher.progress.fraction == 0.75
+
+
+def test_who_speaks_the_protocol_is_not_read_by_pattern_any_more() -> None:
+    watcher = Watcher(OUTPUT)
+    watcher.feed("stdout", b"::progress done=3 total=4\n[1/9]\n", 1.0)
+    watcher.feed("stdout", b"[2/9]\n", 2.0)
+    assert watcher.progress is not None
+    assert (watcher.progress.done, watcher.progress.total) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    "speech", ["[{}/{}] x\n", "::progress done={} total={}\n"], ids=["pattern", "protocol"]
+)
+def test_a_script_that_lies_is_survived(speech: str) -> None:
+    rng = random.Random(7)  # noqa: S311 - a script's lies
+    lies = ("0", "5", "12", "9" * 15, "9" * 40, "nan", "inf", "-3", "1e99", "", "\u0663", "0x10", "1.5")
+    watcher, now = Watcher(OUTPUT), 0.0
+    for _ in range(3000):
+        now += rng.choice((0.0, 0.01, 5.0))
+        watcher.feed("stdout", speech.format(rng.choice(lies), rng.choice(lies)).encode(), now)
+        state = watcher.progress
+        if state is not None:
+            assert 0 <= state.done < 10**15
+            assert state.fraction is None or 0 <= state.fraction <= 1
+            seconds = state.eta(now)
+            assert seconds is None or 0 <= seconds < 10**7
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        (OUTPUT, b"[%d/20000] some/file/name.wav measured\n"),
+        (None, b"::progress done=%d total=20000\n"),
+        (Output(progress="tqdm"), b"\r 50%%|#####     | %d/20000 [00:01<00:01, 4999.97it/s]"),
+    ],
+    ids=["pattern", "protocol", "tqdm"],
+)
+def test_ten_thousand_updates_a_second_are_cheap(output: Output | None, line: bytes) -> None:
+    watcher = Watcher(output)
+    lines = [line % i for i in range(10_001)]
+    before = time.process_time()
+    for at, one in enumerate(lines):
+        watcher.feed("stdout", one, at / 10_000)
+    watcher.close("stdout", 1.0)
+    assert time.process_time() - before < 0.5  # a second's worth, one chunk a line, the dearest way
+    assert watcher.progress is not None
+    assert watcher.progress.done == 10_000
+    assert watcher.progress.rate(1.0) == pytest.approx(10_000, rel=0.05)
+
+
+def test_memory_is_flat_however_much_is_printed() -> None:
+    block = (
+        b"".join(
+            b"record %06d of a long list, with nothing in it that means anything at all\n" % i
+            for i in range(3000)
+        )
+        + b"[7/9] x\nFAILED a: b\nupdated=3\n"
+    )
+    watcher = Watcher(OUTPUT)
+    for at in range(200):
+        watcher.feed("stdout", block, at)
+    tracemalloc.start()
+    for at in range(MEGABYTES * 1_000_000 // len(block)):
+        watcher.feed("stdout", block, at)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1_000_000
+    assert peak < 3_000_000
+
+
+def test_lines_that_mean_nothing_pass_at_memory_speed() -> None:
+    block = b"2026-01-01 12:00:00 measured some/file/name.wav in 0.12 seconds, fine so far\n" * 3300
+    watcher = Watcher(Output(failed=OUTPUT.failed, result=OUTPUT.result))
+    reference = min(_seconds(lambda: block.count(b"\n")) for _ in range(5))
+    ours = min(_seconds(lambda: watcher.feed("stdout", block, 0.0)) for _ in range(5))
+    by_line = min(
+        _seconds(lambda: [line for line in block.split(b"\n") if b"FAILED" in line]) for _ in range(5)
+    )
+    assert ours < by_line
+    assert ours < 100 * reference
+
+
+def _seconds(action: object) -> float:
+    assert callable(action)
+    before = time.perf_counter()
+    action()
+    return time.perf_counter() - before

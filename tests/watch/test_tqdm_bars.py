@@ -1,0 +1,128 @@
+"""What the real tqdm draws is read back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.watch import tqdm_bars
+from corpus_backfill_plugin.watch.progress import Progress
+from corpus_backfill_plugin.watch.reader import Watcher
+
+HEADER = "import sys, time\nfrom tqdm import tqdm\nD = dict(mininterval=0)\n"
+
+
+def drawn(script: str, **environ: str) -> bytes:
+    """Everything that a script with tqdm writes to its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", HEADER + script],
+        stderr=subprocess.PIPE,
+        check=True,
+        timeout=30,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environ},
+    )
+    return done.stderr
+
+
+def watched(data: bytes, size: int = 7) -> list[Progress]:
+    """The states gone through while `data` comes in small chunks, each new state once."""
+    watcher, states = Watcher(Output(progress="tqdm")), []
+    for at in range(0, len(data), size):
+        watcher.feed("stderr", data[at : at + size], at / 1000)
+        if watcher.progress and (not states or states[-1] != watcher.progress):
+            states.append(watcher.progress)
+    watcher.close("stderr", len(data) / 1000)
+    return [*states, *([watcher.progress] if watcher.progress else [])]
+
+
+def counts(states: list[Progress]) -> list[tuple[float, float | None]]:
+    """(done, total) without repetitions."""
+    pairs = [(state.done, state.total) for state in states]
+    return [pair for at, pair in enumerate(pairs) if at == 0 or pair != pairs[at - 1]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "desc='a: b [x]', unit='file'",
+        "ascii=True, ncols=70",
+        "colour='green', postfix={'loss': 1}",
+        "unit=' rec', bar_format='{l_bar}{bar:5}{r_bar}'",
+        "dynamic_ncols=True, smoothing=0",
+    ],
+    ids=str,
+)
+def test_every_update_of_a_plain_bar_is_seen(options: str) -> None:
+    states = watched(drawn(f"for i in tqdm(range(9), {options or 'leave=True'}, **D): pass"))
+    assert counts(states) == [(i, 9) for i in range(10)]
+
+
+def test_scaled_units_are_multiplied_out() -> None:
+    states = watched(
+        drawn("b = tqdm(total=3_400_000, unit='B', unit_scale=True, **D)\nb.update(1_200)\nb.close()")
+    )
+    assert counts(states) == [(0, 3_400_000), (1200, 3_400_000)]
+
+
+def test_an_unknown_total_stays_unknown() -> None:
+    states = watched(drawn("for i in tqdm(iter(range(4)), desc='x', **D): pass"))
+    assert counts(states) == [(i, None) for i in range(5)]
+    assert states[-1].eta(1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "rate"),
+    [
+        (" 50%|#####     | 5/10 [00:01<00:01,  4.97it/s]", 4.97),
+        (" 50%|#####     | 5/10 [00:10<00:10,  2.00s/it]", 0.5),
+        (" 50%|#####     | 5/10 [1:00:10<1:00:10, 1.2kB/s, loss=3]", 1200),
+        ("  0%|          | 0/10 [00:00<?, ?it/s]", None),
+        ("5 files [00:01, 4.00 files/s]", 4),
+    ],
+)
+def test_rates_are_items_per_second(line: str, rate: float | None) -> None:
+    bar = tqdm_bars.read(line)
+    assert bar is not None
+    assert bar.update.rate == rate
+
+
+@pytest.mark.parametrize(
+    "inner", ["range(5)", "range(3)", "range(7), desc=f'file {i}'", "range(5), leave=False"], ids=str
+)
+def test_of_nested_bars_the_outermost_counts(inner: str) -> None:
+    script = f"""
+for i in tqdm(range(5), **D):
+    for j in tqdm({inner}, **D):
+        for k in tqdm(range(2), **D): pass
+    time.sleep(0.01)
+"""
+    states = watched(drawn(script))
+    assert counts(states) == [(i, 5) for i in range(6)]
+    assert states[-1].phase == 1
+
+
+def test_one_bar_after_the_other_is_two_phases() -> None:
+    states = watched(drawn("for n in (4, 6):\n for i in tqdm(range(n), **D): pass"))
+    assert counts(states) == [*((i, 4) for i in range(5)), *((i, 6) for i in range(7))]
+    assert states[-1].phase == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "loaded 12 of 13 [ok]",
+        " 10%|#         | 10/10",
+        " 10%|#         | nan/inf [00:00<?, ?it/s]",
+        " 10%|#         | 99999999999999999999/3 [00:00<?, ?it/s]",
+        "2026-01-01 [INFO] 5/10 done",
+        "a [" * 1300,
+        ": 1%|" * 800,
+    ],
+)
+def test_other_lines_are_no_bars(line: str) -> None:
+    assert tqdm_bars.read(line) is None
