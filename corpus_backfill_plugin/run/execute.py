@@ -1,0 +1,280 @@
+"""A run from its request to its exit code: lock, record, start, watch, finish."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from corpus_backfill_plugin.errors import BackfillError, HeldError
+from corpus_backfill_plugin.run import lock
+from corpus_backfill_plugin.run.finish import Finished, conclude, finish
+from corpus_backfill_plugin.run.folder import Card, RunFolder, signal_name
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.processes import boot_id
+from corpus_backfill_plugin.run.reconcile import reconcile
+from corpus_backfill_plugin.run.record import record_of, without_secrets
+from corpus_backfill_plugin.run.sink import PlainSink
+from corpus_backfill_plugin.run.start import not_started, start
+from corpus_backfill_plugin.run.state import State, current_user, open_state
+from corpus_backfill_plugin.run.watch import Left, LinkEnd, Signals, Watcher, say
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.run.outcome import Outcome
+    from corpus_backfill_plugin.run.request import RunRequest
+    from corpus_backfill_plugin.run.start import Link
+
+
+def execute(request: RunRequest, *, detach: bool = False, wait: bool = False, record: bool = True) -> int:
+    """Run `request` and return the exit code for the CLI.
+
+    The script's output goes to this process's stdout and stderr as it comes.
+
+    Args:
+        request: what to run.
+        detach: print the run's number and return as soon as the script has started.
+        wait: wait for another run that holds the same lock, instead of giving up.
+        record: write the run into the ledger; without, its logs are gone with it.
+
+    Returns:
+        The script's own exit code; 128 + n when signal n ended it; 0 when detached; 129, 131 or 141 when the
+        terminal, the person or the reader of our stdout left and the run goes on.
+
+    Raises:
+        HeldError: another run has the lock.
+        BackfillError: the run could not be recorded or started, or how it ended is not known.
+    """
+    if detach and not record:
+        raise BackfillError("--detach needs a record", "Without one the run could not be found again.")
+    with ExitStack() as stack:
+        state = _state(record=record)
+        ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
+        if state and ledger:
+            reconcile(state, ledger)
+        held = _take_lock(request, state, wait=wait)
+        signals = stack.enter_context(Signals())
+        run = Run(request, state, ledger)
+        link = run.begin(held)
+        if detach:
+            link.close(finished=False)
+            click.echo(str(run.number))
+            return 0
+        return run.watch(link, signals)
+
+
+class Run:
+    """One run that this process starts.
+
+    Args:
+        request: what to run.
+        state: the state folder; None when there is none to be had.
+        ledger: where it is recorded; None for a run without a record.
+    """
+
+    def __init__(self, request: RunRequest, state: State | None, ledger: Ledger | None) -> None:
+        self._request, self._state, self._ledger = request, state, ledger
+        self._token = uuid.uuid4().hex
+        self._started = time.time()
+        self._alive: int | None = None
+        self._folder = RunFolder(Path(), self._token)
+        self.number: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The run's name for people."""
+        return (
+            self._request.command if self.number is None else f"{self._request.command} (run {self.number})"
+        )
+
+    def begin(self, held: int | None) -> Link:
+        """Record the run, start its script, and return the link to its supervisor.
+
+        Args:
+            held: descriptor of its one-at-a-time lock.
+
+        Raises:
+            BackfillError: either could not be done; the record, if there is one, says so.
+        """
+        bare = without_secrets(self._request)
+        try:
+            if self._ledger is None:
+                self._make_folder(Path(tempfile.mkdtemp(prefix="corpus-backfill-")) / "run")
+            else:
+                self.number = self._ledger.begin(record_of(bare, **self._facts()), self._make_numbered)
+            link = self._start(bare, held)
+        except BaseException as error:
+            self._give_up(getattr(error, "problem", "") or f"not started: {error!r}")
+            raise
+        finally:
+            # From here on the locks are the run's processes' alone.
+            for descriptor in (self._alive, held):
+                if descriptor is not None:
+                    os.close(descriptor)
+        if link.failure:
+            self.finish(link)
+            raise not_started(self._request, link)
+        self._note_pid(link.pid)
+        return link
+
+    def watch(self, link: Link, signals: Signals) -> int:
+        """Show the run to its end, finish its record, and return the exit code.
+
+        Raises:
+            BackfillError: how it ended is not known.
+        """
+        watcher = Watcher(self._folder, self.name, current_user(), signals)
+        end = LinkEnd(link, self._folder, self.name)
+        try:
+            found = watcher.watch(end, PlainSink(), self._request.invocation.secrets)
+        except Left as left:
+            link.close(finished=False)
+            return left.code
+        finished = self.finish(link)
+        if found or finished.masked:
+            say(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
+        return exit_code(finished.outcome, self.name)
+
+    def finish(self, link: Link) -> Finished:
+        """Finish the record, let the supervisor go, and return how the run ended."""
+        try:
+            finished = finish(self._folder, self._request, self._ledger)
+        except BackfillError as failed:
+            link.close(finished=False)
+            say(f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended.")
+            return conclude(self._folder, self._request)
+        link.close(finished=True)
+        return finished
+
+    def _start(self, bare: RunRequest, held: int | None) -> Link:
+        if held is not None:
+            lock.sign(held, self._holder())
+        secret = bool(self._request.invocation.secrets)
+        path = str(self._state.ledger) if self._state and self._ledger else None
+        card = Card(number=self.number, ledger=path, token=self._token, secret=secret, request=bare)
+        self._folder.write_card(card)
+        descriptors = tuple(d for d in (self._alive, held) if d is not None)
+        return start(self._folder, self._request, descriptors, _environment(self._request))
+
+    def _make_numbered(self, number: int) -> None:
+        if self._state is None:
+            raise AssertionError(number)  # a ledger is in a state folder
+        self._make_folder(self._state.run_folder(number))
+
+    def _make_folder(self, path: Path) -> None:
+        self._folder = RunFolder(path, self._token)
+        self._alive = self._folder.make()
+
+    def _note_pid(self, pid: int) -> None:
+        """Record the process; that the ledger can't be written now is no reason to end what runs."""
+        if self._ledger and self.number is not None:
+            try:
+                self._ledger.started(self.number, pid)
+            except BackfillError as failed:
+                say(f"{failed.problem}; {self.name} goes on.")
+
+    def _give_up(self, reason: str) -> None:
+        """Record that the script was never started."""
+        if self._ledger and self.number is not None:
+            with suppress(BackfillError):
+                self._ledger.finish(self.number, state="failed", ended=time.time(), took=0.0, reason=reason)
+        if self._ledger is None:
+            shutil.rmtree(self._folder.path.parent, ignore_errors=True)
+
+    def _holder(self) -> lock.Holder:
+        return lock.Holder(
+            number=self.number,
+            command=self._request.command,
+            user=current_user(),
+            host=os.uname().nodename,
+            since=self._started,
+        )
+
+    def _facts(self) -> dict[str, object]:
+        """Return what the record says beside the request."""
+        from importlib.metadata import version  # noqa: PLC0415  a run alone needs it
+
+        return {
+            "number": 0,
+            "token": self._token,
+            "user": current_user(),
+            "host": os.uname().nodename,
+            "boot": boot_id(),
+            "started": self._started,
+            "plugin_version": version("corpus-backfill-plugin"),
+        }
+
+
+def exit_code(outcome: Outcome, name: str) -> int:
+    """Return the CLI's exit code for how a run ended, and say on stderr what the script's output can't.
+
+    Raises:
+        BackfillError: it is not known.
+    """
+    if outcome.state == "lost":
+        raise BackfillError(
+            f"{name} is lost: {outcome.reason}",
+            "None of its processes is left. Look at its output, then decide whether to run it again.",
+        )
+    if outcome.signal is not None or outcome.state == "stopped":
+        how = f" of {signal_name(outcome.signal)}" if outcome.signal is not None else ""
+        say(f"{name} {'was stopped' if outcome.state == 'stopped' else 'died'}{how} ({outcome.reason}).")
+    return outcome.code
+
+
+def _environment(request: RunRequest) -> dict[str, str]:
+    """Return the script's environment. It writes to files: that a person sees colours is told by us."""
+    environ = request.invocation.environment(os.environ)
+    colours = os.isatty(1) and not os.environ.get("NO_COLOR")
+    return environ | {"FORCE_COLOR": "1"} if colours else environ
+
+
+def _state(*, record: bool) -> State | None:
+    """Return the state folder; without a record it is only wanted for the lock, and may be missing."""
+    try:
+        return open_state()
+    except BackfillError as error:
+        if record:
+            raise
+        say(f"{error.problem}; no lock keeps a second run out.")
+        return None
+
+
+def _take_lock(request: RunRequest, state: State | None, *, wait: bool) -> int | None:
+    """Take the lock that keeps a second run of the kind out; None where the run needs none.
+
+    Raises:
+        HeldError: another run has it.
+    """
+    if request.lock_key is None or state is None:
+        return None
+    path = lock.key_path(state.locks, request.lock_key)
+    held = lock.take(path)
+    if held is None:
+        error = held_error(request.command, lock.holder_of(path))
+        if not wait:
+            raise error
+        say(f"{error.problem}; waiting (Ctrl-C to give up).")
+        held = lock.wait_for(path)
+    lock.sign(held, None)
+    return held
+
+
+def held_error(command: str, holder: lock.Holder | None) -> HeldError:
+    """Return the error that says who holds the lock and what can be done about it."""
+    if holder is None:
+        return HeldError(f"Another run of {command} is starting", "Wait for it with --wait.")
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
+    run = "a run without a record" if holder.number is None else f"run {holder.number}"
+    attach = "" if holder.number is None else f"`backfill runs attach {holder.number}` shows it; "
+    return HeldError(
+        f"{command} already runs on this server and database: {run} of {holder.user} on {holder.host}"
+        f" since {since}",
+        f"{attach}--wait starts when it has ended.",
+    )

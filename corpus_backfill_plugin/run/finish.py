@@ -1,0 +1,155 @@
+"""The end of a run written down: exactly once, by whoever holds the finishing lock first.
+
+`python -m corpus_backfill_plugin.run.finish FOLDER DESCRIPTOR` is what a supervisor becomes when nobody
+watched its run to the end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run import lock
+from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.mask import Masker
+from corpus_backfill_plugin.run.outcome import Outcome, judge
+from corpus_backfill_plugin.run.request import RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from corpus_backfill_plugin.masking import Secret
+    from corpus_backfill_plugin.run.record import RunRecord
+
+_CHUNK = 1 << 20
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """What finishing came to.
+
+    Attributes:
+        outcome: how the run ended.
+        masked: whether secrets were found in its logs and taken out; None when they could not be searched.
+    """
+
+    outcome: Outcome
+    masked: bool | None
+
+
+def finish(folder: RunFolder, request: RunRequest | None, ledger: Ledger | None) -> Finished:
+    """Finish the record of a run whose processes are proved to be gone.
+
+    Args:
+        folder: the run's. One without a record is removed at the end.
+        request: what was asked for, with its secrets; None takes the one kept, which has none.
+        ledger: where the record is; None for a run without one.
+
+    Returns:
+        What it came to, also when another was faster.
+
+    Raises:
+        BackfillError: the ledger can't be written; whoever looks next does it.
+    """
+    card = folder.card()
+    try:
+        held = lock.wait_for(folder.path / "finish")
+    except FileNotFoundError:
+        held = None  # the folder was taken away: the ledger's transaction alone decides
+    try:
+        number = card.number if card else None
+        record = ledger.get(number) if ledger and number is not None else None
+        if record and record.state != "running":
+            return _as_recorded(record)
+        finished = conclude(folder, request)
+        if ledger and record:
+            write_end(ledger, record, finished)
+    finally:
+        if held is not None:
+            os.close(held)
+    if card and card.ledger is None:
+        shutil.rmtree(folder.path.parent, ignore_errors=True)  # the temporary folder around it
+    return finished
+
+
+def write_end(ledger: Ledger, record: RunRecord, finished: Finished) -> None:
+    """Put what a run came to into its row."""
+    facts = msgspec.structs.asdict(finished.outcome)
+    ledger.finish(record.number, **facts, masked=finished.masked)
+
+
+def _as_recorded(record: RunRecord) -> Finished:
+    facts = {name: getattr(record, name) for name in Outcome.__struct_fields__}
+    return Finished(outcome=Outcome(**facts), masked=record.masked)
+
+
+def conclude(folder: RunFolder, request: RunRequest | None) -> Finished:
+    """Judge the end of a run from what its processes left, and clean its logs. Arguments as of `finish`."""
+    card = folder.card()
+    request = request or (card.request if card else None)
+    codes = request.success_codes if request else (0,)
+    outcome = judge(folder.ending(), folder.stop_request(), folder.process(), codes, time.time())
+    secrets = request.invocation.secrets if request else ()
+    if card and card.secret and not secrets:
+        return Finished(outcome=outcome, masked=None)
+    found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
+    return Finished(outcome=outcome, masked=any(found))
+
+
+def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:
+    """Take `secrets` out of the file at `path`, which is rewritten only if there are any; return whether."""
+    secrets = tuple(secrets)
+    if not secrets or not path.exists() or not _has_any(path, secrets):
+        return False
+    temporary = path.with_suffix(".masked")
+    masker = Masker(secrets)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+        while piece := source.read(_CHUNK):
+            target.write(masker.feed(piece))
+        target.write(masker.flush())
+        target.flush()
+        os.fsync(target.fileno())
+    temporary.replace(path)
+    return True
+
+
+def _has_any(path: Path, secrets: Iterable[Secret]) -> bool:
+    """Return whether the file has a secret in it: far faster than to rewrite it."""
+    masker = Masker(secrets)
+    with path.open("rb") as source:
+        while not masker.found and (piece := source.read(_CHUNK)):
+            masker.feed(piece)
+    masker.flush()
+    return masker.found
+
+
+def main(arguments: list[str]) -> int:
+    """Finish the run in the folder `arguments[0]`; `arguments[1]` is the descriptor of its request."""
+    path = Path(arguments[0])
+    with os.fdopen(int(arguments[1]), "rb") as stream:
+        request = msgspec.json.decode(stream.read(), type=RunRequest)
+    card = RunFolder(path, "").card()
+    if card is None:
+        return 1
+    folder = RunFolder(path, card.token)
+    try:
+        if card.ledger is None:
+            finish(folder, request, None)
+        else:
+            with Ledger(Path(card.ledger)) as ledger:
+                finish(folder, request, ledger)
+    except BackfillError:
+        return 1  # whoever looks at the runs next finishes this one
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,155 @@
+"""Two growing files shown as they grow."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
+from corpus_backfill_plugin.run.mask import Masker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from corpus_backfill_plugin.masking import Secret
+    from corpus_backfill_plugin.run.sink import Sink
+
+CHUNK = 1 << 18
+SHORTEST, LONGEST = 0.001, 0.02
+"""Seconds between two looks: short while lines come, growing while none do. A person sees no difference, and
+a wake-up for every line, as file notifications give, doubles the work."""
+_NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
+
+
+class Closed(Exception):  # noqa: N818  not an error: the reader has seen enough
+    """Our own stdout can't be written any more.
+
+    Args:
+        error: what the system said: EPIPE of `| head`, EIO of a terminal that is gone.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Follower:
+    """Shows a run's logs.
+
+    Args:
+        folder: the run's.
+        sink: where to.
+        secrets: taken out of what is shown.
+        streams: which of the two.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        sink: Sink,
+        secrets: Iterable[Secret] = (),
+        streams: Sequence[str] = STREAMS,
+    ) -> None:
+        secrets = tuple(secrets)
+        self._sink = sink
+        self._tails = [_Tail(folder, stream, sink, secrets) for stream in streams]
+
+    def __enter__(self) -> Self:
+        """Return the follower itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the files."""
+        for tail in self._tails:
+            tail.close()
+
+    @property
+    def found_secret(self) -> bool:
+        """Whether a secret had to be taken out."""
+        return any(tail.masker.found for tail in self._tails)
+
+    def follow(self, ended: Callable[[float], bool]) -> None:
+        """Show what is there and what comes, until the run has ended.
+
+        Args:
+            ended: waits as many seconds at the most, returns earlier when something happens, and says whether
+                nothing can come any more. It may raise to leave.
+
+        Raises:
+            Closed: our stdout can't be written; that of the script is not touched by it.
+        """
+        pause, over = SHORTEST, False
+        while not over:
+            moved = self._pump()
+            self._sink.tick(time.monotonic())
+            pause = SHORTEST if moved else min(pause * 1.5, LONGEST)
+            over = ended(0.0 if moved >= CHUNK else pause)
+        while self._pump():
+            pass
+        for tail in self._tails:
+            tail.flush()
+
+    def _pump(self) -> int:
+        """Show what has come since; return the bytes of the stream that had most."""
+        return max(tail.pump() for tail in self._tails)
+
+
+class _Tail:
+    """One growing file."""
+
+    def __init__(self, folder: RunFolder, stream: str, sink: Sink, secrets: tuple[Secret, ...]) -> None:
+        self.masker = Masker(secrets)
+        self._stream, self._sink = stream, sink
+        self._source = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
+        self._at = 0
+        self._shown = True
+        self._target = None if secrets or sys.platform != "linux" else sink.descriptor(stream)
+
+    def close(self) -> None:
+        os.close(self._source)
+
+    def pump(self) -> int:
+        """Pass on one piece; return its length."""
+        moved = self._read() if self._target is None or not self._shown else self._send(self._target)
+        if not moved and os.fstat(self._source).st_size < self._at:
+            self._at = 0  # truncated under us: what comes now is new
+        self._at += moved
+        return moved
+
+    def flush(self) -> None:
+        if rest := self.masker.flush():
+            self._show(rest)
+
+    def _send(self, target: int) -> int:
+        """Pass a piece on inside the kernel, where the target takes it so."""
+        try:
+            return os.sendfile(target, self._source, self._at, CHUNK)
+        except BlockingIOError:
+            pass  # a target that is not ready: the other way waits for it
+        except OSError as error:
+            if error.errno not in _NO_SENDFILE:
+                self._fail(error)
+            self._target = None
+        return self._read()
+
+    def _read(self) -> int:
+        piece = os.pread(self._source, CHUNK, self._at)
+        if piece:
+            self._show(self.masker.feed(piece))
+        return len(piece)
+
+    def _show(self, piece: bytes) -> None:
+        if self._shown and piece:
+            try:
+                self._sink.write(self._stream, piece)
+            except OSError as error:
+                self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        """Stop showing this stream; a lost stdout ends the watching as well, a lost stderr does not."""
+        self._shown = False
+        if self._stream == "stdout":
+            raise Closed(error) from error

@@ -1,0 +1,260 @@
+"""The ledger: one row for each run, written before its script starts."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run.record import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+BUSY_SECONDS = 10.0
+_COLUMNS = RunRecord.__struct_fields__
+_AS_JSON = {"options", "given", "arguments"}
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE runs (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, parent INTEGER,
+            command TEXT NOT NULL, state TEXT NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL,
+            boot TEXT NOT NULL, started REAL NOT NULL, ended REAL, took REAL, exit_code INTEGER,
+            signal INTEGER, pid INTEGER, reason TEXT NOT NULL, stopped_by TEXT NOT NULL,
+            spec_source TEXT NOT NULL, spec_path TEXT NOT NULL, spec_hash TEXT NOT NULL,
+            script_path TEXT NOT NULL, script_hash TEXT NOT NULL, options TEXT NOT NULL,
+            given TEXT NOT NULL, arguments TEXT NOT NULL, database TEXT, server TEXT NOT NULL,
+            server_commit TEXT, interpreter TEXT NOT NULL, dry_run INTEGER NOT NULL, lock_key TEXT,
+            plugin_version TEXT NOT NULL, masked INTEGER
+        ) STRICT""",
+        "CREATE INDEX runs_by_state ON runs (state, number)",
+        "CREATE INDEX runs_by_command ON runs (command, number)",
+    ),
+)
+"""Statements that bring a ledger from version n to n + 1, a transaction each. None is ever edited."""
+
+
+class Ledger:
+    """The runs of one state folder. Every method is one transaction, or none.
+
+    Args:
+        path: the database; made (0600) when it is missing, brought to this version when it is older.
+
+    Raises:
+        BackfillError: it is damaged, locked for long, from a newer version, or can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import sqlite3  # noqa: PLC0415  4 ms that only runs pay
+
+        self.path = path
+        self._failure = sqlite3.Error
+        with self._explained():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            with self._explained():
+                self._db.row_factory = sqlite3.Row
+                self._migrate()
+                self._db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return the ledger itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self._db.close()
+
+    def begin(self, record: RunRecord, prepare: Callable[[int], None]) -> int:
+        """Write the row of a run and return its number, chosen here; that of `record` is not looked at.
+
+        Args:
+            record: the run.
+            prepare: called with the number before anybody can see the row; its failure takes the row back.
+        """
+        values = _to_row(record)
+        del values["number"]
+        names = ", ".join(values)
+        marks = ", ".join("?" * len(values))
+        with self._transaction():
+            made = self._db.execute(
+                f"INSERT INTO runs ({names}) VALUES ({marks})",  # noqa: S608  names of our own columns
+                tuple(values.values()),
+            )
+            number = int(made.lastrowid or 0)
+            prepare(number)
+        return number
+
+    def started(self, number: int, pid: int) -> None:
+        """Remember the process of run `number`."""
+        with self._explained():
+            self._db.execute("UPDATE runs SET pid = ? WHERE number = ?", (pid, number))
+
+    def finish(self, number: int, **facts: Any) -> None:  # noqa: ANN401  the columns that an end settles
+        """Write how run `number` ended, unless that is written already."""
+        names = ", ".join(f"{name} = ?" for name in facts)
+        with self._explained():
+            self._db.execute(
+                f"UPDATE runs SET {names} WHERE number = ? AND state = 'running'",  # noqa: S608  our columns
+                (*facts.values(), number),
+            )
+
+    def get(self, number: int) -> RunRecord | None:
+        """Return run `number`, None when there is none."""
+        return next(iter(self._query("WHERE number = ?", (number,))), None)
+
+    def latest(self) -> RunRecord | None:
+        """Return the run started last, None when there is none."""
+        return next(iter(self._query("ORDER BY number DESC LIMIT 1", ())), None)
+
+    def running(self) -> list[RunRecord]:
+        """Return the runs whose end is not written, oldest first."""
+        return self._query("WHERE state = 'running' ORDER BY number", ())
+
+    def select(
+        self, *, state: str | None = None, command: str | None = None, limit: int = 0
+    ) -> list[RunRecord]:
+        """Return runs, the newest first.
+
+        Args:
+            state: only those in it.
+            command: only those of it.
+            limit: as many at the most; 0 for all.
+        """
+        asked = {name: value for name, value in (("state", state), ("command", command)) if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in asked)
+        clause = f"WHERE {where} " if where else ""
+        return self._query(f"{clause}ORDER BY number DESC LIMIT ?", (*asked.values(), limit or -1))
+
+    def ended_before(self, moment: float, keep: int) -> list[int]:
+        """Return the numbers of runs that ended before `moment`, but for the newest `keep` of all."""
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT number FROM runs WHERE state != 'running' AND coalesce(ended, started) < ? "
+                "AND number NOT IN (SELECT number FROM runs ORDER BY number DESC LIMIT ?) ORDER BY number",
+                (moment, keep),
+            )
+            return [row[0] for row in rows]
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Delete the rows of `numbers`, all or none, but never that of a running one."""
+        with self._transaction():
+            self._db.executemany(
+                "DELETE FROM runs WHERE number = ? AND state != 'running'", [(n,) for n in numbers]
+            )
+
+    @contextmanager
+    def alone(self) -> Iterator[set[int]]:
+        """Keep every other writer out, and give the numbers that have a row."""
+        with self._transaction():
+            yield {row[0] for row in self._db.execute("SELECT number FROM runs")}
+
+    def _query(self, clause: str, values: tuple[Any, ...]) -> list[RunRecord]:
+        with self._explained():
+            names = ", ".join(_COLUMNS)
+            rows = self._db.execute(f"SELECT {names} FROM runs {clause}", values)  # noqa: S608  our columns
+            return [_from_row(dict(row)) for row in rows]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _migrate(self) -> None:
+        """Bring an older ledger here, one transaction a version; a newer one is left as it is."""
+        if self._version() == len(MIGRATIONS):
+            return
+        if self._version() == 0:
+            self._write_ahead()
+        while self._version() < len(MIGRATIONS):
+            with self._transaction():
+                at = self._version()  # another process may have been faster
+                if at < len(MIGRATIONS):
+                    for statement in MIGRATIONS[at]:
+                        self._db.execute(statement)
+                    if at == 0:
+                        self._skip_taken()
+                    self._db.execute(f"PRAGMA user_version = {at + 1}")
+        if self._version() > len(MIGRATIONS):
+            raise BackfillError(
+                f"The ledger {self.path} has version {self._version()}, this program knows {len(MIGRATIONS)}",
+                "It was written by a newer corpus-backfill-plugin: upgrade this one. Nothing was changed.",
+            )
+
+    def _skip_taken(self) -> None:
+        """Begin to count above the run folders of a ledger that was moved away: their logs are kept."""
+        runs = self.path.parent / "runs"
+        names = [entry.name for entry in runs.iterdir()] if runs.is_dir() else []
+        taken = [int(name) for name in names if name.isdigit()]
+        if taken:
+            self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('runs', ?)", (max(taken),))
+
+    def _write_ahead(self) -> None:
+        """Switch to WAL. SQLite does not wait for others in this one statement, so it is tried again."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except self._failure as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's and the system's failures into what they mean here."""
+        try:
+            yield
+        except (self._failure, OSError, msgspec.ValidationError) as error:
+            raise BackfillError(*_explain(self.path, error)) from error
+
+
+def _explain(path: Path, error: Exception) -> tuple[str, str]:
+    """Return problem and mend for what SQLite said of the ledger at `path`."""
+    said = str(error)
+    if "locked" in said or "busy" in said:
+        return (
+            f"The ledger {path} has been locked by another process for more than {BUSY_SECONDS:g} s",
+            "Try again; `fuser` names the process. --no-record runs without a record.",
+        )
+    if "malformed" in said or "not a database" in said or isinstance(error, msgspec.ValidationError):
+        return (
+            f"The ledger {path} is damaged: {said}",
+            "Move it away (with its -wal and -shm) and a new one is made; the runs' logs beside it stay.",
+        )
+    return (
+        f"The ledger {path} can't be read or written: {said}",
+        "Mend that, name another folder in CORPUS_BACKFILL_STATE, or run without a record by --no-record.",
+    )
+
+
+def _to_row(record: RunRecord) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in _COLUMNS}
+    return row | {name: msgspec.json.encode(row[name]).decode() for name in _AS_JSON}
+
+
+def _from_row(row: dict[str, Any]) -> RunRecord:
+    decoded = row | {name: msgspec.json.decode(row[name]) for name in _AS_JSON}
+    return msgspec.convert(decoded, RunRecord, strict=False)

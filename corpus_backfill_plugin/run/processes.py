@@ -1,0 +1,122 @@
+"""Facts about processes that outlast their number: who is who, and who of a run is left."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARK = "CORPUS_BACKFILL_RUN"
+"""Variable in the environment of every process of a run; its value is the run's token."""
+
+_PROC = Path("/proc")
+
+
+class Survivor(NamedTuple):
+    """A process of a run that still lives."""
+
+    pid: int
+    command: str
+
+
+def boot_id() -> str:
+    """Return what tells this boot of the machine from any other; empty where the system has no such name."""
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def start_time(pid: int) -> int:
+    """Return when `pid` was started, in the kernel's ticks since boot; 0 when there is none, or no /proc.
+
+    A dead process that its parent has not yet waited for counts as none.
+    """
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return 0
+    fields = text[text.rindex(")") + 2 :].split()
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def is_same(pid: int, started: int, booted: str, session: int) -> bool:
+    """Return whether `pid` is still the process that was recorded, so that a signal may be sent to it.
+
+    Args:
+        pid: the recorded number.
+        started: its recorded start time, 0 where the system tells none.
+        booted: the recorded boot.
+        session: the session that it was started in. It decides where there is no start time: a session's
+            number is not given away again while one process of it lives.
+    """
+    if started:
+        return booted == boot_id() and start_time(pid) == started
+    try:
+        return os.getsid(pid) == session
+    except OSError:
+        return False
+
+
+def survivors(token: str, alive: Path, *, but: int = 0) -> list[Survivor]:
+    """Return the processes of a run that live, oldest number first; empty where there is no /proc.
+
+    A process is the run's when it holds the run's lock, or carries the run's mark in its environment: a
+    child that Python starts closes inherited descriptors, and one with a fresh environment may keep them.
+    Processes of other users can't be looked into and don't count.
+
+    Args:
+        token: the run's mark.
+        alive: the run's lock file.
+        but: process to leave out, the supervisor.
+    """
+    try:
+        lock = alive.stat()
+    except OSError:
+        lock = None
+    needle = f"{MARK}={token}".encode()
+    return [
+        Survivor(pid, _command(pid))
+        for pid in _pids()
+        if pid not in {but, os.getpid()}
+        and start_time(pid)
+        and (_marked(pid, needle) or (lock and _holds(pid, lock)))
+    ]
+
+
+def _pids() -> Iterator[int]:
+    try:
+        yield from sorted(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+    except OSError:
+        return
+
+
+def _marked(pid: int, needle: bytes) -> bool:
+    with suppress(OSError):
+        return needle in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    return False
+
+
+def _holds(pid: int, lock: os.stat_result) -> bool:
+    """Return whether `pid` carries the exclusive lock on file `lock`; whoever only looks has a shared one."""
+    with suppress(OSError):
+        for descriptor in (_PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                if not os.path.samestat(descriptor.stat(), lock):
+                    continue
+                info = (_PROC / str(pid) / "fdinfo" / descriptor.name).read_text()
+                if any("FLOCK" in line and "WRITE" in line for line in info.splitlines()):
+                    return True
+    return False
+
+
+def _command(pid: int) -> str:
+    try:
+        words = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "?"
+    return b" ".join(words).decode(errors="replace").strip() or "?"

@@ -1,0 +1,118 @@
+"""What the ledger remembers of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+from corpus_backfill_plugin.masking import HIDDEN, mask
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.invocation import Invocation
+    from corpus_backfill_plugin.masking import Secret
+    from corpus_backfill_plugin.run.request import RunRequest
+
+RunState: TypeAlias = Literal["running", "succeeded", "failed", "stopped", "lost"]
+STATES: tuple[RunState, ...] = ("running", "succeeded", "failed", "stopped", "lost")
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the ledger. The fields are its columns; those that are no scalars are stored as JSON.
+
+    Attributes:
+        number: counted from 1, never given twice.
+        token: marks the run's processes, unlike the number also without a ledger.
+        state: `running` until the end is proved; `lost` when dead is all that is known.
+        user: who started it, `root (ann)` under sudo.
+        boot: which boot of the machine it runs in.
+        started: seconds since the epoch, as `ended`.
+        took: seconds by a clock that nobody sets.
+        exit_code: the script's own; None when a signal ended it or nothing is known.
+        signal: the signal that ended the script.
+        pid: the direct child: the script, or what runs it.
+        reason: why the state is what it is, where that is not plain.
+        stopped_by: who asked it to stop.
+        arguments: the whole argument list, the program first.
+        masked: whether a secret was found in the logs and taken out; None when they could not be searched.
+
+    The others are as in `RunRequest`.
+    """
+
+    number: int
+    token: str
+    parent: int | None = None
+    command: str
+    state: RunState = "running"
+    user: str
+    host: str
+    boot: str
+    started: float
+    ended: float | None = None
+    took: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    pid: int | None = None
+    reason: str = ""
+    stopped_by: str = ""
+    spec_source: str
+    spec_path: str
+    spec_hash: str
+    script_path: str
+    script_hash: str
+    options: dict[str, Any]
+    given: tuple[str, ...] = ()
+    arguments: tuple[str, ...]
+    database: str | None = None
+    server: str
+    server_commit: str | None = None
+    interpreter: str = ""
+    dry_run: bool = False
+    lock_key: str | None = None
+    plugin_version: str = ""
+    masked: bool | None = False
+
+
+def record_of(request: RunRequest, **facts: Any) -> RunRecord:  # noqa: ANN401  the fields of RunRecord
+    """Return the record of a run about to start: what `request` says, and the `facts` it can't know."""
+    shared = {name: getattr(request, name) for name in _SHARED & set(RunRecord.__struct_fields__)}
+    return RunRecord(**(shared | {"arguments": request.invocation.argv} | facts))
+
+
+_SHARED = {
+    "parent", "command", "spec_source", "spec_path", "spec_hash", "script_path", "script_hash", "options",
+    "given", "database", "server", "server_commit", "interpreter", "dry_run", "lock_key",
+}  # fmt: skip
+
+
+def without_secrets(request: RunRequest) -> RunRequest:
+    """Return `request` fit to be written down: secrets out of options, arguments, environment; no stdin."""
+    secrets, verify = request.invocation.secrets, request.verify
+    return msgspec.structs.replace(
+        request,
+        invocation=_bare(request.invocation, secrets),
+        verify=None if verify is None else _bare(verify, secrets),
+        options=_hide(request.options, secrets),
+    )
+
+
+def _bare(invocation: Invocation, secrets: tuple[Secret, ...]) -> Invocation:
+    hidden = dict.fromkeys(invocation.secret_names, HIDDEN)
+    return msgspec.structs.replace(
+        invocation,
+        arguments=tuple(_hide(list(invocation.arguments), secrets)),
+        environ=_hide(invocation.environ, secrets) | hidden,
+        stdin=None,
+        secrets=(),
+    )
+
+
+def _hide(value: Any, secrets: tuple[Secret, ...]) -> Any:  # noqa: ANN401  any JSON value
+    """Return JSON-like `value` with each secret masked in every text, and bytes that are no text escaped."""
+    if isinstance(value, str):
+        return mask(value, secrets).encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _hide(item, secrets) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hide(item, secrets) for item in value]
+    return value
