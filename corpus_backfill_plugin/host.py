@@ -95,21 +95,46 @@ def _end(parent: click.Context | None, error: BaseException) -> None:
 
 
 class _Rest(click.Command):
-    """Stands for the group and every word after it while a foreign completer resolves a line.
+    """Stands for the group and the words after it while a completer resolves a line.
 
-    The completer knows only its own classes and would stop at the group; click's completer goes on from here.
+    A foreign completer knows only its own classes and would stop at the group: click's goes on from here. And
+    what click does not do itself is done for every host: the value in `--option=val` is completed.
     """
 
-    def __init__(self, group: BridgedGroup, root: _Root, words: list[str]) -> None:
+    def __init__(self, group: BridgedGroup, above: click.Context | None, words: list[str]) -> None:
         super().__init__(group.name)
-        self.group, self.root, self.words = group, root, words
+        self.group, self.above = group, above
+        # Bash hands "--option=val" over as three words.
+        self.words = [
+            word for before, word in zip(["", *words], words, strict=False) if not _joins(before, word)
+        ]
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401  as below
+    ) -> click.Context:
+        """Parse for click's completer, which is given this command as its root, as the group does."""
+        del parent
+        return super(BridgedGroup, self.group).make_context(info_name, args, self.above, **extra)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete the word after `words`; empty for paths, which foreign hosts leave to the shell."""
-        from click.shell_completion import ShellComplete  # noqa: PLC0415  only a completion pays for it
+        """Complete the word after `words`."""
+        from click import shell_completion  # noqa: PLC0415  only a completion pays for it
 
-        completer = ShellComplete(self.group, {"parent": self.root}, ctx.info_name or "", "")
-        return [item for item in completer.get_completions(self.words, incomplete) if item.type == "plain"]
+        completer = shell_completion.ShellComplete(self, {}, ctx.info_name or "", "")
+        items = completer.get_completions(self.words, incomplete)
+        clicks = shell_completion.get_completion_class("bash") is shell_completion.BashComplete
+        if isinstance(self.above, _Root) or not clicks:
+            # Typer prints a path's item as if it were a word; given none, it leaves paths to the shell.
+            items = [item for item in items if item.type == "plain"]
+        option, equals, _ = incomplete.partition("=")
+        if equals and option.startswith("-"):
+            for item in items:
+                item.value = f"{option}={item.value}"
+        return items
 
 
 class _RestContext(click.Context):
@@ -118,6 +143,10 @@ class _RestContext(click.Context):
     def __init__(self, rest: _Rest, info_name: str | None) -> None:
         super().__init__(rest, info_name=info_name, resilient_parsing=True)
         self._protected_args = []  # read by the foreign completer, and not there before click 8.2
+
+
+def _joins(before: str, word: str) -> bool:
+    return word == "=" and before.startswith("-")
 
 
 class BridgedGroup(click.Group):
@@ -138,12 +167,9 @@ class BridgedGroup(click.Group):
             click.ClickException: the arguments are wrong and `parent` is click's (or None). A foreign
                 parent gets the error shown and its own `exit` called instead.
         """
-        if parent is None or isinstance(parent, click.Context):
-            above = parent
-        else:
-            above = _Root(parent)
-            if extra.get("resilient_parsing"):
-                return _RestContext(_Rest(self, above, args), info_name)
+        above = parent if parent is None or isinstance(parent, click.Context) else _Root(parent)
+        if extra.get("resilient_parsing"):
+            return _RestContext(_Rest(self, above, args), info_name)
         try:
             return super().make_context(info_name, args, above, **extra)
         except (click.ClickException, click.exceptions.Exit, click.Abort) as error:
