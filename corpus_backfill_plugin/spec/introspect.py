@@ -15,7 +15,7 @@ from corpus_backfill_plugin.spec.model import Scalar
 Kind: TypeAlias = Literal[
     "value", "true", "false", "negatable", "count", "append", "extend", "const", "custom"
 ]
-"""What an option does: takes a value, is a flag of one sort or another, gathers, or is a class of the script's."""
+"""What an option does: takes a value, is a flag of some sort, gathers, or is handled by a class of its own."""
 
 ParsedType: TypeAlias = Literal["str", "int", "float", "bool", "path", "date", "datetime", "uuid", "other"]
 """What a value is converted by; `other` is a callable that is not known, named in `type_name`."""
@@ -61,6 +61,8 @@ class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         flags: the spellings in the script's order; empty for a positional.
         dest: the name that the script finds the value under.
+        min: smallest value, inclusive, where the script declares one (click's ranges; argparse has none).
+        max: largest value, inclusive.
         type_name: the callable as the source calls it, when `type` is `other`.
         default: what the script uses when nothing is given; None is none, or unknown (see `unsure`).
         default_note: set when the default is not the same everywhere, and says what it is.
@@ -78,6 +80,8 @@ class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
     type_name: str = ""
     choices: tuple[Scalar, ...] = ()
     ignore_case: bool = False
+    min: int | float | None = None
+    max: int | float | None = None
     default: Scalar | tuple[Scalar, ...] | None = None
     default_note: str = ""
     required: bool = False

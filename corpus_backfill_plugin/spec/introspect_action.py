@@ -91,6 +91,7 @@ _TYPES: dict[str, ParsedType] = {
     "datetime.datetime.fromisoformat": "datetime",
     "datetime.fromisoformat": "datetime",
     "uuid.UUID": "uuid",
+    "argparse.FileType": "path",
     "os.fspath": "path",
     "os.path.abspath": "path",
     "os.path.expanduser": "path",
@@ -188,7 +189,7 @@ class _Reading:
             return "str", name, ()
         if name in _TYPES:
             return _TYPES[name], "", ()
-        return "other", name.removeprefix("__main__."), given.members
+        return "other", name.replace("<lambda>", "lambda"), given.members
 
     def _choices(
         self, type_: ParsedType, type_name: str, members: tuple[Member, ...]
@@ -242,15 +243,26 @@ class _Reading:
             return None
         if kind == "false":
             return given if isinstance(given, bool) else True
+        if kind == "true":
+            return True if given is True else None
         if given is None or kind == "const":
             return None
         if isinstance(given, Sequence | set | frozenset) and not isinstance(given, str):
+            if type_ == "other" and not all(isinstance(item, str) for item in given):
+                self.unsure["default"] = "is what the script makes of words, and the words are not known"
+                return None
             items = tuple(self._scalar(item, type_, members) for item in given)
             if any(item is None for item in items):
                 return None
+            if self.raw.given.get("nargs") == 1 and kind == "value":
+                return items[0] if items else None
             return items or None  # type: ignore[return-value]  # no None among them
-        if given is False and kind == "value" and type_ != "bool":
+        if given is False and kind == "value":
             return None  # the script's way to say that there is none
+        if type_ == "other" and isinstance(given, int | float):
+            # Argparse converts a default that is text; for this one, what word would give it is not known.
+            self.default_note = str(given)
+            return None
         return self._scalar(given, type_, members)
 
     def _scalar(self, value: object, type_: ParsedType, members: tuple[Member, ...]) -> Scalar | None:

@@ -61,6 +61,7 @@ class Parser:
     choice: Choice | None = None
     defaults: dict[str, Any] = field(default_factory=dict)
     unknowns: list[Unknown] = field(default_factory=list)
+    sections: list[Any] = field(default_factory=list)
     below: bool = False
     """Whether it belongs to another parser: a subcommand's, or a parent."""
 

@@ -56,6 +56,13 @@ class Added:
     action: RawAction
 
 
+@dataclass(frozen=True)
+class Made:
+    """An object of a class from outside that is known: its dotted name."""
+
+    name: str
+
+
 @dataclass(eq=False)
 class Super:
     """`super()` inside `method`, whose first argument is `receiver`."""
@@ -120,6 +127,8 @@ class Caller(Evaluator):
     def _outside_call(self, ref: Ref, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:
         if ref.name in _PARSER_NAMES:
             return self._parser(args, kwargs, node)
+        if ref.name == "argparse.FileType":
+            return Made(ref.name)
         if ref.name == "functools.partial" and args and isinstance(args[0], Func):
             return args[0]
         if ref.name == "builtins.super" and self.frames:
@@ -186,6 +195,9 @@ class Caller(Evaluator):
         """Return `value.name` of an object of the file, or of argparse."""
         if isinstance(value, Klass):
             found = value.attribute(name)
+            if isinstance(found, Func) and not isinstance(found.node, ast.Lambda):
+                decorators = {ast.unparse(decorator) for decorator in found.node.decorator_list}
+                return found.bind(value) if "classmethod" in decorators else found
             if found is None and name == "__members__" and value.is_enum:
                 return {member.name: member for member in value.members()}
             return Opaque(f"'{name}' is not set in class {value.name}") if found is None else found
@@ -205,6 +217,10 @@ class Caller(Evaluator):
                 return found.bind(value)
             if name in {"_optionals", "_positionals"}:
                 return Section(value)
+            if name == "_action_groups":
+                # Scripts take one out and put it back behind their own, for the order of the help.
+                value.sections = value.sections or [Section(value), Section(value)]
+                return value.sections
             if name in {"prog", "description", "epilog"}:
                 return value.prog if name == "prog" else value.given.get(name)
         if isinstance(value, Super):
@@ -363,6 +379,8 @@ class Caller(Evaluator):
     @staticmethod
     def _converter(value: Value) -> Converter | Opaque:
         if isinstance(value, Ref):
+            return Converter(value.name)
+        if isinstance(value, Made):
             return Converter(value.name)
         if isinstance(value, Klass):
             return Converter(value.name, value.members() if value.is_enum else ())

@@ -14,8 +14,9 @@ import textwrap
 from typing import Any, TYPE_CHECKING
 
 from corpus_backfill_plugin.spec.introspect import Opaque
-from corpus_backfill_plugin.spec.introspect_action import SUPPRESS, Member
+from corpus_backfill_plugin.spec.introspect_action import Member
 from corpus_backfill_plugin.spec.introspect_values import (
+    CONSTANTS,
     PLAIN,
     Func,
     Inst,
@@ -45,6 +46,8 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
     ast.BitOr: operator.or_,
     ast.BitAnd: operator.and_,
 }
@@ -135,7 +138,7 @@ class Evaluator:
             return value
         if isinstance(value, Ref):
             name = f"{value.name}.{node.attr}"
-            return SUPPRESS if name == "argparse.SUPPRESS" else Ref(name)
+            return CONSTANTS.get(name) or Ref(name)
         if isinstance(value, Member):
             parts: dict[str, Value] = {"value": value.value, "name": value.name, "_value_": value.value}
             return parts.get(node.attr, Opaque(f"'{node.attr}' of a member of {value.enum}"))
@@ -267,8 +270,8 @@ class Evaluator:
 
     def _set(self, node: ast.Set, scope: Scope) -> Value:
         items = self._elements(node.elts, scope)
-        # A set has no order that a reader could see; the source's is kept.
-        return list(dict.fromkeys(items)) if isinstance(items, list) else items
+        # A set has no order of its own: sorted, every reading gives the same.
+        return sorted(dict.fromkeys(items), key=repr) if isinstance(items, list) else items
 
     def _elements(self, nodes: list[ast.expr], scope: Scope) -> Value:
         items: list[Value] = []
@@ -454,7 +457,7 @@ class Evaluator:
                 return found
             args = [found, *args[1:]]
             if name in {"set", "frozenset"}:
-                return list(dict.fromkeys(found))
+                return sorted(dict.fromkeys(found), key=repr)
         if name == "range" and 0 < len(args) <= 3 and all(isinstance(a, int) for a in args):
             steps = range(*args)  # type: ignore[arg-type]  # whole numbers, as was just seen
             return steps if len(steps) <= MAX_ITEMS else Opaque("more numbers than are worth a list")
@@ -565,7 +568,7 @@ def _items(value: Value) -> list[Value]:
 
 
 def _too_big(op: ast.operator, left: Value, right: Value) -> bool:
-    if isinstance(op, ast.Pow):
+    if isinstance(op, ast.Pow | ast.LShift):
         return not isinstance(right, int | float) or abs(right) > 64
     if isinstance(op, ast.Mult):
         sizes = [side for side in (left, right) if isinstance(side, int)]

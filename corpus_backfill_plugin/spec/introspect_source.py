@@ -9,6 +9,8 @@ it is an `Unknown`, never a guess.
 from __future__ import annotations
 
 import ast
+import contextlib
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TYPE_CHECKING
 
 import msgspec
@@ -19,6 +21,7 @@ from corpus_backfill_plugin.spec.introspect_action import Member
 from corpus_backfill_plugin.spec.introspect_argparse import Parser, to_model
 from corpus_backfill_plugin.spec.introspect_calls import Caller
 from corpus_backfill_plugin.spec.introspect_values import (
+    CONSTANTS,
     Func,
     Inst,
     Klass,
@@ -30,7 +33,7 @@ from corpus_backfill_plugin.spec.introspect_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
 Signal: TypeAlias = Literal["", "return", "stop", "break", "continue"]
 """How a block of statements ended; `stop` is an exception or an exit."""
@@ -44,16 +47,25 @@ _EXITS = {"sys.exit", "builtins.exit", "builtins.quit", "os._exit", "builtins.Sy
 _LIKELY = ("main", "cli", "run", "build_parser", "make_parser", "create_parser", "get_parser", "parse_args")
 
 
+MAX_MODULES = 40
+"""Modules of the server's followed at the most."""
+
+Modules: TypeAlias = Callable[[str], str | None]
+"""Gives the source of a module by its dotted name."""
+
+
 class _ExhaustedError(Exception):
     """The script is longer to follow than it is worth."""
 
 
-def read_source(text: str, file: str) -> ParserModel:
+def read_source(text: str, file: str, modules: Modules | None = None) -> ParserModel:
     """Return what the script's text tells of its command line.
 
     Args:
         text: Python source.
         file: the script's name, as `%(prog)s` and messages show it.
+        modules: gives the source of a module that the script imports, or None for one that is not the
+            server's own. Without it, functions of other files stay unknown.
 
     Raises:
         BackfillError: the text is not Python.
@@ -69,7 +81,7 @@ def read_source(text: str, file: str) -> ParserModel:
             "correct the script first",
         ) from None
     library = library_of(tree)
-    reading = Reading(name, tree)
+    reading = Reading(name, tree, modules)
     if library == "argparse":
         model = reading.model()
     else:
@@ -81,6 +93,27 @@ def read_source(text: str, file: str) -> ParserModel:
         environment=tuple(dict.fromkeys([*reading.environment, *_variables(tree)])),
         database=_database(tree),
     )
+
+
+def modules_beside(script: Path, folder: Path) -> Modules:
+    """Return what gives the sources of the server's own modules.
+
+    Args:
+        script: modules are looked for beside it, as Python would.
+        folder: the server app; its packages, in the folder or in `src`, are looked for next.
+    """
+
+    def source(module: str) -> str | None:
+        parts = module.split(".")
+        for root in (script.parent, folder, folder / "src"):
+            for path in (root.joinpath(*parts).with_suffix(".py"), root.joinpath(*parts, "__init__.py")):
+                try:
+                    return path.read_text(encoding="utf-8")
+                except (OSError, UnicodeDecodeError, ValueError):
+                    continue
+        return None
+
+    return source
 
 
 def library_of(tree: ast.Module) -> Library:
@@ -167,8 +200,10 @@ def _database(tree: ast.Module) -> str:
 class Reading(Caller):
     """One script being followed."""
 
-    def __init__(self, file: str, tree: ast.Module) -> None:
+    def __init__(self, file: str, tree: ast.Module, modules: Modules | None = None) -> None:
         super().__init__(file)
+        self.modules = modules
+        self.imported: dict[str, Scope | None] = {}
         self.tree = tree
         self.steps = 0
         self.depth = 0
@@ -312,8 +347,22 @@ class Reading(Caller):
     def _do_importfrom(self, node: ast.ImportFrom, scope: Scope) -> None:
         for alias in node.names:
             name = f"{'.' * node.level}{node.module or ''}.{alias.name}"
-            suppress = name == "argparse.SUPPRESS"
-            scope.names[alias.asname or alias.name] = "==SUPPRESS==" if suppress else Ref(name)
+            scope.names[alias.asname or alias.name] = CONSTANTS.get(name) or self.sibling(node, alias.name) or Ref(name)
+
+    def sibling(self, node: ast.ImportFrom, name: str) -> Value | None:
+        """Return `name` of a module of the server's own, whose source is followed at its first import."""
+        module = node.module or ""
+        if module not in self.imported and self.modules and len(self.imported) < MAX_MODULES and not node.level:
+            self.imported[module] = None
+            text = self.modules(module)
+            if text is not None:
+                with contextlib.suppress(SyntaxError, ValueError):
+                    scope = Scope()
+                    scope.names |= {"__name__": module, "__doc__": None, "__file__": Opaque("a module's place")}
+                    self.imported[module] = scope
+                    self.block(ast.parse(text).body, scope)
+        found = self.imported.get(module)
+        return found.names.get(name) if found else None
 
     def _do_global(self, node: ast.Global, scope: Scope) -> None:
         scope.elsewhere |= dict.fromkeys(node.names, self.module)
@@ -418,11 +467,10 @@ class Reading(Caller):
             self.doubts.pop()
             failed, scope.names = scope.names, after
             if not end:
-                for name in set(failed) | set(after):
-                    if not same(failed.get(name), after.get(name)) and (name in before or name in failed):
-                        changed = not same(failed.get(name), before.get(name)) or name in before
-                        if changed:
-                            scope.names[name] = Opaque("depends on whether an exception comes up")
+                for name in failed:
+                    # A name that only the body sets stays: where it is used, the body went through.
+                    if name not in after or not same(failed[name], after[name]):
+                        scope.names[name] = Opaque("depends on whether an exception comes up")
         return self.block(node.finalbody, scope) or signal
 
     _do_trystar = _do_try

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TYPE_CHECKING
 
 from corpus_backfill_plugin.spec.introspect import Opaque
-from corpus_backfill_plugin.spec.introspect_action import Member
+from corpus_backfill_plugin.spec.introspect_action import SUPPRESS, Member
 
 if TYPE_CHECKING:
     import ast
@@ -17,6 +17,16 @@ Value: TypeAlias = object
 
 PLAIN = (str, int, float, bool, type(None), list, tuple, dict, set, frozenset, range, bytes)
 """Types whose values are known whole, and that operators may be applied to."""
+
+CONSTANTS: dict[str, str] = {
+    "argparse.SUPPRESS": SUPPRESS,
+    "argparse.REMAINDER": "...",
+    "argparse.OPTIONAL": "?",
+    "argparse.ZERO_OR_MORE": "*",
+    "argparse.ONE_OR_MORE": "+",
+    "argparse.PARSER": "A...",
+}
+"""argparse's names for plain values."""
 
 _HERE = {"os", "sys", "platform", "socket", "getpass", "time", "datetime", "tempfile", "random", "uuid"}
 _HERE |= {"multiprocessing", "shutil", "secrets", "locale", "pwd", "dotenv", "decouple", "environ", "psutil"}

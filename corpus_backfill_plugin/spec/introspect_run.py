@@ -1,0 +1,187 @@
+"""A script's parser read by running the script up to where it parses, in the server's environment.
+
+For parsers that are built by code the source alone does not decide. Imports and whatever stands before the
+parsing really happen; so this is done only when asked for, without the variables that lead to a database,
+and under a time limit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess  # nosec B404 - running the script is what this module is for
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel, Unknown
+from corpus_backfill_plugin.spec.introspect_answer import model_of
+from corpus_backfill_plugin.spec.introspect_source import modules_beside, read_source
+
+PROBE = Path(__file__).with_name("probe.py")
+
+_WITHHELD = re.compile(
+    r"DATABASE|_DSN|_URL$|_URI$|PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|API_?KEY|^PG[A-Z]+$|^VIRTUAL_ENV$|^PYTHONHOME$",
+    re.IGNORECASE,
+)
+"""Variables that the script must not see: what leads to data or opens doors, and the caller's own environment."""
+
+
+def read_by_running(
+    script: Path, folder: Path, program: Sequence[str], timeout: float = 20
+) -> ParserModel:
+    """Return what the script's parser takes, by running the script until it parses.
+
+    Args:
+        script: the script.
+        folder: the server app; the script runs there.
+        program: the words that start the server's interpreter, such as `("uv", "run", "python")`.
+        timeout: seconds after which the script and all it started are ended.
+
+    Raises:
+        BackfillError: the script did not come to parse, and why; or its text is not Python.
+    """
+    try:
+        text = script.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackfillError(f"{script.name}: cannot be read: {error}") from None
+    source = read_source(text, script.name, modules_beside(script, folder))
+    answer = _ask(script, folder, program, timeout)
+    if "failed" in answer:
+        raise _failure(script.name, answer)
+    return _with_source(model_of(answer, script.name), source)
+
+
+def probe_environment(caller: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the run: that of the `caller` without what leads to data or opens doors."""
+    kept = {name: value for name, value in caller.items() if not _WITHHELD.search(name)}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+
+
+def _ask(script: Path, folder: Path, program: Sequence[str], timeout: float) -> dict[str, Any]:
+    """Run the probe and return its answer."""
+    with tempfile.TemporaryDirectory(prefix="backfill-probe-") as place:
+        result = Path(place, "answer.json")
+        said = Path(place, "output")
+        argv = [*program, str(PROBE), str(result), str(script.absolute())]
+        with said.open("wb") as output:
+            try:
+                process = subprocess.Popen(  # noqa: S603  # nosec B603 - an argument list, no shell
+                    argv,
+                    cwd=folder,
+                    env=probe_environment(os.environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise BackfillError(
+                    f"'{program[0]}' cannot be started: {error.strerror or error}",
+                    "name the server's interpreter with --python",
+                ) from None
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                raise BackfillError(
+                    f"{script.name}: did not come to read its command line within {timeout:g} s",
+                    "move slow work behind the parsing, or leave --run out",
+                ) from None
+            finally:
+                _end(process)
+        try:
+            answer: dict[str, Any] = msgspec.json.decode(result.read_bytes())
+        except (OSError, msgspec.DecodeError):
+            last = _last_line(said)
+            raise BackfillError(
+                f"{script.name}: ended with code {code} before it read its command line" + (f": {last}" if last else ""),
+                f"try it by hand: {' '.join(program)} {script.name} --help",
+            ) from None
+        return answer
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End all that is left of the run, its children as well."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # nobody is left; macOS says so with EPERM when a zombie is
+    process.wait()
+
+
+def _last_line(said: Path) -> str:
+    with said.open("rb") as file:
+        file.seek(max(0, said.stat().st_size - 4096))
+        lines = file.read().decode("utf-8", "replace").split("\n")
+    return one_line(next((line.strip() for line in reversed(lines) if line.strip()), ""))[:200]
+
+
+def _failure(name: str, answer: Mapping[str, Any]) -> BackfillError:
+    how, message = answer["failed"], one_line(str(answer.get("message", "")))[:200]
+    if how == "import":
+        module = one_line(str(answer["module"]))
+        problem = f"imports '{module}', which the server's environment does not have" if module and "cannot import name" not in message else f"an import fails: {message}"
+        return BackfillError(f"{name}: {problem}", "sync the server's environment, or leave --run out")
+    if how == "exit":
+        code = one_line(str(answer["code"]))[:100]
+        return BackfillError(
+            f"{name}: ended with {code} before it read its command line",
+            "it asks for something before it parses; leave --run out",
+        )
+    if how == "end":
+        return BackfillError(
+            f"{name}: ran to its end without reading a command line",
+            "nothing to declare but what it reads from the environment; leave --run out",
+        )
+    line = f"{name}:{answer['line']}" if answer.get("line") else name
+    return BackfillError(
+        f"{line}: {answer['type']} before it read its command line: {message}".rstrip(": "),
+        "the run has no DATABASE_URL, on purpose; leave --run out, or connect after parsing",
+    )
+
+
+def _with_source(ran: ParserModel, source: ParserModel) -> ParserModel:
+    """Add what only the text tells: lines, and defaults that belong to this machine or moment."""
+    unknowns = list(ran.unknowns)
+    if not ran.strict and source.strict and source.library == "argparse":
+        reason = "the script parses in steps, and a run sees the first parser only"
+        unknowns.append(Unknown(0, "options", reason, hides_options=True))
+    merged = _merged(ran, source)
+    return msgspec.structs.replace(
+        merged, environment=source.environment, database=source.database, unknowns=tuple(unknowns)
+    )
+
+
+def _merged(ran: ParserModel, source: ParserModel) -> ParserModel:
+    below = {sub.name: sub.parser for sub in source.subcommands}
+    return msgspec.structs.replace(
+        ran,
+        options=tuple(_told(option, source.option(option.flag)) for option in ran.options),
+        positionals=tuple(
+            _told(one, next((other for other in source.positionals if other.dest == one.dest), None))
+            for one in ran.positionals
+        ),
+        subcommands=tuple(
+            msgspec.structs.replace(sub, parser=_merged(sub.parser, below[sub.name]))
+            if sub.name in below
+            else sub
+            for sub in ran.subcommands
+        ),
+    )
+
+
+def _told(option: ParsedOption, source: ParsedOption | None) -> ParsedOption:
+    if source is None:
+        return option
+    changes: dict[str, Any] = {"line": source.line}
+    if source.default_note:
+        changes |= {"default": None, "default_note": source.default_note}
+        if option.default is not None and str(option.default) in option.help:
+            changes["help"] = source.help
+    return msgspec.structs.replace(option, **changes)

@@ -1,0 +1,260 @@
+"""Runs a script up to the moment it reads its command line, and writes what its parser takes as JSON.
+
+This file is executed by the server's interpreter, which has nothing of this package: it keeps to the
+standard library and to Python 3.8. Called as ``python probe.py RESULT SCRIPT``; RESULT is a file that
+the caller made, so that whatever the script prints is no part of the answer.
+"""
+
+import builtins
+import enum
+import json
+import os
+import runpy
+import sys
+
+
+class _ParserMet(BaseException):
+    """Ends the script where it would parse; no ``except Exception`` of the script's stops it."""
+
+
+class _Recorder:
+    """Turns parsers into JSON values and writes the first one met."""
+
+    def __init__(self, path):  # noqa: ANN001 - this file is kept to what old interpreters read
+        self.path = path
+
+    def write(self, answer):  # noqa: ANN001 - as above
+        """Write the answer whole or not at all."""
+        part = self.path + ".part"
+        with open(part, "w", encoding="utf-8") as file:  # noqa: PTH123 - no need for pathlib here
+            json.dump(answer, file)
+        os.replace(part, self.path)  # noqa: PTH105 - no need for pathlib here
+
+
+def _value(value):  # noqa: ANN001, ANN202 - as above
+    """Return a value as JSON: scalars as they are, the rest in objects that say what they are."""
+    if isinstance(value, enum.Enum):
+        return {"is": "member", "enum": _name(type(value)), "name": value.name, "value": _value(value.value)}
+    if value is None or isinstance(value, (str, int, float)):
+        return value if type(value) in (str, int, float, bool, type(None)) else type(value).__mro__[-2](value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (list, tuple, set, frozenset, range)):
+        items = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else list(value)
+        return {"is": "list", "items": [_value(item) for item in items[:10000]]}
+    return {"is": "object", "type": type(value).__name__}
+
+
+def _name(thing):  # noqa: ANN001, ANN202 - as above
+    """Return the dotted name of a callable."""
+    if not hasattr(thing, "__qualname__"):
+        thing = type(thing)
+    name = thing.__qualname__.split("<locals>.")[-1]
+    module = getattr(thing, "__module__", None) or getattr(thing, "__objclass__", str).__module__
+    owner = getattr(thing, "__self__", None)
+    if isinstance(owner, type) and "." not in name:
+        name = owner.__name__ + "." + name
+    return name if module in ("builtins", "__main__") else module + "." + name
+
+
+def _type(thing):  # noqa: ANN001, ANN202 - as above
+    """Return a ``type=`` callable: its name, and its members when it is an Enum."""
+    if thing is None:
+        return None
+    members = list(thing) if isinstance(thing, type) and issubclass(thing, enum.Enum) else []
+    return {"name": _name(thing), "members": [_value(member) for member in members]}
+
+
+def _action(action, titles):  # noqa: ANN001, ANN202 - as above
+    """Return one argparse action."""
+    return {
+        "class": type(action).__name__,
+        "flags": list(action.option_strings),
+        "dest": action.dest if isinstance(action.dest, str) else "",
+        "nargs": _value(action.nargs),
+        "const": _value(action.const),
+        "default": _value(action.default),
+        "type": _type(action.type),
+        "choices": None if action.choices is None or isinstance(action.choices, dict) and _is_choice(action)
+        else _value(list(action.choices)),
+        "required": bool(action.required),
+        "help": None if action.help is None else str(action.help),
+        "metavar": _value(action.metavar),
+        "group": titles.get(id(action), ""),
+    }  # fmt: skip
+
+
+def _is_choice(action):  # noqa: ANN001, ANN202 - as above
+    return type(action).__name__ == "_SubParsersAction"
+
+
+def _argparse(parser, method, seen=()):  # noqa: ANN001, ANN202 - as above
+    """Return an ArgumentParser and those below it."""
+    titles = {}
+    own = {id(parser._optionals), id(parser._positionals)}  # noqa: SLF001 - there is no public way
+    for group in parser._action_groups:  # noqa: SLF001 - as above
+        if id(group) not in own:
+            titles.update({id(action): group.title or "" for action in group._group_actions})  # noqa: SLF001
+    answer = {
+        "library": "argparse",
+        "method": method,
+        "prog": parser.prog,
+        "description": parser.description,
+        "epilog": parser.epilog,
+        "actions": [],
+        "exclusive": [],
+        "subcommands": [],
+        "subcommand_required": False,
+    }
+    positions = {}
+    for action in parser._actions:  # noqa: SLF001 - as above
+        if _is_choice(action):
+            answer["subcommand_required"] = bool(action.required)
+            answer["subcommands"] = _subcommands(action, method, seen)
+            continue
+        positions[id(action)] = len(answer["actions"])
+        answer["actions"].append(_action(action, titles))
+    for group in parser._mutually_exclusive_groups:  # noqa: SLF001 - as above
+        members = [positions[id(a)] for a in group._group_actions if id(a) in positions]  # noqa: SLF001
+        answer["exclusive"].append({"members": members, "required": bool(group.required)})
+    return answer
+
+
+def _subcommands(action, method, seen):  # noqa: ANN001, ANN202 - as above
+    helps = {choice.dest: choice.help for choice in action._choices_actions}  # noqa: SLF001 - as above
+    names = {}
+    for name, parser in action.choices.items():
+        names.setdefault(id(parser), (parser, []))[1].append(name)
+    return [
+        {
+            "name": words[0],
+            "aliases": words[1:],
+            "help": helps.get(words[0]) or "",
+            "parser": _argparse(parser, method, (*seen, id(parser))),
+        }
+        for parser, words in names.values()
+        if id(parser) not in seen
+    ]
+
+
+def _click_type(kind):  # noqa: ANN001, ANN202 - as above
+    """Return a click type: its name, and what it says of its values."""
+    found = {"name": type(kind).__name__, "word": getattr(kind, "name", "")}
+    for key in ("choices", "min", "max", "min_open", "max_open", "case_sensitive", "exists"):
+        if hasattr(kind, key):
+            found[key] = _value(getattr(kind, key))
+    return found
+
+
+def _click(command, library):  # noqa: ANN001, ANN202 - as above
+    """Return a click command and those below it."""
+    params = []
+    for param in command.params:
+        callback_default = callable(param.default)
+        params.append(
+            {
+                "kind": param.param_type_name,
+                "name": param.name,
+                "flags": list(param.opts),
+                "negative": list(param.secondary_opts),
+                "type": _click_type(param.type),
+                "nargs": param.nargs,
+                "multiple": bool(getattr(param, "multiple", False)),
+                "required": bool(param.required),
+                "default": {"is": "object", "type": "function"} if callback_default else _default(param),
+                "envvar": _value(param.envvar),
+                "is_flag": bool(getattr(param, "is_flag", False)),
+                "flag_value": _value(getattr(param, "flag_value", None)),
+                "count": bool(getattr(param, "count", False)),
+                "eager": bool(param.is_eager),
+                "help": getattr(param, "help", None),
+                "metavar": param.metavar,
+                "hidden": bool(getattr(param, "hidden", False)),
+            }
+        )
+    below = getattr(command, "commands", None) or {}
+    return {
+        "library": library,
+        "description": command.help,
+        "epilog": command.epilog,
+        "params": params,
+        "subcommands": [
+            {"name": name, "help": sub.get_short_help_str(200), "parser": _click(sub, library)}
+            for name, sub in below.items()
+        ],
+        "subcommand_required": bool(below) and not getattr(command, "invoke_without_command", False),
+    }
+
+
+def _default(param):  # noqa: ANN001, ANN202 - as above
+    """Return a click default; newer releases have an object that stands for none."""
+    value = param.default
+    return None if type(value).__name__ in ("Sentinel", "UnsetType") else _value(value)
+
+
+def _intercept(recorder):  # noqa: ANN001, ANN202 - as above
+    """Replace what parses in argparse, click, and Typer's own copy of click."""
+    import argparse  # noqa: PLC0415 - beside the other libraries, which may be absent
+
+    def parse_known_args(self, *_args, **_kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202 - as above
+        caller = sys._getframe(1).f_code.co_name  # noqa: SLF001 - how the script called it is asked
+        recorder.write(_argparse(self, caller if caller == "parse_args" else "parse_known_args"))
+        raise _ParserMet
+
+    argparse.ArgumentParser.parse_known_args = parse_known_args
+    plain_import = builtins.__import__
+    done = set()
+
+    def watching_import(*args, **kwargs):  # noqa: ANN002, ANN003, ANN202 - as above
+        # Click and Typer are not imported here: a script that has no use for them must not pay for them.
+        module = plain_import(*args, **kwargs)
+        for name in ("click.core", "typer._click.core", "typer.core"):
+            core = sys.modules.get(name)
+            for owner_name in ("BaseCommand", "Command", "Group", "TyperCommand", "TyperGroup"):
+                owner = getattr(core, owner_name, None)
+                if owner is not None and owner not in done and "main" in vars(owner):
+                    done.add(owner)
+                    owner.main = _click_main(recorder)
+        return module
+
+    builtins.__import__ = watching_import
+
+
+def _click_main(recorder):  # noqa: ANN001, ANN202 - as above
+    def main(self, *_args, **_kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202 - as above
+        recorder.write(_click(self, "typer" if "typer" in type(self).__module__ else "click"))
+        raise _ParserMet
+
+    return main
+
+
+def run(result, script):  # noqa: ANN001, ANN201 - as above
+    """Run ``script`` until it parses; the file ``result`` says how that went."""
+    recorder = _Recorder(result)
+    sys.argv = [script]
+    sys.path[0] = os.path.dirname(os.path.abspath(script))  # noqa: PTH100, PTH120 - no need for pathlib here
+    try:
+        _intercept(recorder)
+        runpy.run_path(script, run_name="__main__")
+    except _ParserMet:
+        return
+    except ImportError as error:
+        recorder.write({"failed": "import", "module": error.name or "", "message": str(error)})
+    except SystemExit as end:
+        recorder.write({"failed": "exit", "code": str(end.code)})
+    except BaseException as error:  # noqa: BLE001 - whatever the script does, it is told
+        trace, line = error.__traceback__, 0
+        while trace is not None:
+            line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == script else line
+            trace = trace.tb_next
+        message = str(error).splitlines() or [""]
+        recorder.write({"failed": "error", "type": type(error).__name__, "message": message[0], "line": line})
+    else:
+        recorder.write({"failed": "end"})
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2])
+    # Threads and exit handlers of the script's must not go on after the answer is written.
+    sys.stdout.flush()
+    os._exit(0)
