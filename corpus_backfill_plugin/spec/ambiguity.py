@@ -9,11 +9,10 @@ characters alone, so that it is rather called slow than fast.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from corpus_backfill_plugin.spec.automaton import Automaton
 
@@ -28,7 +27,7 @@ class TooComplicatedError(ValueError):
 
 
 def components(nodes: Iterable[_Node], after: Callable[[_Node], Iterable[_Node]]) -> list[list[_Node]]:
-    """Return the strongly connected components of a graph, those that come later first (Tarjan's algorithm)."""
+    """Return a graph's strongly connected components, later ones first (Tarjan's algorithm)."""
     index: dict[_Node, int] = {}
     low: dict[_Node, int] = {}
     stack: list[_Node] = []
@@ -53,7 +52,7 @@ def components(nodes: Iterable[_Node], after: Callable[[_Node], Iterable[_Node]]
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == index[node]:
-                    component = []
+                    component: list[_Node] = []
                     while not component or component[-1] != node:
                         component.append(stack.pop())
                         low[component[-1]] = sys.maxsize  # closed: counts no longer
@@ -119,7 +118,7 @@ def meetings(graph: dict[tuple[int, int], set[tuple[int, int]]], found: list[lis
 
 
 def degree(automaton: Automaton, found: list[list[int]]) -> int:
-    """Return the power of a text's length that matching may cost: the longest chain of loops sharing a text."""
+    """Return the power of a text's length that matching may cost: the longest chain of sharing loops."""
     longest = [1] * len(found)
     for later in range(len(found)):
         for earlier in range(later):

@@ -18,7 +18,8 @@ Characters: TypeAlias = int
 
 _OTHERS_WORD, _OTHERS_DIGIT, _OTHERS_SPACE, _OTHERS = 1 << 128, 1 << 129, 1 << 130, 1 << 131
 ANY: Characters = (1 << 132) - 1
-_ASCII_MASK = (1 << 128) - 1
+_ASCII_SIZE = 128
+_ASCII = (1 << _ASCII_SIZE) - 1
 
 MAX_POSITIONS = 200
 """Steps of a pattern that are looked at; one with more is refused as too long."""
@@ -197,14 +198,14 @@ def _characters(operator: Any, value: Any) -> Characters:  # noqa: ANN401 - the 
     if operator is sre.LITERAL:
         return _literal(value)
     if operator is sre.NOT_LITERAL:
-        return ANY & ~(1 << value) if value < 128 else ANY
+        return ANY & ~(1 << value) if value < _ASCII_SIZE else ANY
     if operator is sre.IN:
         return _class(value)
     raise UnsupportedError("references to a group, and conditions on one, have no bound on their cost")
 
 
 def _literal(code: int) -> Characters:
-    if code < 128:
+    if code < _ASCII_SIZE:
         return 1 << code
     character = chr(code)
     if character.isdigit() or character.isdecimal():
@@ -223,8 +224,8 @@ def _class(items: Any) -> Characters:  # noqa: ANN401 - the parser's own tree
             found |= _literal(value)
         elif operator is sre.RANGE:
             low, high = value
-            found |= sum(1 << code for code in range(low, min(high, 127) + 1))
-            found |= ANY & ~_ASCII_MASK if high > 127 else 0
+            found |= sum(1 << code for code in range(low, min(high + 1, _ASCII_SIZE)))
+            found |= ANY & ~_ASCII if high >= _ASCII_SIZE else 0
         elif operator is sre.CATEGORY:
             found |= _CATEGORIES[value]
     if not negated:
@@ -233,4 +234,4 @@ def _class(items: Any) -> Characters:  # noqa: ANN401 - the parser's own tree
     categories = 0
     for operator, value in items[1:]:
         categories |= _CATEGORIES[value] if operator is sre.CATEGORY else 0
-    return ANY & ~(found & _ASCII_MASK) & ~categories
+    return ANY & ~(found & _ASCII) & ~categories

@@ -7,8 +7,10 @@ fault to show.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.spec.fault import KeyPath
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.fault import KeyPath
 
 _SPACE = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -75,7 +77,8 @@ class _Scan:
         names = self._key()
         path = self._resolve(names[:-1])
         for end in range(len(path) + 1):
-            self._note(path[:end]) if path[:end] else None
+            if path[:end]:
+                self._note(path[:end])
         path = (*path, names[-1])
         self._note(path)
         if array:

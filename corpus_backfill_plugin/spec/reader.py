@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,6 +13,9 @@ from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.spec.checks import check_script
 from corpus_backfill_plugin.spec.fault import Fault, Finding, KeyPath
 from corpus_backfill_plugin.spec.model import NAME_PATTERN, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["MAX_BYTES", "Fault", "read_script"]
 
@@ -53,19 +55,20 @@ class _UnreadableError(Exception):
 
 
 def _decode(text: bytes | str) -> str:
-    size = len(text)
-    if size > MAX_BYTES:
-        raise _UnreadableError(f"{size} bytes, {MAX_BYTES} at the most", "split it into several commands")
+    if len(text) > MAX_BYTES:
+        problem = f"{len(text)} bytes, {MAX_BYTES} at the most"
+        raise _UnreadableError(problem, "split it into several commands")
     if isinstance(text, bytes):
         try:
-            text = text.decode("utf-8")
+            decoded = text.decode("utf-8")
         except UnicodeDecodeError as error:
             line = text.count(b"\n", 0, error.start) + 1
-            raise _UnreadableError(
-                f"byte 0x{text[error.start]:02x} is not UTF-8", "save the file as UTF-8", line
-            )  # noqa: E501, B904 - x
-    # Some editors put the mark there; TOML forbids it, and its message would point at an invisible character.
-    return text.removeprefix("\ufeff")
+            problem = f"byte 0x{text[error.start]:02x} is not UTF-8"
+            raise _UnreadableError(problem, "save the file as UTF-8", line) from None
+    else:
+        decoded = text
+    # Some editors put the mark there; TOML forbids it, and its message would point at what nobody sees.
+    return decoded.removeprefix("\ufeff")
 
 
 _SYNTAX_MENDS = (

@@ -7,8 +7,7 @@ alone, and what does not fit is left out, so that the rest can still be judged.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -17,13 +16,18 @@ from corpus_backfill_plugin.spec import model
 from corpus_backfill_plugin.spec.fault import Finding
 from corpus_backfill_plugin.spec.wording import kind, listed, nearest, quoted
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _PATTERNS = {
-    meta.pattern: meta.description
-    for alias in (model.Name, model.Flag, model.EnvName, model.Duration)
-    for meta in alias.__metadata__  # type: ignore[attr-defined]  # the aliases are Annotated
+    model.NAME_PATTERN: ("lower case words joined by dashes", ""),
+    model.FLAG_PATTERN: ("an option as a script spells it", "write it with its dashes, like --name"),
+    model.ENV_PATTERN: ("the name of an environment variable", ""),
+    model.DURATION_PATTERN: ("a duration", "write it like 90s, 12h or 1h30m"),
+    r"^[A-Za-z0-9]\Z": ("one letter or digit", "write it without a dash"),
 }
-_PATTERNS[r"^[A-Za-z0-9]\Z"] = "one letter or digit, without a dash"
+"""What each pattern of the model asks for, and how to write it."""
 
 _STAND_IN: dict[str, Any] = {
     "spec_version": 1,
@@ -136,8 +140,12 @@ def _union_misfits(value: object, info: inspect.UnionType) -> Iterator[Finding]:
 def _words(info: Any) -> str:  # noqa: ANN401 - one of msgspec's type descriptions
     if not isinstance(info, inspect.UnionType):
         return _ACCEPTS[type(info)][1]
-    words = dict.fromkeys(_ACCEPTS[type(option)][1] for option in info.types)
-    return " or ".join(words)
+    names = [_ACCEPTS[type(option)][1] for option in info.types]
+    if {"text", "a number", "true or false"} <= set(names):
+        return "a single value or a list" if "a list" in names else "a single value"
+    if "a number" in names:
+        names.remove("a whole number")
+    return " or ".join(names)
 
 
 def _respell(value: object, wanted: str) -> str:
@@ -147,7 +155,7 @@ def _respell(value: object, wanted: str) -> str:
         return f"write {value.lower()} without quotes"
     if isinstance(value, str) and wanted == "a list":
         return f"put it in brackets: [{quoted(value)}]"
-    if not isinstance(value, str | list | dict) and wanted.startswith("text"):
+    if not isinstance(value, str | list | dict) and (wanted.startswith("text") or wanted == "a single value"):
         return "put it in quotes"
     return ""
 
@@ -158,7 +166,8 @@ def _judge_text(value: str, info: inspect.StrType) -> Iterator[Finding]:
     elif info.max_length and len(value) > info.max_length:
         yield Finding((), f"{len(value)} characters, {info.max_length} at the most")
     elif info.pattern and not re.search(info.pattern, value):
-        yield Finding((), f"{quoted(value)} is not {_PATTERNS[info.pattern]}")
+        words, mend = _PATTERNS[info.pattern]
+        yield Finding((), f"{quoted(value)} is not {words}", mend)
 
 
 def _judge_number(value: float, info: inspect.IntType) -> Iterator[Finding]:

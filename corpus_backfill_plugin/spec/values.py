@@ -11,22 +11,20 @@ import datetime as dt
 import math
 import os
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.spec.wording import listed, nearest, quoted
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.model import Argument, Option, Scalar
+    from collections.abc import Callable
 
-Comparable: TypeAlias = int | float | dt.date | dt.datetime
-"""What a value is compared as: with `min`, `max` and numeric choices."""
+    from corpus_backfill_plugin.spec.model import Argument, Option, Scalar
 
 TRUE_TEXTS = frozenset({"1", "true", "t", "yes", "y", "on"})
 FALSE_TEXTS = frozenset({"0", "false", "f", "no", "n", "off"})
 
 MAX_CHECKED = 4096
-"""Characters of a value that is held against a `regex`; a longer one is refused, for no regex has a time limit."""
+"""Characters of a value that is held against a `regex`, which has no time limit; a longer one is refused."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -202,7 +200,7 @@ def _check_choice(parameter: Option | Argument, text: str, value: object) -> Non
         raise ValueError(f"{what}; {near}" if near else what)
 
 
-def _check_range(parameter: Option | Argument, text: str, value: Comparable) -> None:
+def _check_range(parameter: Option | Argument, text: str, value: Any) -> None:  # noqa: ANN401 - what the type makes of it
     for bound, word in ((parameter.min, "less"), (parameter.max, "more")):
         if bound is None:
             continue
@@ -216,9 +214,7 @@ def _check_range(parameter: Option | Argument, text: str, value: Comparable) -> 
                 f"{quoted(text)} {has} a time zone, to be compared with {quoted(bound)}"
             ) from None
         if outside:
-            raise ValueError(
-                f"{_shown(parameter, text)} is {word} than {quoted(bound)[1:-1] if isinstance(bound, str) else quoted(bound)}"
-            )
+            raise ValueError(f"{_shown(parameter, text)} is {word} than {value_text(bound)}")
 
 
 def _check_regex(parameter: Option | Argument, regex: str, text: str) -> None:
