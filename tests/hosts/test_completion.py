@@ -1,0 +1,183 @@
+"""Tab, pressed in real shells: the same completions in every kind of host, and nothing on stderr."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hosts.conftest import Launch
+
+# Everybody has bash; `nox -s hosts` asks for the others too.
+SHELLS = os.environ.get("HOSTS_SHELLS", "bash").split()
+HOSTS = ("click_host", "rich_click_host", "cloup_host", "typer_added_host", "typer_lazy_host")
+WHOLE = os.environ.get("HOSTS_MATRIX") == "whole"
+
+# What is typed behind the program's name, and all that completes its last word.
+PROBE = {
+    "o": ["own"],
+    "pro": ["probe"],
+    "probe va": ["values"],
+    "probe th": ["things"],
+    "probe sec": [],
+    "probe things ": ["list", "show"],
+    "probe things l": ["list"],
+    "probe things list --k": ["--kind"],
+    "probe things list --kind ": ["round", "square"],
+    "probe --l": ["--level"],
+    "probe --level ": ["low", "high"],
+    "probe --level low va": ["values"],
+    "probe --level=low va": ["values"],
+    "probe values --m": ["--media-type"],
+    "probe values --fa": ["--fast"],
+    "probe values --media-type ": ["audio", "video"],
+    "probe values --media-type v": ["video"],
+    "probe values --media-type=": ["--media-type=audio", "--media-type=video"],
+    "probe values --media-type=v": ["--media-type=video"],
+    "probe values --workers 3 --media-type a": ["audio"],
+    "probe values --workers=3 --media-type a": ["audio"],
+    "probe values --file al": ["alpha.wav"],
+}
+
+
+class Shell:
+    """One shell with the host's completion installed; a folder with two files is its working directory."""
+
+    def __init__(self, name: str, environ: Mapping[str, str], folder: Path, script: str) -> None:
+        self.name, self.environ, self.folder = name, environ, folder
+        (folder / "completion").write_text(script)
+
+    def completions(self, lines: list[str]) -> dict[str, list[str]]:
+        """Return all that completes the last word of each line."""
+        ask: Callable[[list[str]], dict[str, list[str]]] = getattr(self, f"_{self.name}")
+        return ask(lines)
+
+    def _spawn(self, *command: str) -> Any:  # noqa: ANN401  pexpect has no types
+        return pexpect.spawn(
+            command[0],
+            list(command[1:]),
+            env=self.environ,
+            cwd=str(self.folder / "files"),
+            encoding="utf-8",
+            dimensions=(24, 500),
+            timeout=30,
+        )
+
+    def _bash(self, lines: list[str]) -> dict[str, list[str]]:
+        found = {}
+        with self._spawn("bash", "--norc", "--noprofile", "-i") as bash:
+            bash.sendline(
+                "bind 'set enable-bracketed-paste off'; source ../completion;"
+                r""" bind -x '"\C-g": echo "<<$READLINE_LINE>>"'; echo rea''dy"""
+            )
+            bash.expect("ready")
+            for line in lines:
+                # Escape-star inserts all completions, the second key tells the line.
+                bash.send(f"{line}\x1b*\x07")
+                bash.expect("<<(.*?)>>")
+                head = line[: line.rindex(" ") + 1]
+                found[line] = bash.match.group(1)[len(head) :].split()
+                if found[line] == [line[len(head) :]]:
+                    found[line] = []
+                bash.send("\x15")
+        return found
+
+    def _zsh(self, lines: list[str]) -> dict[str, list[str]]:
+        found = {}
+        with self._spawn("zsh", "-f", "-i") as zsh:
+            zsh.sendline(
+                "unsetopt zle_bracketed_paste beep; setopt menu_complete; PS1=; autoload -Uz compinit;"
+                " compinit -u -D; source ../completion;"
+                ' tell() { zle -I; print -r -- "<<$BUFFER>>" }; zle -N tell; bindkey "^G" tell; echo rea""dy'
+            )
+            zsh.expect("ready")
+            for line in lines:
+                head = line[: line.rindex(" ") + 1]
+                words: list[str] = []
+                # Each further Tab shows the next match, until the first comes again.
+                while True:
+                    zsh.send(line + "\t" * (len(words) + 1) + "\x07")
+                    zsh.expect("<<(.*?)>>")
+                    zsh.send("\x15")
+                    word = zsh.match.group(1)[len(head) :].strip()
+                    # The only match of all is accepted by the first Tab; a second one would go on behind it.
+                    if word in (*words, line[len(head) :]) or " " in word:
+                        break
+                    words.append(word)
+                found[line] = words
+        return found
+
+    def _fish(self, lines: list[str]) -> dict[str, list[str]]:
+        asked = [f"complete -C {shlex.quote(line)}; echo ,," for line in lines]
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", "; ".join(["source ../completion", *asked])],
+            env=self.environ,
+            cwd=self.folder / "files",
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        answers = done.stdout.split(",,\n")
+        return {
+            line: [match.partition("\t")[0] for match in answer.splitlines()]
+            for line, answer in zip(lines, answers, strict=False)
+        }
+
+
+@pytest.fixture
+def shell(
+    environment: Mapping[str, str], launch: Launch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Shell:
+    name, host, group = request.param
+    if shutil.which(name) is None:
+        pytest.fail(f"{name} is asked for and is not installed")
+    # As it is installed by pip: a program of its own on PATH. Its stderr is kept to be looked at.
+    program = tmp_path / "bin" / "host"
+    program.parent.mkdir()
+    python = shlex.quote(sys.executable)
+    errors = shlex.quote(str(tmp_path / "errors"))
+    program.write_text(f'#!/bin/sh\nexec {python} -m hosts.programs.{host} "$@" 2>>{errors}\n')
+    program.chmod(0o755)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "alpha.wav").touch()
+    (tmp_path / "files" / "beta.wav").touch()
+    words = f"source_{name}" if host.startswith("typer") else f"{name}_source"
+    script = launch(host, _HOST_COMPLETE=words, HOST_GROUP=group)
+    assert script.code == 0
+    environ = {
+        **environment,
+        "PATH": f"{program.parent}{os.pathsep}{environment['PATH']}",
+        "HOST_GROUP": group,
+        "TERM": "dumb",
+    }
+    return Shell(name, environ, tmp_path, script.out)
+
+
+def pairs(group: str) -> list[Any]:
+    hosts = HOSTS if WHOLE else ("click_host", "typer_lazy_host")
+    return [pytest.param((name, host, group), id=f"{host}-{name}") for name in SHELLS for host in hosts]
+
+
+@pytest.mark.parametrize("shell", pairs("hosts.probe"), indirect=True)
+def test_tab_completes_the_same_everywhere(shell: Shell) -> None:
+    found = shell.completions([f"host {words}" for words in PROBE])
+    assert {line: sorted(map(value, words)) for line, words in found.items()} == {
+        f"host {words}": sorted(map(value, expected)) for words, expected in PROBE.items()
+    }
+    assert (shell.folder / "errors").read_text() == ""
+
+
+def value(word: str) -> str:
+    """The word without the `--option=` that some shells keep in front of a value."""
+    return word.partition("=")[2] if word.startswith("-") and "=" in word else word
