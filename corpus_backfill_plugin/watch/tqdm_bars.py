@@ -27,7 +27,7 @@ _BAR = re.compile(
     rf"|(?P<count>{_NUMBER})(?P<unit>[^\[\]]*?))"
     r" \[(?P<elapsed>[0-9:]+)(?:<[0-9:?]+(?: days?, [0-9:]+)?)?, *(?P<rate>[^\],]*)"
 )
-_RATE = re.compile(rf"(?P<per>{_NUMBER})(?:[^\s/]*/s$|(?P<inverse>s/))")
+_RATE = re.compile(rf"(?P<per>{_NUMBER})(?:[^/]*/s$|(?P<inverse>s/))")
 _UP = "\x1b[A"
 
 

@@ -253,10 +253,6 @@ def markdown(runs: int) -> str:
     return "\n".join(lines)
 
 
-def _mean(values: Iterator[float]) -> float:
-    return statistics.fmean(values)
-
-
 def _cell(value: float) -> str:
     return f"{value:.0f}" if math.isfinite(value) else "-"
 

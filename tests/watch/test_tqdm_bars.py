@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from corpus_backfill_plugin.spec.model import Output
 from corpus_backfill_plugin.watch import tqdm_bars
-from corpus_backfill_plugin.watch.progress import Progress
 from corpus_backfill_plugin.watch.reader import Watcher
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.watch.progress import Progress
 
 HEADER = "import sys, time\nfrom tqdm import tqdm\nD = dict(mininterval=0)\n"
 
@@ -30,7 +33,8 @@ def drawn(script: str, **environ: str) -> bytes:
 
 def watched(data: bytes, size: int = 7) -> list[Progress]:
     """The states gone through while `data` comes in small chunks, each new state once."""
-    watcher, states = Watcher(Output(progress="tqdm")), []
+    watcher = Watcher(Output(progress="tqdm"))
+    states: list[Progress] = []
     for at in range(0, len(data), size):
         watcher.feed("stderr", data[at : at + size], at / 1000)
         if watcher.progress and (not states or states[-1] != watcher.progress):

@@ -1,0 +1,59 @@
+"""Run a Python script and show its output through the sink: `watched_run.py SCRIPT [SPEC]`.
+
+The script's streams are pipes here and files in a real run; the sink does not know the difference. SPEC is
+`tqdm`, or a pattern for progress; without it only the line protocol is read.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+
+from corpus_backfill_plugin.run.sink import PlainSink
+from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.watch import sink as sinks
+from corpus_backfill_plugin.watch.reader import Watcher
+from corpus_backfill_plugin.watch.summary import summary
+
+
+def main(script: str, spec: str | None = None) -> int:
+    sinks.LINE_EVERY = float(os.environ.get("LINE_EVERY", sinks.LINE_EVERY))
+    watcher = Watcher(Output(progress=spec, failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$"))
+    child = subprocess.Popen(
+        [sys.executable, "-u", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    started = time.monotonic()
+    interrupted = False
+    with (
+        sinks.open_sink(watcher, PlainSink(), started=started, environ=os.environ, name="demo") as sink,
+        selectors.DefaultSelector() as selector,
+    ):
+        selector.register(child.stdout or 0, selectors.EVENT_READ, "stdout")
+        selector.register(child.stderr or 0, selectors.EVENT_READ, "stderr")
+        try:
+            while selector.get_map():
+                for key, _ in selector.select(0.02):
+                    piece = os.read(key.fd, 65_536)
+                    if piece:
+                        sink.write(key.data, piece)
+                    else:
+                        selector.unregister(key.fd)
+                sink.tick(time.monotonic())
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        child.kill()
+        sys.stderr.write("stopped\n")
+    child.wait()
+    for stream in (child.stdout, child.stderr):
+        if stream:
+            stream.close()
+    sys.stderr.write(summary(watcher.results, watcher.progress, time.monotonic() - started) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
