@@ -23,6 +23,10 @@ Name = Annotated[
     str, Meta(pattern=NAME_PATTERN, max_length=64, description="lower case words joined by dashes")
 ]
 Flag = Annotated[str, Meta(pattern=FLAG_PATTERN, description="an option as the script spells it")]
+UNLISTED_PATTERN = r"^--?[A-Za-z0-9][A-Za-z0-9_.-]*(=.+)?\Z"
+Unlisted = Annotated[
+    str, Meta(pattern=UNLISTED_PATTERN, description="an option of the script's, or --option=choice of one")
+]
 EnvName = Annotated[str, Meta(pattern=ENV_PATTERN, description="the name of an environment variable")]
 Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, description="for example 90s, 12h or 1h30m")]
 ExitStatus = Annotated[int, Meta(ge=0, le=255)]
@@ -160,6 +164,10 @@ class Script(_Table, frozen=True, kw_only=True):
     ] = ("database-url", "dry-run", "limit")
     fixed_args: Annotated[tuple[str, ...], Meta(description="words always sent, first")] = ()
     subcommand: Annotated[Word, Meta(description="a subcommand of the script")] | None = None
+    unlisted: Annotated[
+        tuple[Unlisted, ...],
+        Meta(description="what the script takes and this spec leaves out on purpose: --x, --x=choice, --x=*"),
+    ] = ()
     effect: Annotated[Effect, Meta(description="'destructive' asks before it runs")] = "write"
     lock: Annotated[bool, Meta(description="one run at a time on a server and database")] = True
     success_codes: Annotated[
