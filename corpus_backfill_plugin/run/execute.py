@@ -223,8 +223,9 @@ def exit_code(outcome: Outcome, name: str) -> int:
             "None of its processes is left. Look at its output, then decide whether to run it again.",
         )
     if outcome.signal is not None or outcome.state == "stopped":
-        how = f" of {signal_name(outcome.signal)}" if outcome.signal is not None else ""
-        say(f"{name} {'was stopped' if outcome.state == 'stopped' else 'died'}{how} ({outcome.reason}).")
+        end = "ended" if outcome.signal is None else f"died of {signal_name(outcome.signal)}"
+        why = f" after a stop was asked for ({outcome.reason})" if outcome.state == "stopped" else ""
+        say(f"{name} {end}{why}.")
     return outcome.code
 
 

@@ -1,0 +1,156 @@
+"""A run that this process did not start: found, watched, its logs shown."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run.execute import exit_code
+from corpus_backfill_plugin.run.folder import RunFolder
+from corpus_backfill_plugin.run.follow import Closed, Follower
+from corpus_backfill_plugin.run.outcome import Outcome
+from corpus_backfill_plugin.run.reconcile import is_here, settle
+from corpus_backfill_plugin.run.sink import PlainSink
+from corpus_backfill_plugin.run.state import current_user
+from corpus_backfill_plugin.run.stop import stop
+from corpus_backfill_plugin.run.watch import FolderEnd, Left, Signals, Watcher, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from corpus_backfill_plugin.masking import Secret
+    from corpus_backfill_plugin.run.ledger import Ledger
+    from corpus_backfill_plugin.run.record import RunRecord
+    from corpus_backfill_plugin.run.state import State
+
+_RECORD_SECONDS = 30.0
+_PAUSE = 0.02
+
+
+def find(state: State, ledger: Ledger, number: int | None) -> tuple[RunRecord, RunFolder]:
+    """Return run `number`, the latest for None, and its folder.
+
+    Raises:
+        BackfillError: there is none.
+    """
+    record = ledger.latest() if number is None else ledger.get(number)
+    if record is None:
+        wanted = "no run has been recorded yet" if number is None else f"there is no run {number}"
+        raise BackfillError(wanted, "See `backfill runs` for those there are.")
+    return current(record, state), RunFolder(state.run_folder(record.number), record.token)
+
+
+def current(record: RunRecord, state: State) -> RunRecord:
+    """Return `record` with what a running one's folder knows better: how long it takes, and its process."""
+    if record.state != "running" or not is_here(record):
+        return record
+    process = RunFolder(state.run_folder(record.number), record.token).process()
+    if process is None:
+        return record
+    return msgspec.structs.replace(record, pid=process.pid, took=process.took())
+
+
+def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
+    """Show a running run as the one who started it sees it, signals included; return its exit code.
+
+    Raises:
+        BackfillError: it does not run any more, or not on this machine.
+    """
+    _require_running(record)
+    name = f"{record.command} (run {record.number})"
+    say(f"Attached to {name}. Ctrl-C asks it to stop, Ctrl-\\ leaves it going on.")
+    with Signals() as signals:
+        watcher = Watcher(folder, name, current_user(), signals)
+        try:
+            watcher.watch(FolderEnd(folder), PlainSink(), _secrets(folder))
+        except Left as left:
+            return left.code
+    ended = wait_for_record(record, folder, ledger)
+    return exit_code(Outcome(**{name: getattr(ended, name) for name in Outcome.__struct_fields__}), name)
+
+
+def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float) -> RunRecord:
+    """Stop a run and return its record; `after` are the seconds between asking and insisting.
+
+    Raises:
+        BackfillError: it does not run, not here, or processes of it are left.
+    """
+    _require_running(record)
+    folder.note_stop(current_user(), "runs stop")
+    left = stop(folder, after)
+    if left is not None:
+        names = ", ".join(f"{pid} {command}" for pid, command in left) or "not known which"
+        raise BackfillError(
+            f"run {record.number} has not ended: processes of it are left: {names}",
+            "They may belong to another user or hang in the kernel; `runs` tells when they are gone.",
+        )
+    return wait_for_record(record, folder, ledger)
+
+
+def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int:
+    """Write a run's logs to our streams of the same name; return the exit code.
+
+    Args:
+        folder: the run's.
+        streams: which of stdout and stderr.
+        follow: show what comes until the run ends; Ctrl-C leaves.
+
+    Raises:
+        BackfillError: the logs are gone.
+    """
+    try:
+        follower = Follower(folder, PlainSink(), _secrets(folder), streams)
+    except FileNotFoundError:
+        raise BackfillError(f"the logs in {folder.path} are gone", "") from None
+    with Signals() as signals, follower:
+        try:
+            follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)
+        except Closed:
+            return 128 + signal.SIGPIPE
+        except Left as left:
+            return left.code
+    return 0
+
+
+def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> RunRecord:
+    """Return the record of a run whose processes are gone, as soon as its end is written in it."""
+    until = time.monotonic() + _RECORD_SECONDS
+    while time.monotonic() < until:
+        settle(folder, record, ledger)
+        found = ledger.get(record.number)
+        if found is None:
+            raise BackfillError(f"run {record.number} was pruned meanwhile", "")
+        if found.state != "running":
+            return found
+        time.sleep(_PAUSE)
+    return record
+
+
+def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
+    def ended(seconds: float) -> bool:
+        if signals.pending:
+            raise Left(128 + signals.pending[0])
+        return end.wait(seconds)
+
+    return ended
+
+
+def _secrets(folder: RunFolder) -> tuple[Secret, ...]:
+    request = folder.request()
+    return request.invocation.secrets if request else ()
+
+
+def _require_running(record: RunRecord) -> None:
+    if record.state != "running":
+        raise BackfillError(
+            f"run {record.number} does not run any more: {record.state}",
+            f"See `backfill runs show {record.number}`.",
+        )
+    if not is_here(record):
+        raise BackfillError(
+            f"run {record.number} runs on {record.host}", "Its processes can only be reached from there."
+        )

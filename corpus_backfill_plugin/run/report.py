@@ -1,0 +1,76 @@
+"""A run as facts for programs, and as cells for people. Both come from the record alone."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from corpus_backfill_plugin.run.folder import signal_name
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.run.record import RunRecord
+
+COLUMNS = ("number", "state", "command", "started", "took", "exit", "who")
+_NOT_TOLD = {"token", "boot"}
+
+
+def facts(record: RunRecord) -> dict[str, Any]:
+    """Return `record` as JSON shows it: times as ISO 8601 in UTC, durations in seconds."""
+    told = {name: value for name, value in msgspec.structs.asdict(record).items() if name not in _NOT_TOLD}
+    return told | {"started": _iso(record.started), "ended": _iso(record.ended)}
+
+
+def row(record: RunRecord) -> dict[str, str]:
+    """Return what a table shows of `record`; the keys are `COLUMNS`."""
+    return {
+        "number": str(record.number),
+        "state": record.state,
+        "command": record.command,
+        "started": clock_time(record.started),
+        "took": "-" if record.took is None else duration(record.took),
+        "exit": _exit(record),
+        "who": f"{record.user}@{record.host}",
+    }
+
+
+def details(record: RunRecord) -> dict[str, object]:
+    """Return what `runs show` tells people: the table's cells, then all that is known and not empty."""
+    skipped = {"exit_code", "signal", "ended", "user", "host", "lock_key", "given", "masked"}
+    rest = {name: value for name, value in facts(record).items() if name not in row(record).keys() | skipped}
+    rest["options"] = [f"{name}={value}" for name, value in record.options.items()]
+    rest["logs searched for secrets"] = {None: "no", True: "yes, and found", False: "yes"}[record.masked]
+    told = {name.replace("_", " "): value for name, value in rest.items() if value not in (None, "", [], ())}
+    return row(record) | {"ended": clock_time(record.ended)} | told
+
+
+def clock_time(moment: float | None) -> str:
+    """Return a moment (seconds since the epoch) in the operator's time, `-` for None."""
+    return "-" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it: `0.4s`, `12s`, `3m 05s`, `2h 03m`, `4d 01h`."""
+    seconds = max(seconds, 0.0)  # a clock set back must not make a run shorter than nothing
+    if seconds < 10:  # noqa: PLR2004  below, a tenth is worth telling
+        return f"{seconds:.1f}s"
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02}h"
+    if hours:
+        return f"{hours}h {minutes:02}m"
+    return f"{minutes}m {whole:02}s" if minutes else f"{whole}s"
+
+
+def _exit(record: RunRecord) -> str:
+    if record.signal is not None:
+        return signal_name(record.signal)
+    return "-" if record.exit_code is None else str(record.exit_code)
+
+
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
