@@ -23,6 +23,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _PATTERNS = {
     model.NAME_PATTERN: ("lower case words joined by dashes", ""),
     model.FLAG_PATTERN: ("an option as a script spells it", "write it with its dashes, like --name"),
+    model.UNLISTED_PATTERN: ("an option as a script spells it", "write it like --name or --name=choice"),
     model.ENV_PATTERN: ("the name of an environment variable", ""),
     model.DURATION_PATTERN: ("a duration", "write it like 90s, 12h or 1h30m"),
     r"^[A-Za-z0-9]\Z": ("one letter or digit", "write it without a dash"),
