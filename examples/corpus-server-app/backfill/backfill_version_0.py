@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, exists, select
+from sqlmodel import Session, col, exists, select
 
 from corpus_server_app.backfilling import Task, run
 from corpus_server_app.models import Record, RecordVersion
@@ -40,10 +40,15 @@ def snapshot(record: Record, _stop: Stop) -> dict[str, Any]:
 
 def write(session: Session, record: Record, kept: dict[str, Any]) -> bool:
     """Add the version, unless someone else just has."""
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[session.get_bind().dialect.name]
-    row = RecordVersion(record_uid=record.uid, version=0, snapshot=kept)
-    statement = insert(RecordVersion).values(row.model_dump(exclude={"id"})).on_conflict_do_nothing()
-    return session.connection().execute(statement).rowcount == 1
+    row = RecordVersion(record_uid=record.uid, version=0, snapshot=kept).model_dump(exclude={"id"})
+    connection = session.connection()
+    new = col(RecordVersion.id)
+    # Counted by the row that comes back: a row count is not given for such an insert by each driver.
+    if connection.dialect.name == "postgresql":
+        added = postgresql.insert(RecordVersion).values(row).on_conflict_do_nothing().returning(new)
+        return connection.execute(added).first() is not None
+    kept_once = sqlite.insert(RecordVersion).values(row).on_conflict_do_nothing().returning(new)
+    return connection.execute(kept_once).first() is not None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -57,12 +57,14 @@ def duration(path: Path, stop: Stop) -> float:
 def sound(path: Path, stop: Stop) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Decode the first sound track, mixed down to one channel at its own rate.
 
+    FLAC and Opus find their place again after damage without a word; the rest of such a file is given.
+
     Yields:
         Sample rate in Hz, and a one-dimensional piece of samples, full scale being -1 to 1.
 
     Raises:
         NoSoundError: no sound track.
-        MediaError: not media, or damaged.
+        MediaError: not media, or damaged so that the decoder notices.
     """
     with _opened(path) as container:
         if not container.streams.audio:

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -54,7 +55,7 @@ def write_image(path: Path, number: int) -> None:
     """A small PNG or JPEG, by the file's name."""
     codec, pix_fmt = {".png": ("png", "rgb24"), ".jpg": ("mjpeg", "yuvj420p")}[path.suffix]
     with av.open(str(path), "w", format="image2", options={**_REPRODUCIBLE, "update": "1"}) as container:
-        stream = container.add_stream(codec, rate=1)
+        stream = cast("av.VideoStream", container.add_stream(codec, rate=1))
         stream.width, stream.height = VIDEO_SIZE
         stream.pix_fmt = pix_fmt
         container.mux(stream.encode(av.VideoFrame.from_ndarray(_picture(number), format="rgb24")))
@@ -80,9 +81,8 @@ def _encode_audio(
 
 
 def _audio_stream(container: OutputContainer, rate: int, codec: str, bit_rate: int | None) -> av.AudioStream:
-    stream: av.AudioStream = container.add_stream(
-        codec, rate=rate, layout="mono", options={"flags": "+bitexact"}
-    )
+    added = container.add_stream(codec, rate=rate, layout="mono", options={"flags": "+bitexact"})
+    stream = cast("av.AudioStream", added)
     if bit_rate is not None:
         stream.bit_rate = bit_rate
     return stream

@@ -48,7 +48,7 @@ class ToneMeter:
 
     def add(self, samples: NDArray[np.float32]) -> None:
         """Take in samples of one channel, in order."""
-        waiting = np.concatenate((self._waiting, samples))
+        waiting = np.concatenate((self._waiting, samples.astype(np.float64)))
         window = _window(SEGMENT)
         start = 0
         while len(waiting) - start >= SEGMENT:
@@ -72,7 +72,10 @@ class ToneMeter:
 
 def _window(length: int) -> NDArray[np.float64]:
     phase = 2 * np.pi * np.arange(length) / length
-    return np.sum([factor * np.cos(order * phase) for order, factor in enumerate(_WINDOW)], axis=0)
+    window = np.zeros(length)
+    for order, factor in enumerate(_WINDOW):
+        window += factor * np.cos(order * phase)
+    return window
 
 
 def _periodogram(samples: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:
