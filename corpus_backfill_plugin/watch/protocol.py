@@ -56,18 +56,18 @@ class ProtocolFilter:
         return (b"", update) if update else (held, None)
 
     def _without_protocol(self, data: bytes) -> tuple[bytes, Update | None]:
-        update = None
+        last = b""
         shown = []
         start = 0
         for found in _LINE.finditer(data):
             if found.start() == 0 and not self._line_start:
                 continue
-            update = from_protocol(found[1])
+            last = found[1]
             shown.append(data[start : found.start()])
             start = found.end()
             self._after_cr = found[2] == b"\r" and start == len(data)
         shown.append(data[start:])
-        return b"".join(shown), update
+        return b"".join(shown), from_protocol(last)
 
 
 def may_become_protocol(line: bytes) -> bool:

@@ -8,17 +8,19 @@ only the last count.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.spec.patterns import compile_pattern
 from corpus_backfill_plugin.watch import progress, tqdm_bars
-from corpus_backfill_plugin.watch.lines import LineSplitter
+from corpus_backfill_plugin.watch.lines import LineSplitter, text
 from corpus_backfill_plugin.watch.literals import required_literal
 from corpus_backfill_plugin.watch.protocol import ProtocolFilter
 from corpus_backfill_plugin.watch.results import Results, add_counts, add_failures
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Iterator
 
     from corpus_backfill_plugin.spec.model import Output
 
@@ -37,10 +39,14 @@ class _Pattern:
 
     def __init__(self, text: str) -> None:
         self.regex = compile_pattern(text)
-        self.literal = required_literal(self.regex)
+        self.literal = required_literal(self.regex).encode()
 
-    def search(self, line: str) -> re.Match[str] | None:
-        return self.regex.search(line) if self.literal in line else None
+    def found(self, lines: list[bytes]) -> Iterator[tuple[int, re.Match[str]]]:
+        """Yield where in `lines` it matches, and how."""
+        literal = self.literal
+        for at, line in enumerate(lines):
+            if literal in line and (match := self.regex.search(text(line))):
+                yield at, match
 
 
 class Watcher:
@@ -92,29 +98,26 @@ class Watcher:
         if self._lines and shown and (lines := self._lines[stream].feed(shown)):
             self._read(lines, now)
 
-    def _read(self, lines: list[str], now: float) -> None:
+    def _read(self, lines: list[bytes], now: float) -> None:
         if not self._exact:
             self._read_progress(lines, now)
         if self._failed:
-            found = [match for line in lines if (match := self._failed.search(line))]
-            self.results = add_failures(self.results, found)
-        for line in lines if self._results else ():
-            for pattern in self._results:
-                match = pattern.search(line)
-                if match is not None:
-                    self.results = add_counts(self.results, match)
+            self.results = add_failures(self.results, (match for _, match in self._failed.found(lines)))
+        counts = [found for pattern in self._results for found in pattern.found(lines)]
+        for _, match in sorted(counts, key=itemgetter(0)):  # in the order of printing: the last value wins
+            self.results = add_counts(self.results, match)
 
-    def _read_progress(self, lines: list[str], now: float) -> None:
+    def _read_progress(self, lines: list[bytes], now: float) -> None:
         if self._progress is not None:
             for line in reversed(lines):
                 if self._progress.literal in line:
-                    update = progress.from_pattern(self._progress.regex, line)
+                    update = progress.from_pattern(self._progress.regex, text(line))
                     if update is not None:
                         self.progress = progress.advance(self.progress, update, now)
                         return
         elif self._tqdm:
             for line in [line for line in lines if tqdm_bars.NEEDLE in line][-MAX_BARS:]:
-                bar = tqdm_bars.read(line)
+                bar = tqdm_bars.read(text(line))
                 if bar is not None:
                     self._bars, update = tqdm_bars.choose(self._bars, bar)
                     if update is not None:
@@ -124,4 +127,4 @@ class Watcher:
         """Return what a line must contain one of to be looked at; None for every line, () for none."""
         patterns = [*(p for p in (self._progress, self._failed) if p), *self._results]
         literals = {pattern.literal for pattern in patterns} | ({tqdm_bars.NEEDLE} if self._tqdm else set())
-        return None if "" in literals else tuple(sorted(literal.encode() for literal in literals))
+        return None if b"" in literals else tuple(sorted(literals))

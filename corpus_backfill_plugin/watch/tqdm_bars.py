@@ -15,7 +15,7 @@ import msgspec
 from corpus_backfill_plugin.watch.numbers import Count, count
 from corpus_backfill_plugin.watch.progress import Update
 
-NEEDLE = " ["
+NEEDLE = b" ["
 """Every bar has it."""
 
 MAX_DEPTH = 16

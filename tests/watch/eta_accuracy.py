@@ -235,7 +235,7 @@ def markdown(runs: int) -> str:
     """Return the table, and the mean over all shapes and points by which the estimators are ranked."""
     table = measured(runs)
     lines = [
-        f"Error of the ETA in %, median / 90th percentile of {runs} replayed runs, by the part of the run done.",
+        f"Error of the ETA in %, median/90th percentile of {runs} replayed runs, by the part done.",
         "",
         "| speed | estimator | " + " | ".join(f"{point} %" for point in POINTS) + " |",
         "|---|---|" + "---|" * len(POINTS),
@@ -247,9 +247,8 @@ def markdown(runs: int) -> str:
     lines += ["", "| estimator | mean of the medians | mean of the 90th percentiles |", "|---|---|---|"]
     for name in ESTIMATORS:
         pairs = [table[shape][name][point] for shape in SHAPES for point in POINTS]
-        lines.append(
-            f"| {name} | {_cell(_mean(p[0] for p in pairs))} | {_cell(_mean(p[1] for p in pairs))} |"
-        )
+        medians, highs = zip(*pairs, strict=True)
+        lines.append(f"| {name} | {_cell(statistics.fmean(medians))} | {_cell(statistics.fmean(highs))} |")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.watch.lines import MAX_LINE, LineSplitter
+from corpus_backfill_plugin.watch.lines import MAX_LINE, LineSplitter, text
 
 CHUNKS = st.lists(
     st.binary(max_size=6).map(lambda b: b.translate(bytes(b"ab\r\n"[i % 4] for i in range(256))))
@@ -22,7 +22,8 @@ def whole(data: bytes) -> list[str]:
 
 def split(chunks: list[bytes], needles: tuple[bytes, ...] | None = None) -> list[str]:
     splitter = LineSplitter(needles)
-    return [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.close()
+    found = [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.close()
+    return [text(line) for line in found]
 
 
 @given(CHUNKS)
@@ -36,6 +37,13 @@ def test_needles_give_exactly_the_lines_that_contain_one(chunks: list[bytes]) ->
     assert split(chunks, (b"ab", b"bb")) == expected
 
 
+@given(CHUNKS, st.integers(0, 2000))
+def test_sparse_and_dense_needles_give_the_same(chunks: list[bytes], padding: int) -> None:
+    data = b"c" * padding + b"\n" + b"".join(chunks)
+    expected = [line for line in whole(data) if "ab" in line]
+    assert split([data], (b"ab",)) == expected
+
+
 @pytest.mark.parametrize("size", [1, 7, 4095, 4096, 4097, 100_000], ids=str)
 def test_only_the_beginning_of_a_long_line_is_seen(size: int) -> None:
     data = b"x" * 5000 + b"needle\nshort needle\n"
@@ -46,12 +54,12 @@ def test_only_the_beginning_of_a_long_line_is_seen(size: int) -> None:
 
 def test_a_line_is_given_as_soon_as_its_carriage_return_is_there() -> None:
     splitter = LineSplitter()
-    assert splitter.feed(b"one\r") == ["one"]
-    assert splitter.feed(b"\ntwo\n") == ["two"]
+    assert splitter.feed(b"one\r") == [b"one"]
+    assert splitter.feed(b"\ntwo\n") == [b"two"]
 
 
 def test_bytes_that_are_no_utf8_are_replaced() -> None:
-    assert LineSplitter().feed(b"\xff ok \xc3\n") == ["\ufffd ok \ufffd"]
+    assert list(map(text, LineSplitter().feed(b"\xff ok \xc3\n"))) == ["\ufffd ok \ufffd"]
 
 
 def test_a_line_of_ten_megabytes_costs_no_memory() -> None:
@@ -63,4 +71,4 @@ def test_a_line_of_ten_megabytes_costs_no_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000
-    assert splitter.feed(b"\n") == ["y" * MAX_LINE]
+    assert splitter.feed(b"\n") == [b"y" * MAX_LINE]
