@@ -22,7 +22,7 @@ DENIED_ENV: tuple[tuple[str, str], ...] = (
     ("(UV|PIP|PIPX|POETRY|PDM)_.*", "says what is installed, and from where"),
     ("IFS|BASH.*|ENV|SHELL|SHELLOPTS|PS4|PROMPT_COMMAND|ZDOTDIR", "makes shells read or run other things"),
     (
-        "NODE_.*|NPM_CONFIG_.*|PERL.*|RUBY.*|GEM_.*|LUA_.*|PHPRC|PHP_INI_SCAN_DIR|CLASSPATH|.*JAVA.*_OPTIONS",
+        "(NODE|GEM|LUA|NPM_CONFIG)_.*|PERL.*|RUBY.*|PHPRC|PHP_INI_SCAN_DIR|CLASSPATH|.*JAVA.*_OPTIONS",
         "makes another language load code",
     ),
     ("GTK_.*|QT_.*|GST_.*|GIO_.*|LADSPA_PATH|FREI0R_PATH", "makes a library load plugins"),
@@ -36,12 +36,12 @@ DENIED_ENV: tuple[tuple[str, str], ...] = (
     ),
     ("([A-Z]+_)?PROXY", "sends connections through another machine"),
     (
-        "HOME|USER|LOGNAME|PWD|OLDPWD|TMPDIR|TEMP|TMP|XDG_.*|HOSTALIASES|RES_OPTIONS|TERM(INFO.*|CAP)",
+        "HOME|USER|LOGNAME|(OLD)?PWD|TE?MP(DIR)?|XDG_.*|HOSTALIASES|RES_OPTIONS|TERMINFO.*",
         "moves the places where programs look for their settings",
     ),
     ("CORPUS_BACKFILL_.*", "belongs to this program itself"),
 )
-"""Each family of denied variables: an expression for whole names in capitals, and what such a variable does."""
+"""Each family of denied variables: an expression for whole names in capitals, and what such ones do."""
 
 
 def is_denied_env(name: str) -> bool:

@@ -25,6 +25,18 @@ _MAX_CHOICES = 64
 _MAX_DEGREE = 2
 
 
+class SlowError(ValueError):
+    """A pattern could take long.
+
+    Attributes:
+        mend: how it can be made quick, on one line.
+    """
+
+    def __init__(self, problem: str, mend: str = "") -> None:
+        super().__init__(problem)
+        self.mend = mend
+
+
 @lru_cache(maxsize=256)
 def compile_pattern(text: str, *, whole: bool = False) -> re.Pattern[str]:
     """Return the pattern in `text`, once it is known to be quick on any line.
@@ -52,22 +64,27 @@ def compile_pattern(text: str, *, whole: bool = False) -> re.Pattern[str]:
         raise ValueError(f"is not a clear regular expression: {one_line(str(warning))}") from None
     except (OverflowError, RecursionError):
         raise ValueError("is not a regular expression: too large a repeat, or nested too deeply") from None
-    _refuse_slow(automaton)
+    _refuse_slow(automaton, whole=whole)
     return pattern
 
 
-def _refuse_slow(automaton: Automaton) -> None:
-    whole = automaton.whole
+def _refuse_slow(automaton: Automaton, *, whole: bool) -> None:
     try:
         graph = ambiguity.pairs(automaton)
     except ambiguity.TooComplicatedError:
-        raise ValueError("has too many combinations for its cost to be told") from None
+        raise SlowError("has too many combinations for its cost to be told") from None
     found = ambiguity.loops(automaton)
     if ambiguity.is_exponential(automaton, graph, found):
-        raise ValueError(
-            "could take for ever: a repeat holds something that can match the same text in two ways"
+        raise SlowError(
+            "could take for ever: what is repeated can match one text in two ways",
+            "let the parts of a repeat begin with different characters",
         )
-    if ambiguity.meetings(graph, found) > _MAX_MEETINGS or max(whole.choices, whole.empty) > _MAX_CHOICES:
-        raise ValueError("could take for ever: too many optional parts can match the same text")
+    ways = max(automaton.whole.choices, automaton.whole.empty)
+    if ways > _MAX_CHOICES or ambiguity.meetings(graph, found) > _MAX_MEETINGS:
+        raise SlowError("could take for ever: too many parts may be left out", "make fewer of them optional")
     if ambiguity.degree(automaton, found) > _MAX_DEGREE:
-        raise ValueError("could take minutes: more than two repeats can match the same text")
+        narrower = r"use narrower classes such as \S or [^,] in place of '.'"
+        raise SlowError(
+            "could take minutes: more than two repeats can match one text",
+            narrower if whole else f"begin it with ^, or {narrower}",
+        )

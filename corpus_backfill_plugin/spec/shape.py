@@ -26,7 +26,7 @@ _PATTERNS = {
     model.UNLISTED_PATTERN: ("an option as a script spells it", "write it like --name or --name=choice"),
     model.ENV_PATTERN: ("the name of an environment variable", ""),
     model.DURATION_PATTERN: ("a duration", "write it like 90s, 12h or 1h30m"),
-    r"^[A-Za-z0-9]\Z": ("one letter or digit", "write it without a dash"),
+    r"^[A-Za-z0-9]\Z": ("one letter or digit, without a dash", ""),
 }
 """What each pattern of the model asks for, and how to write it."""
 
@@ -78,10 +78,8 @@ def _fit_field(value: object, declared: Any) -> tuple[Any, list[Finding]]:  # no
     info = _plain(inspect.type_info(declared))
     if isinstance(info, inspect.VarTupleType) and isinstance(_plain(info.item_type), inspect.StructType):
         return _fit_tables(value, _plain(info.item_type).cls)
-    if isinstance(info, inspect.UnionType):
-        structs = [t for t in map(_plain, info.types) if isinstance(t, inspect.StructType)]
-        if structs and isinstance(value, dict):
-            return fit(value, structs[0].cls)
+    if isinstance(info, inspect.StructType) and isinstance(value, dict):
+        return fit(value, info.cls)
     found = list(_misfits(value, info))
     if found:
         return msgspec.UNSET, found
@@ -123,6 +121,8 @@ def _misfits(value: object, info: Any) -> Iterator[Finding]:  # noqa: ANN401 - o
     accepts, words = _ACCEPTS[type(info)]
     if isinstance(info, inspect.UnionType):
         yield from _union_misfits(value, info)
+    elif isinstance(info, inspect.LiteralType):
+        yield from _judge_literal(value, info.values)
     elif not isinstance(value, accepts) or (isinstance(value, bool) and bool not in accepts):
         yield Finding((), f"expected {words}, got {kind(value)}", _respell(value, words))
     elif judge:
@@ -130,6 +130,10 @@ def _misfits(value: object, info: Any) -> Iterator[Finding]:  # noqa: ANN401 - o
 
 
 def _union_misfits(value: object, info: inspect.UnionType) -> Iterator[Finding]:
+    literals = [v for option in info.types if isinstance(option, inspect.LiteralType) for v in option.values]
+    if literals:
+        yield from _judge_literal(value, (True, False, *literals))
+        return
     for option in info.types:
         accepts, _ = _ACCEPTS[type(option)]
         if isinstance(value, accepts) and (not isinstance(value, bool) or bool in accepts):
@@ -156,7 +160,7 @@ def _respell(value: object, wanted: str) -> str:
         return f"write {value.lower()} without quotes"
     if isinstance(value, str) and wanted == "a list":
         return f"put it in brackets: [{quoted(value)}]"
-    if not isinstance(value, str | list | dict) and (wanted.startswith("text") or wanted == "a single value"):
+    if not isinstance(value, str | list | dict) and wanted.startswith(("text", "a single value")):
         return "put it in quotes"
     return ""
 
@@ -178,16 +182,19 @@ def _judge_number(value: float, info: inspect.IntType) -> Iterator[Finding]:
         yield Finding((), f"{quoted(value)} is more than {info.le}")
 
 
-def _judge_literal(value: object, info: inspect.LiteralType) -> Iterator[Finding]:
-    if value not in info.values:
-        few = "is not" if len(info.values) == 1 else "is not one of"
-        mend = nearest(str(value), map(str, info.values))
-        yield Finding((), f"{quoted(value)} {few} {listed(info.values)}", mend)
+def _judge_literal(value: object, allowed: tuple[Any, ...]) -> Iterator[Finding]:
+    if any(type(value) is type(one) and value == one for one in allowed):
+        return
+    mend = nearest(value, [one for one in allowed if isinstance(one, str)]) if isinstance(value, str) else ""
+    if isinstance(value, str) and value in map(str, allowed):
+        mend = f"write {value} without quotes"
+    few = "is not" if len(allowed) == 1 else "is not one of"
+    yield Finding((), f"{quoted(value)} {few} {listed(allowed)}", mend)
 
 
 def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Finding]:
     if info.min_length and len(value) < info.min_length:
-        yield Finding((), f"needs {info.min_length} items at least, has {len(value)}")
+        yield Finding((), f"has {len(value)}, needs at least {info.min_length}")
     item_type = _plain(info.item_type)
     for position, item in enumerate(value):
         yield from (found.under(position) for found in _misfits(item, item_type))
@@ -212,7 +219,6 @@ _ACCEPTS: dict[type, tuple[tuple[type, ...], str]] = {
 _JUDGES: dict[type, Callable[[Any, Any], Iterator[Finding]]] = {
     inspect.StrType: _judge_text,
     inspect.IntType: _judge_number,
-    inspect.LiteralType: _judge_literal,
     inspect.VarTupleType: _judge_list,
     inspect.DictType: _judge_table,
 }

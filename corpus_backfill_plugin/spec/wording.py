@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.display import one_line
@@ -53,5 +52,7 @@ def listed(values: Iterable[object]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?` for the one of `known` that is most like `word`; empty when none is."""
+    import difflib  # noqa: PLC0415 - only a fault pays for it
+
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean {quoted(near[0])}?" if near else ""

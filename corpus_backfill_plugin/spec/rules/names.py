@@ -70,7 +70,8 @@ def names_are_free(script: Script) -> Iterator[Finding]:
             yield Finding(path, what, mend or "choose another")
         elif name in taken:
             mend = "choose another" if "common" not in taken[name] else _without_common(name)
-            yield Finding(path, f"{quoted(name)} is taken by {taken[name]}", mend)
+            by = "an earlier option" if taken[name] == owner and path[-1] == "name" else taken[name]
+            yield Finding(path, f"{quoted(name)} is taken by {by}", mend)
         taken.setdefault(name, owner)
 
 
@@ -95,11 +96,13 @@ def shorts_are_free(script: Script) -> Iterator[Finding]:
 def flags_are_sent_once(script: Script) -> Iterator[Finding]:
     """Two options that send one flag would overwrite each other in the script."""
     taken = {o.script_flag: f"the common option --{o.name}" for o in common_in_use(script) if not o.pass_env}
+    names = {name for option in script.option for name in (option.name, *option.aliases)}
     for position, option in enumerate(script.option):
         if option.pass_env or option.pass_stdin:
             continue
         for key, flag in (("flag", option.script_flag), ("negate", option.negate)):
-            if flag in taken and taken[flag] != f"option {option.name}":
+            said = key == "negate" and str(flag)[2:] in names
+            if flag in taken and taken[flag] != f"option {option.name}" and not said:
                 common = taken[flag].partition("common option --")[2]
                 mend = _without_common(common) if common else "choose another"
                 where = key if getattr(option, key) else "name"

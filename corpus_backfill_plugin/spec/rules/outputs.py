@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.spec.fault import Finding, KeyPath
 from corpus_backfill_plugin.spec.patterns import compile_pattern
-from corpus_backfill_plugin.spec.rules.values import SLOW_MEND
 from corpus_backfill_plugin.spec.wording import listed, nearest, quoted
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ def patterns_are_safe(script: Script) -> Iterator[Finding]:
         try:
             groups = tuple(compile_pattern(text).groupindex)
         except ValueError as error:
-            problem = str(error)
-            yield Finding(path, problem, SLOW_MEND if problem.startswith("could take") else "")
+            yield Finding(path, str(error), getattr(error, "mend", ""))
         else:
             yield from _group_faults(key, path, groups)
 

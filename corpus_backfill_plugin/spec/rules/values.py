@@ -38,7 +38,6 @@ _KEYS_OF_VALUES = (
     "multiple",
     "value-optional",
 )
-SLOW_MEND = r"begin it with ^, and use narrower classes such as \S or [^,] in place of '.'"
 
 
 def misfit(parameter: Option | Argument, value: object) -> tuple[str, str] | None:
@@ -151,11 +150,11 @@ def default_has_its_length(parameter: Option | Argument) -> Iterator[Finding]:
         return
     length = len(parameter.default)
     if parameter.nargs and not parameter.multiple and length != parameter.nargs:
-        yield Finding(("default",), f"{length} values, but nargs is {parameter.nargs}")
+        yield Finding(("default",), f"{length} given, but nargs is {parameter.nargs}")
     if parameter.multiple and parameter.min_items and length < parameter.min_items:
-        yield Finding(("default",), f"{length} values, but min-items is {parameter.min_items}")
+        yield Finding(("default",), f"{length} given, but min-items is {parameter.min_items}")
     if parameter.multiple and parameter.max_items and length > parameter.max_items:
-        yield Finding(("default",), f"{length} values, but max-items is {parameter.max_items}")
+        yield Finding(("default",), f"{length} given, but max-items is {parameter.max_items}")
 
 
 def default_is_allowed(parameter: Option | Argument) -> Iterator[Finding]:
@@ -208,8 +207,7 @@ def regex_is_safe(parameter: Option | Argument) -> Iterator[Finding]:
     try:
         compile_pattern(parameter.regex, whole=True)
     except ValueError as error:
-        problem = str(error)
-        yield Finding(("regex",), problem, SLOW_MEND if problem.startswith("could take") else "")
+        yield Finding(("regex",), str(error), getattr(error, "mend", ""))
 
 
 def keys_have_their_partners(parameter: Option | Argument) -> Iterator[Finding]:
