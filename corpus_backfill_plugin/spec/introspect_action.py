@@ -311,9 +311,10 @@ class _Reading:
 
     def _metavar(self) -> str | None:
         given = self.raw.given.get("metavar")
-        if isinstance(given, list | tuple) and all(isinstance(word, str) for word in given):
-            return " ".join(given) or None
-        return given if isinstance(given, str) and given else None
+        if isinstance(given, list | tuple) and given and all(isinstance(word, str) for word in given):
+            self.notes.append(f"its values are {' '.join(given)}")
+            return None
+        return given if isinstance(given, str) and given and not re.search(r"\s", given) else None
 
     def _text(self, keyword: str, part: str) -> str:
         given = self.raw.given.get(keyword)

@@ -95,7 +95,9 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - any JSON
 def _click_model(answer: Mapping[str, Any]) -> ParserModel:
     params = [_click_option(param) for param in answer["params"] if not _prints_and_ends(param)]
     unknowns = [
-        Unknown(0, f"{option.flag} {part}", reason) for option in params for part, reason in option.unsure.items()
+        Unknown(0, f"{option.flag} {part}", reason)
+        for option in params
+        for part, reason in option.unsure.items()
     ]
     return ParserModel(
         library=answer["library"],
@@ -137,6 +139,7 @@ _CLICK_TYPES: dict[str, ParsedType] = {
     "filename": "path",
     "uuid": "uuid",
     "choice": "str",
+    "purepath": "path",
     "integer range": "int",
     "float range": "float",
 }
@@ -199,7 +202,11 @@ def _click_kind(param: Mapping[str, Any]) -> Kind:
     if param["negative"]:
         return "negatable"
     if param["is_flag"]:
-        return "true" if param["flag_value"] in {True, None} and not isinstance(param["flag_value"], str) else "const"
+        return (
+            "true"
+            if param["flag_value"] is True or param["flag_value"] is None
+            else "const"
+        )
     return "append" if param["multiple"] else "value"
 
 

@@ -33,9 +33,7 @@ _WITHHELD = re.compile(
 """Variables that the script must not see: what leads to data or opens doors, and the caller's own environment."""
 
 
-def read_by_running(
-    script: Path, folder: Path, program: Sequence[str], timeout: float = 20
-) -> ParserModel:
+def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout: float = 20) -> ParserModel:
     """Return what the script's parser takes, by running the script until it parses.
 
     Args:
@@ -100,7 +98,8 @@ def _ask(script: Path, folder: Path, program: Sequence[str], timeout: float) -> 
         except (OSError, msgspec.DecodeError):
             last = _last_line(said)
             raise BackfillError(
-                f"{script.name}: ended with code {code} before it read its command line" + (f": {last}" if last else ""),
+                f"{script.name}: ended with code {code} before it read its command line"
+                + (f": {last}" if last else ""),
                 f"try it by hand: {' '.join(program)} {script.name} --help",
             ) from None
         return answer
@@ -126,7 +125,11 @@ def _failure(name: str, answer: Mapping[str, Any]) -> BackfillError:
     how, message = answer["failed"], one_line(str(answer.get("message", "")))[:200]
     if how == "import":
         module = one_line(str(answer["module"]))
-        problem = f"imports '{module}', which the server's environment does not have" if module and "cannot import name" not in message else f"an import fails: {message}"
+        problem = (
+            f"imports '{module}', which the server's environment does not have"
+            if module and "cannot import name" not in message
+            else f"an import fails: {message}"
+        )
         return BackfillError(f"{name}: {problem}", "sync the server's environment, or leave --run out")
     if how == "exit":
         code = one_line(str(answer["code"]))[:100]

@@ -347,18 +347,29 @@ class Reading(Caller):
     def _do_importfrom(self, node: ast.ImportFrom, scope: Scope) -> None:
         for alias in node.names:
             name = f"{'.' * node.level}{node.module or ''}.{alias.name}"
-            scope.names[alias.asname or alias.name] = CONSTANTS.get(name) or self.sibling(node, alias.name) or Ref(name)
+            scope.names[alias.asname or alias.name] = (
+                CONSTANTS.get(name) or self.sibling(node, alias.name) or Ref(name)
+            )
 
     def sibling(self, node: ast.ImportFrom, name: str) -> Value | None:
         """Return `name` of a module of the server's own, whose source is followed at its first import."""
         module = node.module or ""
-        if module not in self.imported and self.modules and len(self.imported) < MAX_MODULES and not node.level:
+        if (
+            module not in self.imported
+            and self.modules
+            and len(self.imported) < MAX_MODULES
+            and not node.level
+        ):
             self.imported[module] = None
             text = self.modules(module)
             if text is not None:
                 with contextlib.suppress(SyntaxError, ValueError):
                     scope = Scope()
-                    scope.names |= {"__name__": module, "__doc__": None, "__file__": Opaque("a module's place")}
+                    scope.names |= {
+                        "__name__": module,
+                        "__doc__": None,
+                        "__file__": Opaque("a module's place"),
+                    }
                     self.imported[module] = scope
                     self.block(ast.parse(text).body, scope)
         found = self.imported.get(module)

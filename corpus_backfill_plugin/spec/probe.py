@@ -33,6 +33,8 @@ class _Recorder:
 
 def _value(value):  # noqa: ANN001, ANN202 - as above
     """Return a value as JSON: scalars as they are, the rest in objects that say what they are."""
+    if type(value).__name__ in ("Sentinel", "UnsetType"):
+        return None  # click's own word for "not given"
     if isinstance(value, enum.Enum):
         return {"is": "member", "enum": _name(type(value)), "name": value.name, "value": _value(value.value)}
     if value is None or isinstance(value, (str, int, float)):
@@ -137,12 +139,30 @@ def _subcommands(action, method, seen):  # noqa: ANN001, ANN202 - as above
     ]
 
 
-def _click_type(kind):  # noqa: ANN001, ANN202 - as above
-    """Return a click type: its name, and what it says of its values."""
-    found = {"name": type(kind).__name__, "word": getattr(kind, "name", "")}
-    for key in ("choices", "min", "max", "min_open", "max_open", "case_sensitive", "exists"):
+def _click_type(param):  # noqa: ANN001, ANN202 - as above
+    """Return the type of a click parameter: its name, and what it says of its values."""
+    kind = getattr(param, "type", None)
+    if kind is None:
+        return _typer_type(param)
+    found = {"word": getattr(kind, "name", "")}
+    for key in ("choices", "min", "max", "min_open", "max_open", "case_sensitive"):
         if hasattr(kind, key):
             found[key] = _value(getattr(kind, key))
+    return found
+
+
+def _typer_type(param):  # noqa: ANN001, ANN202 - as above
+    """Return the type of a parameter of a Typer that has no click types any more, by its annotation."""
+    told = param.type_descriptor
+    annotation = told.annotation
+    inner = getattr(annotation, "__args__", None)
+    if inner:
+        annotation = inner[0]
+    found = {"word": getattr(annotation, "__name__", "").lower(), "min": param.min, "max": param.max}
+    if getattr(told, "is_choice", False) and told.choices is not None:
+        values = [c.value if isinstance(c, enum.Enum) else c for c in told.choices]
+        found["choices"] = _value(values)
+        found["case_sensitive"] = bool(told.case_sensitive)
     return found
 
 
@@ -157,11 +177,11 @@ def _click(command, library):  # noqa: ANN001, ANN202 - as above
                 "name": param.name,
                 "flags": list(param.opts),
                 "negative": list(param.secondary_opts),
-                "type": _click_type(param.type),
+                "type": _click_type(param),
                 "nargs": param.nargs,
                 "multiple": bool(getattr(param, "multiple", False)),
                 "required": bool(param.required),
-                "default": {"is": "object", "type": "function"} if callback_default else _default(param),
+                "default": {"is": "object", "type": "function"} if callback_default else _value(param.default),
                 "envvar": _value(param.envvar),
                 "is_flag": bool(getattr(param, "is_flag", False)),
                 "flag_value": _value(getattr(param, "flag_value", None)),
@@ -186,12 +206,6 @@ def _click(command, library):  # noqa: ANN001, ANN202 - as above
     }
 
 
-def _default(param):  # noqa: ANN001, ANN202 - as above
-    """Return a click default; newer releases have an object that stands for none."""
-    value = param.default
-    return None if type(value).__name__ in ("Sentinel", "UnsetType") else _value(value)
-
-
 def _intercept(recorder):  # noqa: ANN001, ANN202 - as above
     """Replace what parses in argparse, click, and Typer's own copy of click."""
     import argparse  # noqa: PLC0415 - beside the other libraries, which may be absent
@@ -211,7 +225,7 @@ def _intercept(recorder):  # noqa: ANN001, ANN202 - as above
         for name in ("click.core", "typer._click.core", "typer.core"):
             core = sys.modules.get(name)
             for owner_name in ("BaseCommand", "Command", "Group", "TyperCommand", "TyperGroup"):
-                owner = getattr(core, owner_name, None)
+                owner = vars(core).get(owner_name) if core is not None else None
                 if owner is not None and owner not in done and "main" in vars(owner):
                     done.add(owner)
                     owner.main = _click_main(recorder)

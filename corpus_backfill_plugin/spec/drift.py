@@ -1,0 +1,343 @@
+"""The difference between a spec and the parser of its script.
+
+What counts. The two should take the same: an option that one of them lacks, another type, other choices, another
+number of values, and a script that demands what the spec does not, are drift. Not drift is what a spec does
+on purpose and can say:
+
+* `default-note` says that its author knows what the script does by itself: then the spec may send another
+  default, or require what the script does not. Without a default nothing is sent, which always fits.
+* `unlisted` names what the spec leaves out: an option (`--verbose`), a choice (`--model=huge`), or, as
+  `--model=*`, all further values.
+* A flag in `fixed-args` or `postcondition.run` is known, and so needs no option.
+* A stricter form for what the script takes as plain text (a path, a date, a duration), stricter rules
+  between options, a help of its own, and its own names for options.
+
+What could not be known of the script gives a note, never drift.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from corpus_backfill_plugin.spec.drift_option import differences, shape
+from corpus_backfill_plugin.spec.fault import Fault, KeyPath
+from corpus_backfill_plugin.spec.introspect import ExclusiveGroup, ParsedOption, ParserModel
+from corpus_backfill_plugin.spec.lines import key_lines, line_of
+from corpus_backfill_plugin.spec.model import Option, Script
+from corpus_backfill_plugin.spec.rules.names import common_in_use
+from corpus_backfill_plugin.spec.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Change: TypeAlias = Literal[
+    "lost", "gained", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",
+    "common", "subcommand", "unknown",
+]  # fmt: skip
+
+_ALIKE = 0.45
+"""How alike two names must be (difflib's ratio) for one to be taken as the other's new name."""
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference between a spec and its script.
+
+    Attributes:
+        change: what sort of difference.
+        path: where in the spec.
+        key: the same for people, such as `option.workers.default`.
+        problem: what differs, with both sides.
+        mend: what to do; empty when the problem says it all.
+        certain: False for a note: something could not be compared.
+        parsed: the script's option, where there is one.
+        group: the script's exclusive group, by its flags, for a change of a group.
+        before: whether `parsed` stands before the subcommand.
+    """
+
+    change: Change
+    path: KeyPath
+    key: str
+    problem: str
+    mend: str = ""
+    certain: bool = True
+    parsed: ParsedOption | None = None
+    group: ExclusiveGroup | None = None
+    before: bool = False
+
+
+def compare(script: Script, model: ParserModel) -> tuple[Drift, ...]:
+    """Return all differences between the spec `script` and its script's parser, notes among them.
+
+    In the order of the spec, what the script alone has last. Only those that are `certain` are drift.
+    """
+    return tuple(_Comparison(script, model).run())
+
+
+def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...]:
+    """Return the differences with file and line, sorted by line; `str` gives `file:line: key: problem; mend`.
+
+    Args:
+        drifts: of `compare`.
+        text: the spec's TOML.
+        file: the spec's file, as it is to be shown.
+    """
+    lines = key_lines(text)
+    faults = [Fault(file, line_of(d.path, lines), d.key, d.problem, d.mend) for d in drifts]
+    return tuple(sorted(faults, key=lambda fault: fault.line or 0))
+
+
+class _Comparison:
+    """One spec held against one parser."""
+
+    def __init__(self, script: Script, model: ParserModel) -> None:
+        self.script = script
+        self.whole = model
+        self.outer: list[ParserModel] = []
+        self.model = model
+        self.unlisted = set(script.unlisted)
+        words = [*script.fixed_args, *(script.postcondition.run if script.postcondition else ())]
+        self.known_flags = {word.partition("=")[0] for word in words if word.startswith("-")} | self.unlisted
+        self.missing: list[tuple[Option, KeyPath]] = []
+        self.gained: set[str] = set()
+        self.matched: dict[str, str] = {}
+        """Name in the spec of each option of the script that stands in it, by the script's flag."""
+
+    def run(self) -> Iterator[Drift]:
+        if self.whole.library not in {"argparse", "none"} and not self.whole.complete:
+            yield self._unknown(self.whole.unknowns[0].reason)
+            return
+        wrong_word = self._descend()
+        if wrong_word:
+            yield wrong_word
+            return
+        yield from self._options()
+        yield from self._lost_and_gained()
+        yield from self._arguments()
+        yield from self._groups()
+        for unknown in [u for m in (*self.outer, self.model) for u in m.unknowns if u.hides_options]:
+            yield self._unknown(
+                f"line {unknown.where}: {unknown.what}: {unknown.reason}" if unknown.where else unknown.reason
+            )
+
+    def _unknown(self, reason: str) -> Drift:
+        return Drift(
+            change="unknown",
+            path=("script",),
+            key="script",
+            problem=f"could not be compared: {reason}",
+            certain=False,
+        )
+
+    def _descend(self) -> Drift | None:
+        """Go to the parser of the spec's subcommand."""
+        words = [word for word in self.script.fixed_args if not word.startswith("-")]
+        last = [self.script.subcommand] if self.script.subcommand else []
+        for word in [*words, *last]:
+            found = next((s for s in self.model.subcommands if word in (s.name, *s.aliases)), None)
+            if found is not None:
+                self.outer.append(self.model)
+                self.model = found.parser
+            elif word in last and self.model.complete:
+                has = ", ".join(quoted(sub.name) for sub in self.model.subcommands) or "none"
+                problem = f"the script has no subcommand {quoted(word)}, it has {has}"
+                return Drift(change="subcommand", path=("subcommand",), key="subcommand", problem=problem)
+            elif word in last:
+                return self._unknown(f"subcommand {quoted(word)} was not seen")
+        if self.model.subcommands and self.model.subcommand_required:
+            has = ", ".join(quoted(sub.name) for sub in self.model.subcommands)
+            problem = f"the script needs a subcommand ({has}), the spec has none"
+            return Drift(change="subcommand", path=("script",), key="subcommand", problem=problem)
+        return None
+
+    def _options(self) -> Iterator[Drift]:
+        """Compare the options that both have; keep the rest for later."""
+        for option in common_in_use(self.script):
+            yield from self._option(option, ("common",), "common")
+        for at, option in enumerate(self.script.option):
+            yield from self._option(option, ("option", at), "option")
+
+    def _option(self, option: Option, path: KeyPath, kind: str) -> Iterator[Drift]:
+        parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
+        parsed = parser.option(option.script_flag)
+        if parsed is None:
+            negative = next((o for o in parser.options if o.negative == option.script_flag), None)
+            parsed = negative
+        if parsed is None:
+            if not option.pass_env and not option.pass_stdin:
+                self.missing.append((option, path))
+            return
+        self.matched[parsed.flag] = option.name
+        if option.negate:
+            twin = parser.option(option.negate)
+            self.matched[twin.flag if twin else option.negate] = option.name
+        if parsed.flag in self.unlisted:
+            return
+        key = f"{kind}.{option.name}"
+        if option.pass_env or option.pass_stdin:
+            if parsed.required:
+                how = f"in {option.pass_env}" if option.pass_env else "on standard input"
+                problem = (
+                    f"the spec hands it over {how}, the script requires {parsed.flag} on its command line"
+                )
+                yield Drift(change="required", path=path, key=key, problem=problem, parsed=parsed)
+            return
+        for found in differences(option, parsed, self.unlisted, parser):
+            where = path if kind == "common" else (*path, found.key)
+            yield Drift(
+                change=found.change,
+                path=where,
+                key=f"{key}.{found.key}",
+                problem=found.problem,
+                certain=found.certain,
+                parsed=parsed,
+                before=option.before_subcommand,
+            )
+
+    def _left(self) -> list[tuple[ParsedOption, bool]]:
+        """Return what the script has and the spec does not know of; whether it stands before the subcommand."""
+        inner = {flag for option in self.model.options for flag in option.flags}
+        nearest = self.outer[-1].options if self.outer else ()
+        passed = [(option, True) for option in nearest if not inner & set(option.flags)]
+        return [
+            (option, before)
+            for option, before in passed + [(option, False) for option in self.model.options]
+            if option.flag not in self.matched
+            and not set(option.flags) & self.known_flags
+            and not option.hidden
+        ]
+
+    def _lost_and_gained(self) -> Iterator[Drift]:
+        left = self._left()
+        pairs = _renames(self.missing, [option for option, _ in left])
+        for option, path in self.missing:
+            key = f"{path[0]}.{option.name}"
+            new = pairs.get(option.name)
+            if new is not None:
+                self.matched[new.flag] = option.name
+                problem = f"the spec sends {option.script_flag}, the script calls it {new.flag}"
+                mend = f"write flag = {quoted(new.flag)}"
+                yield Drift(change="renamed", path=path, key=key, problem=problem, mend=mend, parsed=new)
+            elif not self._complete(option):
+                problem = f"could not be compared: {option.script_flag} was not seen in the script"
+                yield Drift(change="unknown", path=path, key=key, problem=problem, certain=False)
+            else:
+                change: Change = "common" if path == ("common",) else "lost"
+                common = [o.name for o in common_in_use(self.script) if o.name != option.name]
+                mend = (
+                    f"write common = [{', '.join(map(quoted, common))}]"
+                    if change == "common"
+                    else "remove it"
+                )
+                problem = f"the spec sends {option.script_flag}, the script does not have it"
+                yield Drift(change=change, path=path, key=key, problem=problem, mend=mend)
+        for option, before in left:
+            if option.flag in self.matched:
+                continue
+            if "kind" in option.unsure or "nargs" in option.unsure:
+                reason = option.unsure.get("kind") or option.unsure["nargs"]
+                yield self._unknown(f"line {option.line}: {option.flag}: {reason}")
+                continue
+            self.gained.add(option.flag)
+            problem = f"the script has {option.flag} ({shape(option)}), the spec does not"
+            mend = f"add it, or write unlisted = [{quoted(option.flag)}]"
+            key = f"option.{option.flag.lstrip('-')}"
+            yield Drift(
+                change="gained",
+                path=("script",),
+                key=key,
+                problem=problem,
+                mend=mend,
+                parsed=option,
+                before=before,
+            )
+
+    def _complete(self, option: Option) -> bool:
+        parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
+        return parser.complete and parser.strict and self.whole.complete
+
+    def _arguments(self) -> Iterator[Drift]:
+        theirs = [one for one in self.model.positionals if "nargs" not in one.unsure]
+        for at, argument in enumerate(self.script.argument):
+            key, path = f"argument.{argument.name}", ("argument", at)
+            if at >= len(theirs):
+                if self.model.complete and len(theirs) == len(self.model.positionals):
+                    problem = f"the spec sends an argument here, the script takes {len(theirs)}"
+                    yield Drift(change="lost", path=path, key=key, problem=problem, mend="remove it")
+                continue
+            for found in differences(argument, theirs[at], self.unlisted, self.model):
+                yield Drift(
+                    change=found.change,
+                    path=(*path, found.key),
+                    key=f"{key}.{found.key}",
+                    problem=found.problem,
+                    certain=found.certain,
+                    parsed=theirs[at],
+                )
+        for at, parsed in enumerate(theirs[len(self.script.argument) :]):
+            rest = theirs[len(self.script.argument) + at :]
+            if parsed.nargs in {"*", "+"} and len(rest) > 1:
+                yield self._unknown(f"{parsed.dest}: takes any number of words with more after it")
+                continue
+            problem = f"the script takes the argument {parsed.dest} ({shape(parsed)}), the spec does not"
+            yield Drift(
+                change="gained",
+                path=("script",),
+                key=f"argument.{parsed.dest}",
+                problem=problem,
+                mend="add it",
+                parsed=parsed,
+            )
+
+    def _groups(self) -> Iterator[Drift]:
+        for group in self.model.groups:
+            present = [flag for flag in group.members if flag in self.matched or flag in self.gained]
+            if len(present) < 2 or set(present) & self.unlisted:  # noqa: PLR2004 - one alone excludes nobody
+                continue
+            exact = group.required and present == list(group.members)
+            sides = f"the script takes {'exactly' if exact else 'at most'} one of {', '.join(present)}"
+            wanted = ExclusiveGroup(tuple(present), exact)
+            names = {self.matched.get(flag, flag) for flag in present}
+            rules = {g.rule: at for at, g in enumerate(self.script.group) if names <= set(g.members)}
+            if "exactly-one" in rules or ("at-most-one" in rules and not exact):
+                continue
+            if "at-most-one" in rules:
+                at = rules["at-most-one"]
+                yield Drift(
+                    change="group",
+                    path=("group", at, "rule"),
+                    key=f"group.{at + 1}.rule",
+                    problem=f"the spec takes at most one, {sides}",
+                    group=wanted,
+                )
+                continue
+            part = [at for at, g in enumerate(self.script.group) if len(names & set(g.members)) > 1]
+            path: KeyPath = ("group", part[0], "members") if part else ("script",)
+            key = f"group.{part[0] + 1}.members" if part else "group"
+            problem = f"{sides}, the spec does not say so"
+            yield Drift(change="group", path=path, key=key, problem=problem, group=wanted)
+
+
+def _renames(missing: list[tuple[Option, KeyPath]], left: list[ParsedOption]) -> dict[str, ParsedOption]:
+    """Return the new option for each old name: the nearest of those of the same shape."""
+    scored = []
+    for option, path in missing:
+        if path == ("common",):
+            continue
+        for parsed in left:
+            found = list(differences(option, parsed, set(), None))
+            if any(difference.change in {"type", "arity", "choices"} for difference in found):
+                continue
+            alike = difflib.SequenceMatcher(
+                None, option.script_flag.lstrip("-"), parsed.flag.lstrip("-")
+            ).ratio()
+            same_help = bool(option.help) and option.help == parsed.help
+            if alike >= _ALIKE or same_help:
+                scored.append((alike + same_help, option.name, parsed))
+    pairs: dict[str, ParsedOption] = {}
+    for _, name, parsed in sorted(scored, key=lambda entry: -entry[0]):
+        if name not in pairs and parsed not in pairs.values():
+            pairs[name] = parsed
+    return pairs

@@ -1,0 +1,249 @@
+"""A spec brought into line with its script, comments and order kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+from tomlkit.items import AoT, Table
+
+from corpus_backfill_plugin.spec.model import COMMON_OPTIONS
+from corpus_backfill_plugin.spec.propose import propose_argument, propose_option
+from corpus_backfill_plugin.spec.writer import common_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from corpus_backfill_plugin.spec.drift import Drift
+    from corpus_backfill_plugin.spec.introspect import ParsedOption
+
+_KEYS: dict[str, tuple[str, ...]] = {
+    "type": ("type", "choices", "min", "max", "ignore-case"),
+    "choices": ("choices", "min", "max", "ignore-case", "regex", "regex-help"),
+    "default": ("default", "default-note"),
+    "required": ("required",),
+    "negate": ("negate",),
+    "arity": (
+        "type", "choices", "min", "max", "ignore-case", "default", "default-note", "required", "nargs", "multiple",
+        "separator", "min-items", "max-items", "value-optional", "negate", "regex", "regex-help", "suggestions",
+        "metavar", "max-length", "exists",
+    ),
+}  # fmt: skip
+"""Keys that each sort of change decides; those that the script does not call for are removed."""
+
+
+def fix(text: str, drifts: Sequence[Drift]) -> str:
+    """Return the spec with each difference mended, so that a second comparison finds none.
+
+    A renamed option keeps the name that operators type and gets the script's new flag. What is only noted,
+    and a subcommand that is gone, are left as they are: there is no telling what is meant.
+
+    Args:
+        text: the spec's TOML, without faults.
+        drifts: of `compare` with the same spec.
+    """
+    document = tomlkit.parse(text)
+    fixing = _Fixing(document)
+    certain = [drift for drift in drifts if drift.certain]
+    for drift in certain:
+        if drift.change in _KEYS:
+            fixing.change(drift)
+        elif drift.change == "renamed" and drift.parsed:
+            fixing.table(drift)["flag"] = drift.parsed.flag
+    for drift in certain:
+        if drift.change == "common":
+            fixing.drop_common(drift.key.partition(".")[2])
+        elif drift.change == "gained" and drift.parsed:
+            exclusive = any(d.group and drift.parsed.flag in d.group.members for d in certain)
+            fixing.add(drift.parsed, before=drift.before, exclusive=exclusive)
+    for drift in certain:
+        if drift.change == "group" and drift.group:
+            fixing.regroup(drift)
+    # Last, and from the end: removing a table moves those behind it.
+    for drift in sorted((d for d in certain if d.change == "lost"), key=lambda d: d.path, reverse=True):
+        fixing.remove(drift)
+    return tomlkit.dumps(document)
+
+
+class _Fixing:
+    """One document being edited. Paths are those of the spec as it was compared."""
+
+    def __init__(self, document: tomlkit.TOMLDocument) -> None:
+        self.document = document
+
+    def table(self, drift: Drift) -> Any:  # noqa: ANN401 - tomlkit's tables have no common type
+        """Return the table that a drift is about; a common option gets one of its own."""
+        if drift.path == ("common",):
+            return self._declared(drift.key.split(".")[1])
+        kind, at = drift.path[0], drift.path[1]
+        return self.document[str(kind)][int(at)]  # type: ignore[index]  # an array of tables
+
+    def change(self, drift: Drift) -> None:
+        """Give the keys that a change decides the values that the script calls for."""
+        parsed = drift.parsed
+        if parsed is None or (drift.change == "required" and self._handed_over(drift)):
+            return
+        table = self.table(drift)
+        is_argument = drift.path[0] == "argument"
+        wanted = (propose_argument(parsed) if is_argument else propose_option(parsed)).table
+        for key in _KEYS[drift.change]:
+            if drift.change == "required" and parsed.required:
+                wanted["required"] = True
+            if key not in wanted:
+                table.pop(key, None)
+            elif key != "metavar" or key not in table:
+                table[key] = wanted[key]
+        if table.get("required"):
+            table.pop("default", None)
+            table.pop("default-note", None)
+
+    def _handed_over(self, drift: Drift) -> bool:
+        """Whether the option never reaches the command line, so that no key of it makes up for that."""
+        if drift.path == ("common",):
+            return drift.key == "common.database-url"
+        table = self.table(drift)
+        return "pass-env" in table or "pass-stdin" in table
+
+    def _declared(self, name: str) -> Table:
+        """Return an `[[option]]` in place of the common option `name`."""
+        common = next(option for option in COMMON_OPTIONS if option.name == name)
+        found = next((table for table in self._array("option") if table.get("name") == name), None)
+        if found is not None:
+            return found  # type: ignore[no-any-return]  # what an array of tables holds
+        table = tomlkit.table()
+        for key, value in {
+            "name": name,
+            "type": common.type,
+            "role": common.role,
+            "help": common.help,
+        }.items():
+            if value and value != "str":
+                table[key] = value
+        self._array("option").append(table)
+        return table
+
+    def _array(self, kind: str) -> AoT:
+        if kind not in self.document:
+            self.document[kind] = tomlkit.aot()
+        found = self.document[kind]
+        if not isinstance(found, AoT):
+            # Written on one line, `option = [{ ... }]`: the same as tables, which take a comment and a new key.
+            tables = tomlkit.aot()
+            for entry in found.unwrap():  # type: ignore[union-attr]  # an array
+                tables.append(tomlkit.item(entry))
+            self.document.remove(kind)
+            self.document[kind] = tables
+            return tables
+        return found
+
+    def drop_common(self, name: str) -> None:
+        """Take a common option out of `common`, which may have been left to its default."""
+        names = self.document.get("common", [option.name for option in COMMON_OPTIONS])
+        self._set_common([str(other) for other in names if other != name])
+        self._forget(name)
+
+    def _set_common(self, names: list[str]) -> None:
+        if "common" in self.document:
+            self.document["common"] = names
+        else:
+            self._insert_before_tables("common", names)
+
+    def _insert_before_tables(self, key: str, value: Any) -> None:  # noqa: ANN401 - any TOML value
+        """Add a key of the file's own: behind `script`, as a table's header would claim it further down."""
+        body = self.document.body
+        at = next(i for i, (k, _) in enumerate(body) if k is not None and k.key == "script")
+        name = body[at][0]
+        assert name is not None  # noqa: S101 - just found by its key
+        self.document._insert_after(name, key, value)  # noqa: SLF001 - tomlkit has no public way to insert
+
+    def add(self, parsed: ParsedOption, *, before: bool, exclusive: bool) -> None:
+        """Add what the script has gained: to `common` where that fits, else a table of its own."""
+        fit = common_fit(parsed) if parsed.flags and not before else None
+        names = [str(name) for name in self.document.get("common", [o.name for o in COMMON_OPTIONS])]
+        taken = {
+            str(table["name"]) for kind in ("option", "argument") for table in self.document.get(kind, [])
+        }
+        if fit and fit not in taken:
+            self._set_common([o.name for o in COMMON_OPTIONS if o.name in {*names, fit}])
+            return
+        if parsed.flags:
+            shorts = {str(table.get("short", "")) for table in self.document.get("option", [])}
+            shorts |= {"d"} if "database-url" in names else set()
+            proposal = propose_option(
+                parsed, taken={*taken, *names}, shorts=shorts, before=before, exclusive=exclusive
+            )
+        else:
+            proposal = propose_argument(parsed, taken={*taken, *names})
+        if not proposal.usable:
+            return
+        table = tomlkit.table()
+        for text in [*(f"TODO: {todo}" for todo in proposal.todo), *proposal.notes]:
+            table.add(tomlkit.comment(text))
+        for key, value in proposal.table.items():
+            table.add(key, value)
+        self._array("option" if parsed.flags else "argument").append(table)
+
+    def regroup(self, drift: Drift) -> None:
+        """Write the script's exclusive group: over the spec's that it changes, else as a new one."""
+        group = drift.group
+        if group is None:
+            return
+        rule = "exactly-one" if group.required else "at-most-one"
+        members = [self._name(flag) for flag in group.members]
+        if drift.path[0] == "group":
+            table = self.document["group"][int(drift.path[1])]  # type: ignore[index,call-overload]  # an array of tables
+            table["rule"] = rule
+            table["members"] = list(dict.fromkeys([*map(str, table["members"]), *members]))
+            return
+        table = tomlkit.table()
+        table["members"] = members
+        table["rule"] = rule
+        self._array("group").append(table)
+
+    def _name(self, flag: str) -> str:
+        """Return the spec's name for the script's `flag`."""
+        for table in self.document.get("option", []):
+            if flag in (table.get("flag", f"--{table['name']}"), table.get("negate")):
+                return str(table["name"])
+        return flag.lstrip("-")
+
+    def remove(self, drift: Drift) -> None:
+        """Remove an option or argument, and where it is spoken of."""
+        kind, at = str(drift.path[0]), int(drift.path[1])
+        tables = self._array(kind)
+        name = str(tables[at]["name"])
+        del tables[at]
+        if not tables:
+            self.document.remove(kind)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        """Take a name that is gone out of rules and lists."""
+        groups = self.document.get("group", [])
+        for at in reversed(range(len(groups))):
+            members = [str(member) for member in groups[at]["members"] if member != name]
+            if len(members) < 2:  # noqa: PLR2004 - a group of one is no group
+                del groups[at]
+            elif len(members) != len(groups[at]["members"]):
+                groups[at]["members"] = members
+        if "group" in self.document and not groups:
+            self.document.remove("group")
+        for table in [t for kind in ("option", "argument") for t in self.document.get(kind, [])]:
+            _without(table, "requires", name)
+            if name in table.get("required-if", {}):
+                del table["required-if"][name]
+                if not table["required-if"]:
+                    del table["required-if"]
+        if "postcondition" in self.document:
+            _without(self.document["postcondition"], "skip-if-given", name)
+
+
+def _without(table: Any, key: str, name: str) -> None:  # noqa: ANN401 - tomlkit's tables have no common type
+    """Take `name` out of a list, and remove the list when nothing is left in it."""
+    if name not in table.get(key, []):
+        return
+    kept = [str(other) for other in table[key] if other != name]
+    if kept:
+        table[key] = kept
+    else:
+        del table[key]
