@@ -44,15 +44,15 @@ class ToneMeter:
         """Starts empty."""
         self._waiting: NDArray[np.float64] = np.empty(0)
         self._power: NDArray[np.float64] = np.zeros(SEGMENT // 2 + 1)
+        self._window = _window(SEGMENT)
         self._segments = 0
 
     def add(self, samples: NDArray[np.float32]) -> None:
         """Take in samples of one channel, in order."""
         waiting = np.concatenate((self._waiting, samples.astype(np.float64)))
-        window = _window(SEGMENT)
         start = 0
         while len(waiting) - start >= SEGMENT:
-            self._power += _periodogram(waiting[start : start + SEGMENT], window)
+            self._power += _periodogram(waiting[start : start + SEGMENT], self._window)
             self._segments += 1
             start += SEGMENT // 2
         self._waiting = waiting[start:]
