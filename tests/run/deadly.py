@@ -1,0 +1,77 @@
+"""The real supervisor and finisher, killed with SIGKILL at a point that the environment names.
+
+Given to the CLI in place of `supervisor.py`. `DEADLY_POINT` is `METHOD:before` or `METHOD:after` of the
+supervisor's, or `finisher:MODULE:NAME:WHEN`, which lets it become the finisher and kills that.
+`DEADLY_TRACE` is a file that is there afterwards if the point was reached.
+"""
+
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "run" / "supervisor.py"
+
+
+def die() -> None:
+    """End as the kernel's out-of-memory killer would have it, leaving word that it came to that."""
+    Path(os.environ["DEADLY_TRACE"]).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def supervise(point: str) -> None:
+    """Be the supervisor, up to `point`."""
+    spec = importlib.util.spec_from_file_location("supervisor", SUPERVISOR)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    method, _, when = point.partition(":")
+    if method == "finisher":
+        module.Supervisor.finish = become_finisher(when)
+    else:
+        setattr(module.Supervisor, method, deadly(getattr(module.Supervisor, method), when))
+    module.Supervisor(sys.argv[1:]).run()
+
+
+def deadly(whole: Callable[..., Any], when: str) -> Callable[..., Any]:
+    """Return `whole` with death before or after it."""
+
+    def replacement(*args: Any) -> None:  # noqa: ANN401  stands for any method
+        if when == "after":
+            whole(*args)
+        die()
+
+    return replacement
+
+
+def become_finisher(point: str) -> Callable[[Any], None]:
+    """Return a method that turns a supervisor into a finisher that dies at `point`."""
+
+    def finish(supervisor: Any) -> None:  # noqa: ANN401  a module loaded by path has no type
+        os.set_inheritable(supervisor.request, True)  # noqa: FBT003  positional-only
+        words = [sys.executable, __file__, "--finisher", point, supervisor.folder, str(supervisor.request)]
+        os.execv(sys.executable, words)  # noqa: S606  this file again
+
+    return finish
+
+
+def finish(point: str, words: list[str]) -> int:
+    """Be the finisher, up to `point`."""
+    sys.path.insert(0, str(HERE))
+    from drive import die_at  # noqa: PLC0415  beside this file, for it alone
+
+    from corpus_backfill_plugin.run.finish import main  # noqa: PLC0415  not there in the supervisor
+
+    die_at(point)
+    return main(words)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--finisher":
+        sys.exit(finish(sys.argv[2], sys.argv[3:]))
+    supervise(os.environ["DEADLY_POINT"])

@@ -1,0 +1,108 @@
+"""The CLI's process in these tests: one run through `execute`, with whatever script a test made.
+
+`python drive.py OPTIONS SCRIPT ARGUMENTS...` runs SCRIPT with this interpreter. `--die POINT` kills this
+process or its supervisor with SIGKILL when a named point is reached; the points are functions of the
+package, wrapped here, so that the package itself knows nothing of tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import Invocation
+from corpus_backfill_plugin.masking import Secret
+from corpus_backfill_plugin.run.request import RunRequest
+
+HERE = Path(__file__).parent
+
+
+def request_for(chosen: argparse.Namespace) -> RunRequest:
+    """Return a request to run the chosen script."""
+    job = Invocation(
+        program=tuple(chosen.program) or (sys.executable,),
+        script=chosen.script,
+        arguments=tuple(chosen.arguments),
+        folder=chosen.folder,
+        environ={"PYTHONUNBUFFERED": "1"} | {f"SECRET_{n}": s for n, s in enumerate(chosen.secret)},
+        stdin=chosen.stdin,
+        secrets=tuple(Secret(value=s) for s in chosen.secret),
+    )
+    return RunRequest(
+        invocation=job,
+        command=chosen.name,
+        spec_source="test",
+        spec_path="/spec.toml",
+        spec_hash="0" * 64,
+        script_path=chosen.script,
+        script_hash="1" * 64,
+        options={"token": chosen.secret[0]} if chosen.secret else {},
+        server=chosen.folder,
+        lock_key=chosen.key,
+        timeout=chosen.timeout,
+    )
+
+
+def die_at(point: str) -> None:
+    """Arrange for SIGKILL before or after a function: `MODULE:NAME:before`, in this process."""
+    module_name, name, when = point.split(":")
+    owner: Any = import_module(f"corpus_backfill_plugin.run.{module_name}")
+    *path, last = name.split(".")
+    for part in path:
+        owner = getattr(owner, part)
+    whole = getattr(owner, last)
+
+    @functools.wraps(whole)
+    def deadly(*args: Any, **more: Any) -> Any:  # noqa: ANN401  stands for any function
+        if when == "after":
+            whole(*args, **more)
+        if trace := os.environ.get("DEADLY_TRACE"):
+            Path(trace).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, last, deadly)
+
+
+def main(words: list[str]) -> int:
+    """Run what the words say and return the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--die", default="")
+    parser.add_argument("--supervisor", default="")
+    parser.add_argument("--detach", action="store_true")
+    parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--no-record", action="store_true")
+    parser.add_argument("--name", default="demo")
+    parser.add_argument("--key")
+    parser.add_argument("--timeout", type=float)
+    parser.add_argument("--secret", action="append", default=[])
+    parser.add_argument("--stdin")
+    parser.add_argument("--folder", default=str(HERE))
+    parser.add_argument("--program", action="append", default=[])
+    parser.add_argument("script")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    chosen = parser.parse_args(words)
+    from corpus_backfill_plugin.run import start  # noqa: PLC0415  after the options, which may be wrong
+    from corpus_backfill_plugin.run.execute import execute  # noqa: PLC0415  same
+
+    if chosen.supervisor:
+        start.SUPERVISOR = chosen.supervisor
+    if chosen.die:
+        die_at(chosen.die)
+    try:
+        return execute(
+            request_for(chosen), detach=chosen.detach, wait=chosen.wait, record=not chosen.no_record
+        )
+    except BackfillError as error:
+        error.show()
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,433 @@
+"""Kills at named points and at random times, counted: `python tests/run/faults.py --tries 200 --write`.
+
+After each kill the ledger must open, every script that began must have exactly one record, its state must
+be what its own trace says, it must be seen while it runs, and a later run of the kind must start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from corpus_backfill_plugin.run.folder import RunFolder
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.reconcile import reconcile
+from corpus_backfill_plugin.run.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from corpus_backfill_plugin.run.record import RunRecord
+
+HERE = Path(__file__).parent
+DOC = HERE.parent.parent / "docs" / "reliability.md"
+BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+CODE = 7
+SETTLE_SECONDS = 30.0
+RUN_SECONDS = 0.3
+
+Verdict: TypeAlias = tuple[int, list[str]]
+"""How many runs were lost in a try, and what was wrong."""
+Fault: TypeAlias = tuple[str, int, Callable[[], Verdict]]
+"""What is done, how often, and the function that tries it once."""
+
+
+@dataclass
+class Tally:
+    """One row of the table."""
+
+    fault: str
+    tries: int = 0
+    lost: int = 0
+    wrong: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def count(self, verdict: Verdict) -> None:
+        """Add one try: how many runs were lost, and what was wrong."""
+        self.tries += 1
+        self.lost += verdict[0]
+        self.wrong += bool(verdict[1])
+        self.notes += verdict[1]
+
+
+class Place:
+    """A state folder of its own for one try."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="faults-"))
+        self.state = State(self.root / "state")
+        self.trace = self.root / "trace"
+        self.died = self.root / "died"
+        self.environ = {
+            **os.environ,
+            "CORPUS_BACKFILL_STATE": str(self.state.root),
+            "DEADLY_TRACE": str(self.died),
+        }
+
+    def drive(self, *options: str, seconds: float = RUN_SECONDS, **environ: str) -> subprocess.Popen[bytes]:
+        """Start the CLI's process on the witness script."""
+        words = [*options, "--key", "k", str(HERE / "witness.py"), str(self.trace), str(seconds)]
+        return subprocess.Popen(
+            [sys.executable, str(HERE / "drive.py"), *words],
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """Look at the runs as every command does: bringing them to their true state first."""
+        for folder in (self.state.root, self.state.runs, self.state.locks):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        with Ledger(self.state.ledger) as ledger:
+            reconcile(self.state, ledger)
+            yield ledger
+
+    def records(self) -> list[RunRecord]:
+        """Return the records of the witness's runs."""
+        with self.ledger() as ledger:
+            return [r for r in ledger.select() if str(self.trace) in r.arguments]
+
+    def folder(self) -> RunFolder | None:
+        """Return the folder of the run, as soon as there is one."""
+        found = next(iter(self.state.runs.glob("[0-9]")), None) if self.state.runs.is_dir() else None
+        return RunFolder(found, "") if found else None
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes of the run as far as they are known."""
+        folder = self.folder()
+        process = folder.process() if folder else None
+        return {"supervisor": process.supervisor, "script": process.pid} if process else {}
+
+    def began(self) -> list[int]:
+        """Return the process numbers of the scripts that began."""
+        return [int(line.split()[1]) for line in self._lines() if line.startswith("begin")]
+
+    def ended(self) -> bool:
+        """Return whether the script came to its end."""
+        return any(line.startswith("end") for line in self._lines())
+
+    def _lines(self) -> list[str]:
+        return self.trace.read_text().splitlines() if self.trace.exists() else []
+
+    def judge(self, killed: set[str]) -> Verdict:
+        """Return how many runs were lost, and what was wrong, once nothing moves any more.
+
+        Args:
+            killed: what was killed; `named` when that was at a named point, which must have been reached.
+        """
+        wrong = [*self._unseen(), *self._unsettled()]
+        if "named" in killed and not self.died.exists():
+            wrong.append("the kill did not happen")
+        rows, began = self.records(), self.began()
+        if len(began) > 1 or len(rows) > 1:
+            wrong.append(f"run {len(began)} times, {len(rows)} records")
+        if began and not rows:
+            return 1, wrong
+        if rows and (problem := self._untrue(rows[0], killed)):
+            wrong.append(f"{problem}: {rows[0].state} {rows[0].exit_code} {rows[0].signal} {rows[0].reason}")
+        if self._integrity() != "ok":
+            wrong.append("the ledger is damaged")
+        if (again := self._again()) != CODE:
+            wrong.append(f"the next run ended with {again}")
+        return 0, wrong
+
+    def _unseen(self) -> list[str]:
+        """Return what is wrong with the record of a script that still runs."""
+        if not self._script_lives():
+            return []
+        states = [row.state for row in self.records()]
+        return [f"a script ran unseen: {states}"] if self._script_lives() and states != ["running"] else []
+
+    def _unsettled(self) -> list[str]:
+        """Wait until no run is said to go on; return what is wrong with that."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while any(row.state == "running" for row in self.records()) and time.monotonic() < until:
+            time.sleep(0.02)
+        return ["a script outlived its run"] if self._script_lives() else []
+
+    def _script_lives(self) -> bool:
+        return any(_lives(pid) for pid in self.began())
+
+    def _untrue(self, row: RunRecord, killed: set[str]) -> str:
+        """Return what the record says that the trace does not."""
+        whole = row.state == "failed" and row.exit_code == CODE
+        if whole:
+            return "" if self.ended() else "an end that was not reached"
+        if not self.began():
+            never = row.state in {"lost", "failed"} and row.exit_code is None
+            return "" if never else "a start that was none"
+        if "supervisor" in killed and row.state == "lost":
+            return ""
+        if killed & {"script", "uv"} and row.state == "failed" and row.signal == signal.SIGKILL:
+            return ""
+        return "not what happened"
+
+    def _integrity(self) -> str:
+        with sqlite3.connect(self.state.ledger) as db:
+            found = str(db.execute("PRAGMA integrity_check").fetchone()[0])
+        db.close()
+        return found
+
+    def _again(self) -> int:
+        """Run the same command once more: the lock must be free, the state folder sound."""
+        self.trace = self.root / "again"
+        return self.drive(seconds=0).wait(60)
+
+    def close(self) -> None:
+        """Remove it all."""
+        shutil.rmtree(self.root)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+CLI_POINTS = {
+    "before the record": "ledger:Ledger.begin:before",
+    "inside the record's transaction": "folder:RunFolder.make:after",
+    "after the record": "execute:start:before",
+    "after the start": "start:Link.wait_for_start:before",
+    "after the start was heard": "ledger:Ledger.started:before",
+    "after the script's end": "execute:finish:before",
+    "before the end is written": "finish:write_end:before",
+    "after the end is written": "finish:write_end:after",
+}
+SUPERVISOR_POINTS = {
+    "before the script": "start:before",
+    "before its note of the process": "introduce:before",
+    "after its note of the process": "introduce:after",
+    "after the start": "wait:before",
+    "between the script's end and its note": "note:before",
+    "after its note of the end": "let_go:before",
+    "when all is noted": "leave:before",
+}
+FINISHER_POINTS = {
+    "at its start": "finisher:finish:conclude:before",
+    "before the end is written": "finisher:finish:write_end:before",
+    "after the end is written": "finisher:finish:write_end:after",
+}
+
+
+def kill_cli(point: str) -> Verdict:
+    """Kill the CLI at `point`."""
+    with _place() as place:
+        place.drive("--die", point).wait(60)
+        return place.judge({"cli", "named"})
+
+
+def kill_supervisor(point: str) -> Verdict:
+    """Kill the supervisor at `point`, with the CLI watching."""
+    with _place() as place:
+        place.drive("--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
+        # Once the end is noted, it must be known.
+        unsure = set() if point in {"let_go:before", "leave:before"} else {"supervisor"}
+        return place.judge(unsure | {"named"})
+
+
+def kill_finisher(point: str) -> Verdict:
+    """Kill the finisher of a detached run at `point`."""
+    with _place() as place:
+        place.drive("--detach", "--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
+        return place.judge({"named"})
+
+
+def kill_in_output(*victims: str) -> Verdict:
+    """Kill `victims` while the script prints; with `uv` the script runs below uv, which is killed."""
+    with _place() as place:
+        below = ("--program=uv", "--program=run", "--program=--no-project", "--program=python")
+        options = below if "uv" in victims else ()
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        cli = place.drive(*options, PATH=tools)
+        _wait(place.began)
+        _kill(place, cli, victims)
+        cli.wait(60)
+        return place.judge(set(victims))
+
+
+def kill_at_random(generator: random.Random) -> Verdict:
+    """Kill one of the processes, or all, at any time between before the record and after the end."""
+    moment = generator.uniform(0, 1.0)
+    victims = generator.choice([("cli",), ("supervisor",), ("script",), ("cli", "supervisor", "script")])
+    with _place() as place:
+        cli = place.drive()
+        time.sleep(moment)
+        _kill(place, cli, victims)
+        cli.wait(60)
+        verdict = place.judge(set(victims))
+        return verdict[0], [f"{victims} at {moment:.3f}: {note}" for note in verdict[1]]
+
+
+def kill_prune(point: str) -> Verdict:
+    """Kill `runs prune` at `point`, with two old runs and one that goes on."""
+    with _place() as place:
+        for _ in range(2):
+            place.drive(seconds=0).wait(60)
+        goes_on = place.drive("--detach", seconds=3)
+        goes_on.wait(60)
+        first = _prune(place, point)
+        wrong = [] if first == -signal.SIGKILL else [f"the kill did not happen: {first}"]
+        second = _prune(place, "")
+        if second != 0:
+            wrong.append(f"the next prune ended with {second}")
+        left = sorted(path.name for path in place.state.runs.iterdir())
+        rows = [(row.number, row.state) for row in place.records()]
+        if left != ["3"] or rows != [(3, "running")]:
+            wrong.append(f"left: {left} {rows}")
+        _wait(lambda: place.records()[0].state != "running")
+        return 0, wrong
+
+
+def _prune(place: Place, point: str) -> int:
+    code = (
+        f"import sys; sys.path.insert(0, {str(HERE)!r}); import drive\n"
+        f"if {point!r}: import corpus_backfill_plugin.run.prune; drive.die_at({point!r})\n"
+        "from corpus_backfill_plugin.cli import backfill\n"
+        "backfill(['runs', 'prune', '--older-than', '0s'])"
+    )
+    words = [sys.executable, "-c", code]
+    return subprocess.run(words, env=place.environ, check=False, capture_output=True).returncode
+
+
+PRUNE_POINTS = {
+    "before the rows go": "ledger:Ledger.forget:before",
+    "after the rows went": "ledger:Ledger.forget:after",
+    "after folders were set aside": "prune:_set_aside:after",
+    "while folders are removed": "prune:shutil.rmtree:before",
+}
+
+
+def start_many(count: int, *, same: bool) -> Verdict:
+    """Start `count` runs by as many processes at once, each with a lock of its own or all with the same."""
+    with _place() as place:
+        keys = ["k" if same else f"k{n}" for n in range(count)]
+        script = [str(HERE / "witness.py"), str(place.trace), "4" if same else "0"]
+        started = [
+            subprocess.Popen(
+                [sys.executable, str(HERE / "drive.py"), "--key", key, *script],
+                env=place.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )
+            for key in keys
+        ]  # fmt: skip
+        codes = sorted(process.wait(120) for process in started)
+        expected = [CODE] + [75] * (count - 1) if same else [CODE] * count
+        rows, began = place.records(), place.began()
+        wrong = [] if codes == expected else [f"exit codes {codes}"]
+        if any((row.state, row.exit_code) != ("failed", CODE) for row in rows):
+            wrong.append("a state that is not true")
+        if len(rows) > len(began):
+            wrong.append("a record of a run that was none")
+        return max(0, len(began) - len(rows)), wrong
+
+
+def _kill(place: Place, cli: subprocess.Popen[bytes], victims: tuple[str, ...]) -> None:
+    known = place.pids() | {"cli": cli.pid}
+    known["uv"] = known.get("script", 0)
+    for victim in victims:
+        if pid := known.get(victim):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _wait(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + SETTLE_SECONDS
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+@contextmanager
+def _place() -> Iterator[Place]:
+    place = Place()
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+def plan(tries: int, each: int, many: int) -> list[Fault]:
+    """Return every fault with how often it is tried."""
+    generator = random.Random(tries)  # noqa: S311  times to kill at, no secret
+
+    def points(who: str, how: Callable[[str], Verdict], names: dict[str, str]) -> list[Fault]:
+        return [(f"kill -9 of {who} {name}", each, partial(how, point)) for name, point in names.items()]
+
+    def in_output(who: str, *victims: str) -> Fault:
+        return (f"kill -9 of {who}", each, partial(kill_in_output, *victims))
+
+    return [
+        *points("the CLI", kill_cli, CLI_POINTS),
+        *points("the supervisor", kill_supervisor, SUPERVISOR_POINTS),
+        *points("the finisher", kill_finisher, FINISHER_POINTS),
+        in_output("the CLI during output", "cli"),
+        in_output("the supervisor during output", "supervisor"),
+        in_output("the script during output", "script"),
+        in_output("all three during output", "cli", "supervisor", "script"),
+        in_output("uv between supervisor and script", "uv"),
+        *points("prune", kill_prune, PRUNE_POINTS),
+        ("kill -9 of any or all at a random time", tries, partial(kill_at_random, generator)),
+        (f"{many} runs started at once, no two alike", 1, partial(start_many, many, same=False)),
+        (f"{many} runs started at once, all the same", 1, partial(start_many, many, same=True)),
+    ]
+
+
+def table(tallies: list[Tally]) -> str:
+    """Return the tallies as a Markdown table."""
+    rows = [f"| {t.fault} | {t.tries} | {t.lost} | {t.wrong} |" for t in tallies]
+    tries, lost, wrong = (sum(getattr(t, name) for t in tallies) for name in ("tries", "lost", "wrong"))
+    total = f"| **all** | {tries} | {lost} | {wrong} |"
+    return "\n".join(["| fault | tries | lost | wrong |", "|---|---:|---:|---:|", *rows, total])
+
+
+def main() -> int:
+    """Try all faults, print the table, and return 1 if a run was lost or a state wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tries", type=int, default=200, help="random kills")
+    parser.add_argument("--each", type=int, default=5, help="tries of each named point")
+    parser.add_argument("--many", type=int, default=50, help="runs started at once")
+    parser.add_argument("--jobs", type=int, default=2, help="tries at the same time")
+    parser.add_argument("--only", default="", help="faults whose name has this in it")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {DOC.name}")
+    chosen = parser.parse_args()
+    tallies = []
+    for name, count, attempt in plan(chosen.tries, chosen.each, chosen.many):
+        if chosen.only in name:
+            tally = Tally(name)
+            with ThreadPoolExecutor(chosen.jobs) as pool:
+                for trial in [pool.submit(attempt) for _ in range(count)]:
+                    tally.count(trial.result())
+            tallies.append(tally)
+            for note in tally.notes:
+                sys.stderr.write(f"{name}: {note}\n")
+    sys.stdout.write(f"{json.dumps([vars(t) for t in tallies]) if chosen.json else table(tallies)}\n")
+    if chosen.write:
+        head, _, rest = DOC.read_text().partition(BEGIN)
+        DOC.write_text(f"{head}{BEGIN}\n{table(tallies)}\n{END}{rest.partition(END)[2]}")
+    return int(any(t.lost or t.wrong for t in tallies))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
