@@ -11,6 +11,7 @@ a line must contain to matter; then whole chunks are passed over by `bytes.find`
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ MAX_LINE = 4096
 
 DENSE = 400
 """Bytes between two needles, on average, below which looking at each line is cheaper than searching."""
+
+SAMPLE = 16_384
+"""Bytes of a chunk from which that is judged."""
 
 _END = re.compile(rb"\r\n?|\n")
 
@@ -46,34 +50,43 @@ class LineSplitter:
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the lines that `data` completes, without their ends."""
-        if self._after_cr and data:
-            self._after_cr = False
-            if data.startswith(b"\n"):
-                data = data[1:]
-        if not data:
-            return []
-        newline = data.rfind(b"\n")
-        last = max(newline, data.rfind(b"\r", max(newline, 0)))
-        if last < 0:
-            self._extend(data)
-            return []
-        self._after_cr = data.endswith(b"\r")
-        found: list[bytes] = []
-        start = 0
-        if self._open and (first := _END.search(data)) is not None:
-            self._extend(data[: min(first.start(), MAX_LINE)])
-            if self._wanted(self._open):
-                found.append(self._open)
-            start = first.end()
-        self._open = data[last + 1 : last + 1 + MAX_LINE]
-        found.extend(self._within(data, start, last + 1))
-        return found
+        """Return the lines that `data` completes, without their ends, in order."""
+        first, data, start, stop = self._take(data)
+        return [*first, *self._within(data, start, stop)]
+
+    def newest(self, data: bytes) -> Iterator[bytes]:
+        """Return the same lines, the last one first, each searched for only when it is asked for.
+
+        Whoever needs the last line that matches need not look at thousands before it.
+        """
+        first, data, start, stop = self._take(data)
+        return chain(self._backwards(data, start, stop), first)
 
     def close(self) -> list[bytes]:
         """Return the last line if the stream ended without an end of line."""
         line, self._open = self._open, b""
         return [line] if line and self._wanted(line) else []
+
+    def _take(self, data: bytes) -> tuple[list[bytes], bytes, int, int]:
+        """Keep what stays unfinished; return the line finished, if wanted, and where whole lines stand."""
+        if self._after_cr and data:
+            self._after_cr = False
+            data = data.removeprefix(b"\n")
+        newline = data.rfind(b"\n")
+        stop = max(newline, data.rfind(b"\r", max(newline, 0))) + 1
+        if not stop:
+            self._extend(data)
+            return [], b"", 0, 0
+        self._after_cr = data.endswith(b"\r")
+        first: list[bytes] = []
+        start = 0
+        if self._open and (end := _END.search(data)) is not None:
+            self._extend(data[: min(end.start(), MAX_LINE)])
+            if self._wanted(self._open):
+                first.append(self._open)
+            start = end.end()
+        self._open = data[stop : stop + MAX_LINE]
+        return first, data, start, stop
 
     def _extend(self, data: bytes) -> None:
         room = MAX_LINE - len(self._open)
@@ -83,24 +96,39 @@ class LineSplitter:
     def _wanted(self, line: bytes) -> bool:
         if self._needles is None:
             return True
-        seen = line[:MAX_LINE]
         for needle in self._needles:  # noqa: SIM110 - any() with a generator takes three times as long
-            if needle in seen:
+            if needle in line:
                 return True
         return False
 
     def _within(self, data: bytes, start: int, stop: int) -> Iterator[bytes]:
         """Yield the lines, cut to `MAX_LINE`, that lie whole between `start` and `stop`."""
         needles = self._needles
+        sample = min(stop, start + SAMPLE)
         if (
             needles is not None
-            and sum(data.count(needle, start, stop) for needle in needles) < len(data) / DENSE
+            and DENSE * sum(data.count(n, start, sample) for n in needles) < sample - start
         ):
             yield from self._sparse(data, start, stop, needles)
             return
         for line in data[start:stop].splitlines():
-            if needles is None or self._wanted(line):
-                yield line[:MAX_LINE]
+            seen = line[:MAX_LINE]
+            if self._wanted(seen):
+                yield seen
+
+    def _backwards(self, data: bytes, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the same, last first."""
+        if self._needles is None or len(self._needles) != 1:
+            yield from reversed([*self._within(data, start, stop)])
+            return
+        while (hit := data.rfind(self._needles[0], start, stop)) >= 0:
+            end = _END.search(data, hit, stop)
+            newline = data.rfind(b"\n", start, hit)
+            begin = max(newline, data.rfind(b"\r", max(newline, start), hit), start - 1) + 1
+            line = data[begin : min(end.start() if end else stop, begin + MAX_LINE)]
+            if self._wanted(line):
+                yield line
+            stop = begin
 
     def _sparse(self, data: bytes, start: int, stop: int, needles: tuple[bytes, ...]) -> Iterator[bytes]:
         """Do the same by going from one needle to the next."""

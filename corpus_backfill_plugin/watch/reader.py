@@ -3,11 +3,12 @@
 Following a run must cost the same with and without this, so nothing is done per line unless the line has
 to be looked at: each pattern's required literal is searched for in whole chunks, and only lines that
 contain one are split off, decoded and tried. Of many progress lines in one chunk, all of the same moment,
-only the last count.
+only the last counts, so these are looked for from the end.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from corpus_backfill_plugin.watch.results import Results, add_counts, add_failur
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from corpus_backfill_plugin.spec.model import Output
 
@@ -31,7 +32,7 @@ TQDM = "tqdm"
 """What a spec says instead of a pattern when the script draws with tqdm."""
 
 MAX_BARS = 64
-"""Drawings of tqdm's in one chunk that are looked at, from the last backwards."""
+"""Drawings of tqdm's in one chunk that are looked at, the last ones; several because bars can be nested."""
 
 
 class _Pattern:
@@ -71,8 +72,12 @@ class Watcher:
         self._bars = tqdm_bars.Bars()
         self._exact = False
         self._filters = {stream: ProtocolFilter() for stream in STREAMS}
-        needles = self._needles()
-        self._lines = {} if needles == () else {stream: LineSplitter(needles) for stream in STREAMS}
+        self._facts = _splitters([pattern for pattern in (self._failed, *self._results) if pattern])
+        self._news = (
+            {stream: LineSplitter((tqdm_bars.NEEDLE,)) for stream in STREAMS}
+            if self._tqdm
+            else _splitters([self._progress] if self._progress else [])
+        )
 
     def feed(self, stream: str, data: bytes, now: float) -> bytes:
         """Take in `data` of `stream`, read at `now` (seconds, monotonic), and return what is to be shown.
@@ -87,44 +92,46 @@ class Watcher:
         """Take in the end of `stream`, an unfinished line with it, and return what is left to show."""
         shown, update = self._filters[stream].close()
         self._take(stream, shown, update, now)
-        if self._lines:
-            self._read(self._lines[stream].close(), now)
+        if self._news:
+            self._read_progress(self._news[stream].close(), now)
+        if self._facts:
+            self._read_facts(self._facts[stream].close())
         return shown
 
     def _take(self, stream: str, shown: bytes, update: progress.Update | None, now: float) -> None:
         if update is not None:  # who speaks the protocol means it: patterns no longer count
             self._exact = True
             self.progress = progress.advance(self.progress, update, now)
-        if self._lines and shown and (lines := self._lines[stream].feed(shown)):
-            self._read(lines, now)
+        if self._news and shown and not self._exact:
+            self._read_progress(self._news[stream].newest(shown), now)
+        if self._facts and shown and (lines := self._facts[stream].feed(shown)):
+            self._read_facts(lines)
 
-    def _read(self, lines: list[bytes], now: float) -> None:
-        if not self._exact:
-            self._read_progress(lines, now)
+    def _read_facts(self, lines: list[bytes]) -> None:
         if self._failed:
             self.results = add_failures(self.results, (match for _, match in self._failed.found(lines)))
         counts = [found for pattern in self._results for found in pattern.found(lines)]
         for _, match in sorted(counts, key=itemgetter(0)):  # in the order of printing: the last value wins
             self.results = add_counts(self.results, match)
 
-    def _read_progress(self, lines: list[bytes], now: float) -> None:
+    def _read_progress(self, lines: Iterable[bytes], now: float) -> None:
+        """Take in what `lines`, the last one first, say of progress."""
         if self._progress is not None:
-            for line in reversed(lines):
-                if self._progress.literal in line:
-                    update = progress.from_pattern(self._progress.regex, text(line))
-                    if update is not None:
-                        self.progress = progress.advance(self.progress, update, now)
-                        return
+            for line in lines:
+                update = progress.from_pattern(self._progress.regex, text(line))
+                if update is not None:
+                    self.progress = progress.advance(self.progress, update, now)
+                    return
         elif self._tqdm:
-            for line in [line for line in lines if tqdm_bars.NEEDLE in line][-MAX_BARS:]:
-                bar = tqdm_bars.read(text(line))
-                if bar is not None:
-                    self._bars, update = tqdm_bars.choose(self._bars, bar)
-                    if update is not None:
-                        self.progress = progress.advance(self.progress, update, now)
+            bars = islice((bar for line in lines if (bar := tqdm_bars.read(text(line)))), MAX_BARS)
+            for bar in reversed([*bars]):
+                self._bars, update = tqdm_bars.choose(self._bars, bar)
+                if update is not None:
+                    self.progress = progress.advance(self.progress, update, now)
 
-    def _needles(self) -> tuple[bytes, ...] | None:
-        """Return what a line must contain one of to be looked at; None for every line, () for none."""
-        patterns = [*(p for p in (self._progress, self._failed) if p), *self._results]
-        literals = {pattern.literal for pattern in patterns} | ({tqdm_bars.NEEDLE} if self._tqdm else set())
-        return None if b"" in literals else tuple(sorted(literals))
+
+def _splitters(patterns: Sequence[_Pattern]) -> dict[str, LineSplitter]:
+    """Return what splits off the lines that any of `patterns` may match, by stream; empty without any."""
+    needles = {pattern.literal for pattern in patterns}
+    wanted = None if b"" in needles else tuple(sorted(needles))
+    return {stream: LineSplitter(wanted) for stream in STREAMS} if patterns else {}

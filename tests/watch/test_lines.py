@@ -37,6 +37,23 @@ def test_needles_give_exactly_the_lines_that_contain_one(chunks: list[bytes]) ->
     assert split(chunks, (b"ab", b"bb")) == expected
 
 
+@given(CHUNKS, st.sampled_from((None, (b"ab",), (b"ab", b"bb"))))
+def test_newest_gives_the_same_lines_the_last_first(
+    chunks: list[bytes], needles: tuple[bytes, ...] | None
+) -> None:
+    forwards, backwards = LineSplitter(needles), LineSplitter(needles)
+    for chunk in chunks:
+        assert [*backwards.newest(chunk)] == forwards.feed(chunk)[::-1]
+    assert backwards.close() == forwards.close()
+
+
+def test_the_newest_line_is_found_without_a_look_at_the_others() -> None:
+    splitter = LineSplitter((b"[",))
+    lines = splitter.newest(b"[1]\n" * 5 + b"other\r\n[2] x\r\n[3")
+    assert next(lines) == b"[2] x"
+    assert splitter.feed(b"4]\n") == [b"[34]"]
+
+
 @given(CHUNKS, st.integers(0, 2000))
 def test_sparse_and_dense_needles_give_the_same(chunks: list[bytes], padding: int) -> None:
     data = b"c" * padding + b"\n" + b"".join(chunks)

@@ -40,7 +40,7 @@ for i in range(1, 31):
     print("record", i)
 print("::progress done=30 total=40", flush=True)
 sys.stdout.write("half a li"); sys.stdout.flush()
-time.sleep(1.2)
+time.sleep(0.7)
 print("ne, now whole")
 {WAIT}
 """
@@ -239,17 +239,17 @@ def test_a_pipe_gets_a_plain_line_now_and_then_on_stderr(script: Callable[[str],
 def test_the_real_tqdm_goes_on_drawing_above_the_bar(script: Callable[[str], Path], columns: int) -> None:
     terminal = Terminal(
         script(
-            "import time\nfrom tqdm import tqdm\nfor i in tqdm(range(60), mininterval=0): time.sleep(0.03)"
+            "import time\nfrom tqdm import tqdm\nfor i in tqdm(range(40), mininterval=0): time.sleep(0.03)"
         ),
         "tqdm",
         rows=8,
         columns=columns,
     )
-    terminal.until(lambda: "/60" in terminal.rows()[-1] and any("|" in row for row in terminal.rows()[:-1]))
+    terminal.until(lambda: "/40" in terminal.rows()[-1] and any("|" in row for row in terminal.rows()[:-1]))
     assert "|" not in terminal.rows()[-1]
     left = terminal.finish()
-    assert any("60/60 [" in row for row in left) or columns < 60
-    assert any(row.startswith("Done 60 of 60 in ") for row in left)
+    assert any("40/40 [" in row for row in left) or columns < 60
+    assert any(row.startswith("Done 40 of 40 in ") for row in left)
 
 
 def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(script: Callable[[str], Path]) -> None:
@@ -275,7 +275,7 @@ def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(script: Callable[[s
 def test_a_flood_of_updates_draws_ten_times_a_second(script: Callable[[str], Path]) -> None:
     terminal = Terminal(
         script(
-            "import time\nend = time.monotonic() + 1.5\ni = 0\n"
+            "import time\nend = time.monotonic() + 1.0\ni = 0\n"
             "while time.monotonic() < end:\n"
             "    i += 1\n    print(f'::progress done={i} total=1000000')\n"
         )
@@ -283,7 +283,7 @@ def test_a_flood_of_updates_draws_ten_times_a_second(script: Callable[[str], Pat
     terminal.finish()
     with contextlib.suppress(OSError):
         terminal.drop()
-    assert 5 <= terminal.raw.count(b"\x1b[24;1H") <= 20
+    assert 4 <= terminal.raw.count(b"\x1b[24;1H") <= 14
 
 
 def test_failures_stand_in_the_bar_and_in_the_summary(script: Callable[[str], Path]) -> None:
