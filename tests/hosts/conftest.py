@@ -46,7 +46,7 @@ class Register(Protocol):
 @pytest.fixture(scope="session")
 def register() -> Register:
     def write(folder: Path, name: str, group: str, points: Mapping[str, str]) -> None:
-        info = folder / f"{name}-1.0.dist-info"
+        info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         lines = [f"[{group}]", *(f"{key} = {value}" for key, value in points.items())]

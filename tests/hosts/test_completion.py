@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hosts.conftest import Launch
+    from conftest import Server
 
 # Everybody has bash; `nox -s hosts` asks for the others too.
 SHELLS = os.environ.get("HOSTS_SHELLS", "bash").split()
@@ -47,6 +48,19 @@ PROBE = {
     "probe values --workers 3 --media-type a": ["audio"],
     "probe values --workers=3 --media-type a": ["audio"],
     "probe values --file al": ["alpha.wav"],
+}
+
+# A command of the server app's own comes from its spec in the folder that the environment names.
+BACKFILL = {
+    "back": ["backfill"],
+    "backfill dur": ["duration"],
+    "backfill ren": ["rename"],
+    "backfill rename --st": ["--style"],
+    "backfill rename --style ": ["plain", "fancy"],
+    "backfill duration --media-type v": ["video"],
+    "backfill duration --media-type=v": ["--media-type=video"],
+    "backfill duration --workers=5 --media-type a": ["audio"],
+    "backfill runs sh": ["show"],
 }
 
 
@@ -137,9 +151,16 @@ class Shell:
 
 @pytest.fixture
 def shell(
-    environment: Mapping[str, str], launch: Launch, tmp_path: Path, request: pytest.FixtureRequest
+    environment: Mapping[str, str],
+    launch: Launch,
+    make_server: Callable[[str], Server],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Shell:
     name, host, group = request.param
+    server = make_server("corpus-server-app")
+    server.spec("rename", 'script = "rename.py"\n[[option]]\nname = "style"\nchoices = ["plain", "fancy"]\n')
+    server.script("rename.py")
     if shutil.which(name) is None:
         pytest.fail(f"{name} is asked for and is not installed")
     # As it is installed by pip: a program of its own on PATH. Its stderr is kept to be looked at.
@@ -160,6 +181,8 @@ def shell(
         "PATH": f"{program.parent}{os.pathsep}{environment['PATH']}",
         "HOST_GROUP": group,
         "TERM": "dumb",
+        "CORPUS_SERVER_APP_PATH": str(server.folder),
+        "CORPUS_BACKFILL_STATE": str(tmp_path / "state"),
     }
     return Shell(name, environ, tmp_path, script.out)
 
@@ -174,9 +197,19 @@ def pairs(group: str) -> list[Any]:
 
 @pytest.mark.parametrize("shell", pairs("hosts.probe"), indirect=True)
 def test_tab_completes_the_same_everywhere(shell: Shell) -> None:
-    found = shell.completions([f"host {words}" for words in PROBE])
+    assert_completed(shell, PROBE)
+
+
+@pytest.mark.parametrize("shell", pairs("hosts.backfill"), indirect=True)
+def test_tab_completes_backfills_and_leaves_the_ledger_alone(shell: Shell) -> None:
+    assert_completed(shell, BACKFILL)
+    assert not (shell.folder / "state").exists()
+
+
+def assert_completed(shell: Shell, expected: Mapping[str, list[str]]) -> None:
+    found = shell.completions([f"host {words}" for words in expected])
     assert {line: sorted(map(value, words)) for line, words in found.items()} == {
-        f"host {words}": sorted(map(value, expected)) for words, expected in PROBE.items()
+        f"host {line}": sorted(map(value, words)) for line, words in expected.items()
     }
     assert (shell.folder / "errors").read_text() == ""
 
