@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 class Start(Protocol):
-    """Start a host program, or any module when its name has a dot; the caller ends it."""
+    """Start a host program, or an example host by its package; the caller ends it."""
 
     def __call__(self, host: str, *words: str, **environ: str) -> subprocess.Popen[str]: ...
 
@@ -74,7 +74,7 @@ def environment(register: Register, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def start(environment: Mapping[str, str]) -> Start:
     def popen(host: str, *words: str, **environ: str) -> subprocess.Popen[str]:
-        module = host if "." in host else f"hosts.programs.{host}"
+        module = host if host.startswith("corpus_") else f"hosts.programs.{host}"
         return subprocess.Popen(
             [sys.executable, "-m", module, *words],
             env={**environment, **environ},

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hosts.conftest import Launch, Outcome, Start
     from conftest import Server
+
+    from hosts.conftest import Launch, Outcome, Start
 
 REFERENCE = "click_host"
 WHOLE = os.environ.get("HOSTS_MATRIX") == "whole"

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from hosts.conftest import Launch
     from conftest import Server
+
+    from hosts.conftest import Launch
 
 # Everybody has bash; `nox -s hosts` asks for the others too.
 SHELLS = os.environ.get("HOSTS_SHELLS", "bash").split()
