@@ -50,7 +50,7 @@ class Display(Protocol):
         """Take note of `data`, just written for `stream`."""
 
     def show(self, view: bar.View, now: float) -> None:
-        """Show how far the run is, unless that was done a moment ago."""
+        """Show how far the run is; called some ten times a second."""
 
     def hide(self) -> None:
         """Remove what is shown; `show` may bring it back."""
@@ -72,7 +72,6 @@ class BarDisplay:
         self._color = color
         self._ascii = ascii_only
         self._screen = Screen(fd)
-        self._drawn = float("-inf")
         self._passed = float("-inf")
 
     def passed(self, stream: str, data: bytes, now: float) -> None:
@@ -82,12 +81,11 @@ class BarDisplay:
             self._passed = now
 
     def show(self, view: bar.View, now: float) -> None:
-        """Draw, at most every `DRAW_EVERY` seconds and never into a sequence that is not complete."""
-        if now - self._drawn < DRAW_EVERY or view.elapsed < FIRST_DRAW:
+        """Draw, but never into a sequence that is not complete."""
+        if view.elapsed < FIRST_DRAW:
             return
         if self._screen.busy and now - self._passed < PATIENCE:
             return
-        self._drawn = now
         width = self._screen.width() if _in_foreground(self._fd) else 0
         text = bar.draw(view, width, color=self._color, ascii_only=self._ascii)
         if text:
@@ -98,7 +96,6 @@ class BarDisplay:
     def hide(self) -> None:
         """Give the last line back."""
         self._screen.remove()
-        self._drawn = float("-inf")
 
 
 class LineDisplay:
@@ -166,6 +163,7 @@ class WatchingSink:
         self._started = started
         self._clock = clock
         self._closed = False
+        self._shown = float("-inf")
 
     def write(self, stream: str, piece: bytes) -> None:
         """Show `piece` of `stream` at once, without lines of the protocol.
@@ -207,8 +205,11 @@ class WatchingSink:
             self._display.passed(stream, shown, now)
 
     def _show(self, now: float) -> None:
-        view = None if self._closed else self.view(now)
+        if self._closed or now - self._shown < DRAW_EVERY:  # pieces come a thousand times a second
+            return
+        view = self.view(now)
         if view is not None:
+            self._shown = now
             self._display.show(view, now)
 
     def __enter__(self) -> Self:
