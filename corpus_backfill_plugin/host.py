@@ -50,6 +50,12 @@ class _Root(click.Context):
     """A click root context in the place of a host's."""
 
     def __init__(self, host: _Host) -> None:
+        if not hasattr(host, "exit"):
+            # asyncclick's: it would await what this plugin just does. Its own exceptions are not known here.
+            library = type(host).__module__.partition(".")[0]
+            raise SystemExit(
+                f"Error: {library} hosts await their commands, those of this plugin cannot run there."
+            )
         retold: dict[str, Any] = {name: getattr(host, name, None) for name in _RETOLD}
         super().__init__(click.Command(None), info_name=host.command_path, **retold)
         self._host = host

@@ -154,3 +154,12 @@ def test_no_command_shows_the_help_itself(capsys: pytest.CaptureFixture[str]) ->
     # Click 8.1 answers 0 on stdout, later ones 2 on stderr; a host that shows no error shows it all the same.
     assert (code, bool(said.out), bool(said.err)) in ((0, True, False), (2, False, True))
     assert "Usage: host group" in said.out + said.err
+
+
+def test_a_host_that_awaits_its_commands_is_refused_in_one_line() -> None:
+    class Context:  # as in asyncclick, which has aexit in the place of exit
+        command_path = "awaiting"
+
+    Context.__module__ = "asyncclick.core"
+    with pytest.raises(SystemExit, match=r"^Error: asyncclick hosts await their commands"):
+        group.make_context("group", ["work"], parent=Context())  # type: ignore[arg-type]  # the point of it
