@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.spec.introspect import ParsedOption
 
 _KEYS: dict[str, tuple[str, ...]] = {
-    "type": ("type", "choices", "min", "max", "ignore-case"),
+    "type": (
+        "type", "choices", "min", "max", "ignore-case", "default", "default-note", "regex", "regex-help",
+        "max-length", "exists",
+    ),
     "choices": ("choices", "min", "max", "ignore-case", "regex", "regex-help"),
     "default": ("default", "default-note"),
     "required": ("required",),
@@ -93,6 +96,9 @@ class _Fixing:
                 table.pop(key, None)
             elif key != "metavar" or key not in table:
                 table[key] = wanted[key]
+        fits = {"limit": table.get("type") == "int", "dry-run": table.get("type") == "bool"}
+        if not fits.get(str(table.get("role")), True) or "multiple" in table or "nargs" in table:
+            table.pop("role", None)
         if table.get("required"):
             table.pop("default", None)
             table.pop("default-note", None)
@@ -119,7 +125,7 @@ class _Fixing:
         }.items():
             if value and value != "str":
                 table[key] = value
-        self._array("option").append(table)
+        self._append("option", table)
         return table
 
     def _array(self, kind: str) -> AoT:
@@ -135,6 +141,10 @@ class _Fixing:
             self.document[kind] = tables
             return tables
         return found
+
+    def _append(self, kind: str, table: Table) -> None:
+        table.trivia.indent = "\n"  # a blank line before it
+        self._array(kind).append(table)
 
     def drop_common(self, name: str) -> None:
         """Take a common option out of `common`, which may have been left to its default."""
@@ -181,7 +191,7 @@ class _Fixing:
             table.add(tomlkit.comment(text))
         for key, value in proposal.table.items():
             table.add(key, value)
-        self._array("option" if parsed.flags else "argument").append(table)
+        self._append("option" if parsed.flags else "argument", table)
 
     def regroup(self, drift: Drift) -> None:
         """Write the script's exclusive group: over the spec's that it changes, else as a new one."""
@@ -198,7 +208,7 @@ class _Fixing:
         table = tomlkit.table()
         table["members"] = members
         table["rule"] = rule
-        self._array("group").append(table)
+        self._append("group", table)
 
     def _name(self, flag: str) -> str:
         """Return the spec's name for the script's `flag`."""

@@ -133,6 +133,8 @@ class Caller(Evaluator):
             return args[0]
         if ref.name == "builtins.super" and self.frames:
             return Super(self.frames[-1].bound, self.frames[-1])
+        if ref.name == "builtins.getattr" and len(args) > 1:
+            return self._getattr(args[0], args[1], node)
         if ref.name == "builtins.setattr" and len(args) == 3 and isinstance(args[1], str):
             self.set_attribute(args[0], args[1], args[2])
             return None
@@ -141,6 +143,17 @@ class Caller(Evaluator):
         if not ref.name.startswith(_HARMLESS):
             self._note_lost(f"done by {ref.short}, which is not in this file", args, kwargs, node)
         return outside(ref, ast.unparse(node))
+
+    def _getattr(self, receiver: Value, name: Value, node: ast.Call) -> Value:
+        if isinstance(receiver, Parser | Section | Choice | Inst | Klass):
+            if isinstance(name, str):
+                attribute = ast.Attribute(value=node.args[0], attr=name, ctx=ast.Load())
+                return self.attribute(receiver, name, ast.copy_location(attribute, node))
+            if not isinstance(receiver, Inst | Klass):
+                reason = name.reason if isinstance(name, Opaque) else "its name is no text"
+                what = "what getattr() takes of a parser"
+                self.lost.append(Unknown(node.lineno, what, reason, hides_options=True))
+        return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
 
     def _note_lost(self, reason: str, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> None:
         """Note that options may be missing: an `add_argument` on who knows what, or a parser given away."""

@@ -77,13 +77,18 @@ def _action(action, titles):  # noqa: ANN001, ANN202 - as above
         "const": _value(action.const),
         "default": _value(action.default),
         "type": _type(action.type),
-        "choices": None if action.choices is None or isinstance(action.choices, dict) and _is_choice(action)
-        else _value(list(action.choices)),
+        "choices": None if _is_choice(action) else _choices(action.choices),
         "required": bool(action.required),
         "help": None if action.help is None else str(action.help),
         "metavar": _value(action.metavar),
         "group": titles.get(id(action), ""),
     }  # fmt: skip
+
+
+def _choices(choices):  # noqa: ANN001, ANN202 - as above
+    if choices is None or isinstance(choices, (set, frozenset)):
+        return _value(choices)
+    return _value(list(choices))
 
 
 def _is_choice(action):  # noqa: ANN001, ANN202 - as above

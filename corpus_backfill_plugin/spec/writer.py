@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel, Unknown
 from corpus_backfill_plugin.spec.propose import Proposal, option_name, propose_argument, propose_option
+
+_REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 _HINTS = r"""
 # What the lines that the script prints mean, and what proves that nothing is left to do:
@@ -100,9 +103,9 @@ def toml(value: Any) -> str:  # noqa: ANN401 - whatever a spec can hold
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, str):
-        # JSON's escapes are TOML's, but for the one control character that JSON lets pass.
+        # JSON's escapes are TOML's; it lets pass what TOML forbids or a terminal would obey.
         clean = value.encode("utf-8", "replace").decode().replace("\0", "")
-        return json.dumps(clean, ensure_ascii=False).replace("\x7f", "\\u007F")
+        return _REDRAWING.sub(lambda m: f"\\u{ord(m[0]):04X}", json.dumps(clean, ensure_ascii=False))
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

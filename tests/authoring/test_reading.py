@@ -1,0 +1,247 @@
+"""Parsers read from the text of a script: what is told is true, and what can't be known is said."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+
+import pytest
+
+from authoring.reading import TRUTH, lines, ran, reading_shares, static
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.spec.introspect import ParserModel
+from corpus_backfill_plugin.spec.introspect_source import read_source
+
+NOT_IN_A_RUN = {"entry_point": "nothing calls its main()", "two_steps": "a run stops at the first parser"}
+NOT_IN_THE_TEXT = {
+    "conditional": 1, "custom_action": 2, "enums": 1, "loop_computed": 3, "remainder": 1, "settings_module": 3,
+}  # fmt: skip
+"""Lines of truth that the text alone does not tell, by script."""
+
+
+def read(text: str) -> ParserModel:
+    return read_source(textwrap.dedent(text), "script.py")
+
+
+@pytest.mark.parametrize("name", TRUTH)
+def test_the_text_tells_the_truth_or_says_that_it_cannot(name: str) -> None:
+    model = static(name)
+    told = list(lines(model))
+    missing = [line for line in TRUTH[name] if line not in told]
+    assert [line for line in told if line not in TRUTH[name] and "??" not in line] == []
+    assert len(missing) == NOT_IN_THE_TEXT.get(name, 0)
+    assert bool(model.unknowns) is bool(missing)
+
+
+@pytest.mark.parametrize("name", [name for name in TRUTH if name not in NOT_IN_A_RUN])
+def test_a_run_tells_what_python_makes_of_the_script(name: str) -> None:
+    told = list(lines(ran(name)))
+    missing = [line for line in TRUTH[name] if line not in told]
+    assert len(missing) == {"enums": 1, "remainder": 1}.get(name, 0)
+    assert [line for line in told if line not in TRUTH[name] and "??" not in line] == []
+
+
+def test_the_shares_read_right_are_as_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    shares = reading_shares()
+    with capsys.disabled():
+        for way, share in shares.items():
+            print(f"\nread right ({way}): {share['right']} of {share['lines']} in {share['scripts']} scripts")  # noqa: T201 - the figure is asked for
+    assert shares["static"]["wrong"] == shares["run"]["wrong"] == 0
+    assert shares["static"]["scripts"] >= 30
+    assert (shares["static"]["right"], shares["run"]["right"], shares["run"]["lines"]) == (161, 166, 172)
+
+
+def test_help_texts_are_expanded() -> None:
+    model = read("""
+        import argparse
+        N = 4
+        p = argparse.ArgumentParser(prog="tool", description="%(prog)s does 100%% of it")
+        p.add_argument("--workers", type=int, default=N,
+                       help="of %(prog)s (default: %(default)s, %(type)s)")
+        p.add_argument("--mode", choices=["a", "b"], help="one of %(choices)s, "
+                       f"not {N}")
+        p.parse_args()
+    """)
+    assert model.description == "tool does 100% of it"
+    assert [option.help for option in model.options] == ["of tool (default: 4, int)", "one of a, b, not 4"]
+
+
+def test_description_and_examples_keep_their_paragraphs() -> None:
+    model = static("help_titles")
+    assert model.description == "Score records.\n\nThe scores are written beside the records."
+    assert model.epilog.startswith("examples: python backfill/help_titles.py --top 10")
+
+
+def test_titles_of_groups_and_lines_are_kept() -> None:
+    options = {option.flag: option for option in static("groups").options}
+    assert options["--collection"].group == "source"
+    assert options["--threshold"].group == "model"
+    assert options["--all"].dest == "everything"
+    assert options["--collection"].line == 7
+
+
+def test_a_default_from_the_environment_is_a_note_and_names_the_variable() -> None:
+    model = static("environment_defaults")
+    assert set(model.environment) == {"CORPUS_BUCKET", "DATABASE_URL", "AWS_REGION", "WORKERS", "ENDPOINT"}
+    assert model.database == "it reads DATABASE_URL"
+    option = model.option("--bucket")
+    assert option is not None
+    assert option.default is None
+    assert not option.default_known
+    assert option.help == "default: the environment variable CORPUS_BUCKET, else media"
+
+
+@pytest.mark.parametrize(
+    ("text", "library", "reason"),
+    [
+        ("import sys\nprint(sys.argv[1])", "sys.argv", "the script reads sys.argv itself"),
+        ("import click", "click", "declared with click, which is not read from the source; with --run they are"),
+        ("import typer", "typer", "declared with typer, which is not read from the source; with --run they are"),
+        ("import fire\nfire.Fire()", "fire", "declared with fire, which is not read from the source"),
+        ("from docopt import docopt", "docopt", "declared with docopt, which is not read from the source"),
+        ("import optparse", "optparse", "declared with optparse, which is not read from the source"),
+        ("import getopt", "getopt", "declared with getopt, which is not read from the source"),
+    ],
+    ids=lambda value: value.split()[1] if "import" in value else None,
+)
+def test_what_is_not_argparse_is_named(text: str, library: str, reason: str) -> None:
+    model = read_source(text, "script.py")
+    assert model.library == library
+    assert reason in model.unknowns[0].reason
+    assert not model.complete
+
+
+def test_a_script_without_a_command_line_is_known_whole() -> None:
+    model = read_source('"""Vacuum."""\nprint("done")\n', "script.py")
+    assert (model.library, model.complete, model.options, model.unknowns) == ("none", True, (), ())
+
+
+def test_what_is_not_python_is_a_fault_with_its_line() -> None:
+    with pytest.raises(BackfillError, match=r"script\.py:2: not Python that can be read: invalid syntax"):
+        read_source("x = 1\nprint 'old'\n".replace("print 'old'", "def f(:"), "script.py")
+
+
+UNKNOWABLE = {
+    "a loop over something computed": (
+        'for name in load():\n    p.add_argument(f"--{name}")',
+        ["an option"],
+    ),
+    "a condition of the platform": (
+        'import sys\nif sys.platform == "linux":\n    p.add_argument("--nice", type=int)',
+        ["--nice"],
+    ),
+    "a helper of another package": ("from house import add_all\nadd_all(p)", ["options added by add_all()"]),
+    "a flag that is computed": ('p.add_argument("--" + load())', ["an option"]),
+    "keywords that are computed": ('p.add_argument("--x", **load())', ["--x"]),
+    "parents from another package": (
+        "from house import base\np = argparse.ArgumentParser(parents=[base])",
+        ["parents"],
+    ),
+    "a method found by name": (
+        'getattr(p, load())("--hidden-way")',
+        ["what getattr() takes of a parser"],
+    ),
+    "an exception decides": (
+        'try:\n    risky()\nexcept OSError:\n    p.add_argument("--fallback")',
+        ["--fallback"],
+    ),
+    "a while loop": ('while load():\n    p.add_argument("--again")', ["--again"]),
+    "a match statement": ('match load():\n    case 1:\n        p.add_argument("--one")', ["--one"]),
+    "a function that nobody calls": (
+        'def more(parser):\n    parser.add_argument("--more")',
+        ["--more"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "what"), UNKNOWABLE.values(), ids=UNKNOWABLE)
+def test_an_option_that_may_or_may_not_be_there_is_an_unknown(body: str, what: list[str]) -> None:
+    model = read_source(
+        f'import argparse\np = argparse.ArgumentParser()\n{body}\np.add_argument("--sure")\np.parse_args()\n',
+        "script.py",
+    )
+    assert [option.flag for option in model.options] == ["--sure"]
+    assert [unknown.what for unknown in model.unknowns] == what
+    assert not model.complete
+    assert all(unknown.where for unknown in model.unknowns)
+
+
+UNSURE = {
+    "choices of another file": ("from house import KINDS", "choices=KINDS", "choices"),
+    "choices by a call": ("", "choices=load()", "choices"),
+    "a list that a condition changes": ('C = ["a"]\nif load():\n    C.append("b")', "choices=C", "choices"),
+    "a list in which one is unknown": ("", 'choices=["a", load()]', "choices"),
+    "a default by a call": ("", "default=load()", "default"),
+    "a default that a condition decides": ("D = 1\nif load():\n    D = 2", "type=int, default=D", "default"),
+    "a default that two branches set": (
+        "if load():\n    D = 1\nelse:\n    D = 2",
+        "type=int, default=D",
+        "default",
+    ),
+    "a type by a call": ("", "type=load()", "type"),
+    "required by a call": ("", "required=load()", "required"),
+    "nargs by a call": ("", "nargs=load()", "nargs"),
+    "an action by a call": ("", "action=load()", "kind"),
+    "help by a call": ("", "help=load()", "help"),
+    "a default no type takes": ("", 'type=int, default="many"', "default"),
+    "choices no type takes": ("", "choices=[1, 2]", "choices"),
+}
+
+
+@pytest.mark.parametrize(("before", "keywords", "part"), UNSURE.values(), ids=UNSURE)
+def test_a_part_of_an_option_that_cannot_be_known_is_unsure(before: str, keywords: str, part: str) -> None:
+    text = f'import argparse\n{before}\np = argparse.ArgumentParser()\np.add_argument("--x", {keywords})\np.parse_args()\n'
+    model = read_source(text, "script.py")
+    (option,) = model.options
+    assert set(option.unsure) == {part}
+    assert [unknown.what for unknown in model.unknowns] == [f"--x {part}"]
+    assert model.complete
+
+
+def test_both_branches_the_same_leave_no_doubt() -> None:
+    model = read("""
+        import argparse
+        from house import fast
+        if fast():
+            WORKERS = 4
+        else:
+            WORKERS = 4
+        p = argparse.ArgumentParser()
+        p.add_argument("--workers", type=int, default=WORKERS)
+        p.parse_args()
+    """)
+    assert (model.options[0].default, model.unknowns) == (4, ())
+
+
+def test_a_script_that_never_ends_to_follow_is_given_up() -> None:
+    model = read("""
+        import argparse
+        p = argparse.ArgumentParser()
+        p.add_argument("--first")
+        def spin(n):
+            for a in range(1000):
+                for b in range(1000):
+                    n = n + 1
+        spin(0)
+        p.add_argument("--second")
+        p.parse_args()
+    """)
+    assert [option.flag for option in model.options] == ["--first"]
+    assert [u.reason for u in model.unknowns] == ["the script is too long to follow"]
+    assert not model.complete
+
+
+def test_recursion_of_the_script_is_no_recursion_of_ours() -> None:
+    model = read("""
+        import argparse
+        def down(n):
+            return down(n + 1)
+        p = argparse.ArgumentParser()
+        p.add_argument("--x", default=down(0))
+        p.parse_args()
+    """)
+    assert set(model.options[0].unsure) == {"default"}
+
+
+def test_suppress_is_the_word_that_argparse_uses() -> None:
+    assert argparse.SUPPRESS == "==SUPPRESS=="
