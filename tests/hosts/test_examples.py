@@ -34,7 +34,12 @@ BROKEN = {
 @pytest.fixture
 def client(environment: Mapping[str, str], register: Register, tmp_path: Path) -> dict[str, str]:
     """The environment of an example host that has the real plugin beside it."""
-    register(tmp_path / "plugin", "the-plugin", GROUP, {"backfill": "corpus_backfill_plugin.cli:backfill"})
+    register(
+        tmp_path / "plugin",
+        "corpus-backfill-plugin",
+        GROUP,
+        {"backfill": "corpus_backfill_plugin.cli:backfill"},
+    )
     folders = [tmp_path / "plugin", *EXAMPLES, environment["PYTHONPATH"]]
     return {"PYTHONPATH": os.pathsep.join(map(str, folders)), "COLUMNS": "200"}
 
