@@ -88,8 +88,8 @@ class Supervisor:
             return True
         os.waitpid(self.child, 0)
         self.note("exit", f'{{"failure": "{failure}", "at": {time.time():.6f}, "took": 0}}')
-        self.let_go()
         self.tell(f"failed {failure}")
+        self.let_go()
         return False
 
     def introduce(self) -> str:

@@ -1,0 +1,149 @@
+"""Runs as real processes: the driver in the place of a command, and the `runs` commands themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from corpus_backfill_plugin.run.folder import RunFolder
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from corpus_backfill_plugin.run.record import RunRecord
+
+DRIVE = [sys.executable, str(Path(__file__).with_name("drive.py"))]
+
+
+class Ended(NamedTuple):
+    """How a process ended, and what it wrote, byte for byte."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+class Runs:
+    """The runs of one test, started and looked at as an operator does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = State(Path(os.environ["CORPUS_BACKFILL_STATE"]))
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def script(self, text: str, name: str = "script.py") -> str:
+        """Write a script and return its path."""
+        path = self.folder / name
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return str(path)
+
+    def words(self, *words: str) -> list[str]:
+        """Return the argument list of the driver."""
+        return [*DRIVE, "--folder", str(self.folder), *words]
+
+    def spawn(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  Popen's own
+        """Start the driver and return it while it runs."""
+        pipes: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
+        process: subprocess.Popen[bytes] = subprocess.Popen(self.words(*words), **(pipes | more))
+        self._started.append(process)
+        return process
+
+    def run(self, *words: str, timeout: float = 60, **more: Any) -> Ended:  # noqa: ANN401  Popen's own
+        """Start the driver and wait for its end."""
+        process = self.spawn(*words, **more)
+        out, err = process.communicate(timeout=timeout)
+        return Ended(process.returncode, out, err)
+
+    def detach(self, *words: str) -> int:
+        """Start a run, leave it to itself, and return its number."""
+        ended = self.run("--detach", *words)
+        assert ended.code == 0, ended.err
+        return int(ended.out)
+
+    def command(self, *words: str, timeout: float = 60) -> Ended:
+        """Run `backfill runs` with `words`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "corpus_backfill_plugin", "runs", *words],
+            capture_output=True,
+            check=False,
+            timeout=timeout,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def record(self, number: int = 1) -> RunRecord:
+        """Return a record as it is written, without bringing it up to date."""
+        with Ledger(self.state.ledger) as ledger:
+            found = ledger.get(number)
+        assert found is not None
+        return found
+
+    def place(self, number: int = 1) -> RunFolder:
+        """Return the folder of a run."""
+        return RunFolder(self.state.run_folder(number), self.record(number).token)
+
+    def log(self, stream: str = "stdout", number: int = 1) -> bytes:
+        """Return what is in a log."""
+        return (self.state.run_folder(number) / f"{stream}.log").read_bytes()
+
+    def wait_for_log(self, text: bytes, number: int = 1) -> None:
+        """Wait until the script has printed `text`."""
+        path = self.state.run_folder(number) / "stdout.log"
+        wait_until(lambda: path.exists() and text in path.read_bytes())
+
+    def wait_for_end(self, number: int = 1) -> RunRecord:
+        """Wait until a run's record says that it has ended, and return it."""
+        wait_until(lambda: self.record(number).state != "running")
+        return self.record(number)
+
+    def close(self) -> None:
+        """End what a failed test left behind."""
+        if self.state.ledger.exists():
+            with Ledger(self.state.ledger) as ledger:
+                left = ledger.running()
+            for record in left:
+                for survivor in self.place(record.number).survivors():
+                    os.kill(survivor.pid, 9)
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until `condition` holds.
+
+    Raises:
+        TimeoutError: it did not.
+    """
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    """Runs of scripts in the test's own folder."""
+    made = Runs(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait until a condition holds."""
+    return wait_until
