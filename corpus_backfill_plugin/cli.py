@@ -7,6 +7,7 @@ and leaves everything else to the call that needs it.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ import click
 from corpus_backfill_plugin.host import BridgedGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from corpus_backfill_plugin.site import Site
 
 SITE_KEY = "corpus_backfill_plugin.site"
@@ -95,17 +98,33 @@ class BackfillGroup(BridgedGroup):
             formatter.write_paragraph()
             formatter.write_text(f"Note: {note}; see 'doctor'.")
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, show help where it is asked for; an error that nobody foresaw is told in one line."""
+        with _told(ctx):
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run the command; an error that nobody foresaw is told in one line, its traceback on request."""
-        try:
+        with _told(ctx):
             _refuse_windows()
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+
+
+@contextmanager
+def _told(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
-        except Exception as error:
-            if ctx.meta.get(DEBUG_KEY):
-                raise
-            raise _foreseen_by_nobody(error) from error
+        from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
+
+        raise BackfillError(
+            f"unexpected {type(error).__name__}: {error}",
+            "This is a fault of corpus-backfill-plugin: run it again with --debug and report what it shows.",
+        ) from error
 
 
 def _site(ctx: click.Context) -> Site:
@@ -190,15 +209,6 @@ def _refuse_windows() -> None:
         )
 
 
-def _foreseen_by_nobody(error: Exception) -> click.ClickException:
-    from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
-
-    return BackfillError(
-        f"unexpected {type(error).__name__}: {error}",
-        "This is a fault of corpus-backfill-plugin: run it again with --debug and report what it shows.",
-    )
-
-
 @click.group(cls=BackfillGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--server-path",
@@ -209,7 +219,7 @@ def _foreseen_by_nobody(error: Exception) -> click.ClickException:
 @click.option(
     "--python", metavar="PATH", is_eager=True, help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]"
 )
-@click.option("--debug", is_flag=True, help="Show a traceback for an error of ours.")
+@click.option("--debug", is_flag=True, is_eager=True, help="Show a traceback for an error of ours.")
 @click.version_option(package_name="corpus-backfill-plugin", prog_name="corpus-backfill-plugin")
 def backfill(**_: object) -> None:
     """Fill in data for records that came before their columns did.
