@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.spec.introspect import Kind, Opaque, ParsedOption, ParsedType
 
@@ -194,40 +194,14 @@ class _Reading:
     def _choices(
         self, type_: ParsedType, type_name: str, members: tuple[Member, ...]
     ) -> tuple[tuple[Scalar, ...], bool]:
-        given = self.raw.given.get("choices")
-        if given is None and members:
-            # `type=Color` refuses whatever is no value of the Enum, as choices would.
-            given = list(members)
-        if given is None:
+        # `type=Color` refuses whatever is no value of the Enum, as choices would.
+        given = self.raw.given.get("choices") or list(members)
+        allowed = given if isinstance(given, Opaque) else _allowed(list(given), type_, type_name, members)
+        if isinstance(allowed, Opaque):
+            self.unsure["choices"] = allowed.reason
             return (), False
-        if isinstance(given, Opaque):
-            self.unsure["choices"] = given.reason
-            return (), False
-        items = list(given)
-        opaque = next((item for item in items if isinstance(item, Opaque)), None)
-        if opaque:
-            self.unsure["choices"] = opaque.reason
-            return (), False
-        if any(isinstance(item, Member) for item in items):
-            if not members or any(not isinstance(m, Member) or not isinstance(m.value, str) for m in items):
-                self.unsure["choices"] = "members of an Enum, and how a word becomes one is the script's own"
-                return (), False
-            return tuple(m.value for m in items), False
-        if len(items) > MAX_CHOICES and not is_run_of_integers(items):
-            self.unsure["choices"] = f"{len(items)} of them"
-            return (), False
-        if not all(isinstance(item, str | int | float) for item in items):
-            self.unsure["choices"] = "not all of them are text or numbers"
-            return (), False
-        if type_ == "other" and not all(isinstance(item, str) for item in items):
-            self.unsure["choices"] = f"what {type_name} makes of a word is compared, not the word"
-            return (), False
-        wanted = {"int": int, "float": (int, float)}.get(type_, str)
-        if not all(isinstance(item, wanted) for item in items):  # type: ignore[arg-type]  # types, or a tuple of them
-            self.unsure["choices"] = f"not all of them are of the type {type_}, so some can never be given"
-            return (), False
-        folded = type_name in _CASES and all(getattr(item, type_name[4:])() == item for item in items)
-        return tuple(items), folded
+        folded = type_name in _CASES and all(getattr(item, type_name[4:])() == item for item in allowed)
+        return allowed, folded and bool(allowed)
 
     def _default(
         self, kind: Kind, type_: ParsedType, members: tuple[Member, ...]
@@ -239,58 +213,41 @@ class _Reading:
             else:
                 self.unsure["default"] = given.reason
             return None
-        if given == SUPPRESS and isinstance(given, str):
-            return None
-        if kind == "false":
-            return given if isinstance(given, bool) else True
-        if kind == "true":
-            return True if given is True else None
-        if given is None or kind == "const":
-            return None
+        if kind in {"true", "false", "const", "negatable"}:
+            return _switched(kind, given)
+        if given is None or given is False or given == SUPPRESS:
+            return None  # False is a script's way, too, to say that there is none
         if isinstance(given, Sequence | set | frozenset) and not isinstance(given, str):
-            if type_ == "other" and not all(isinstance(item, str) for item in given):
-                self.unsure["default"] = "is what the script makes of words, and the words are not known"
-                return None
-            items = tuple(self._scalar(item, type_, members) for item in given)
-            if any(item is None for item in items):
-                return None
-            if self.raw.given.get("nargs") == 1 and kind == "value":
-                return items[0] if items else None
-            return items or None  # type: ignore[return-value]  # no None among them
-        if given is False and kind == "value":
-            return None  # the script's way to say that there is none
+            return self._several(list(given), kind, type_, members)
         if type_ == "other" and isinstance(given, int | float):
             # Argparse converts a default that is text; for this one, what word would give it is not known.
             self.default_note = str(given)
             return None
         return self._scalar(given, type_, members)
 
+    def _several(
+        self, given: list[object], kind: Kind, type_: ParsedType, members: tuple[Member, ...]
+    ) -> Scalar | tuple[Scalar, ...] | None:
+        if type_ == "other" and not all(isinstance(item, str) for item in given):
+            self.unsure["default"] = "is what the script makes of words, and the words are not known"
+            return None
+        items = tuple(
+            item for item in (self._scalar(one, type_, members) for one in given) if item is not None
+        )
+        if not items or len(items) != len(given):
+            return None
+        return items[0] if self.raw.given.get("nargs") == 1 and kind == "value" else items
+
     def _scalar(self, value: object, type_: ParsedType, members: tuple[Member, ...]) -> Scalar | None:
         """Return a default as the word that gives it; argparse converts a default that is text itself."""
         if isinstance(value, Member) and members:
             value = value.value
-        if isinstance(value, Opaque):
-            self.unsure["default"] = value.reason
-            return None
         try:
-            if isinstance(value, str) and type_ in {"int", "float"}:
-                return int(value) if type_ == "int" else float(value)
-        except ValueError:
-            self.unsure["default"] = f"'{value}' is no {type_}"
+            converted = _converted(value, type_)
+        except ValueError as error:
+            self.unsure["default"] = str(error)
             return None
-        if isinstance(value, bool) and type_ in {"str", "bool"}:
-            return value
-        if type_ == "float" and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if type_ == "int" and isinstance(value, float):
-            self.unsure["default"] = f"{value} is no whole number, which the script takes only as a default"
-            return None
-        if isinstance(value, int | float) and type_ not in {"int", "float"}:
-            return str(value)
-        if isinstance(value, str | int | float):
-            return value
-        self.unsure["default"] = f"is an object of the script's, {type(value).__name__}"
-        return None
+        return converted
 
     def _required(self, nargs: object) -> bool:
         raw = self.raw
@@ -337,6 +294,58 @@ class _Reading:
             "type": type_,
         }
         return expand(text, values)
+
+
+def _allowed(
+    items: list[object], type_: ParsedType, type_name: str, members: tuple[Member, ...]
+) -> tuple[Scalar, ...] | Opaque:
+    """Return choices as the words that give them, or why these are not known."""
+    opaque = next((item for item in items if isinstance(item, Opaque)), None)
+    if opaque:
+        return opaque
+    if any(isinstance(item, Member) for item in items):
+        values = [item.value for item in items if isinstance(item, Member)]
+        texts = tuple(value for value in values if isinstance(value, str))
+        if members and len(texts) == len(items):
+            return texts
+        return Opaque("members of an Enum, and how a word becomes one is the script's own")
+    if len(items) > MAX_CHOICES and not is_run_of_integers(items):
+        return Opaque(f"{len(items)} of them")
+    if type_ == "other" and not all(isinstance(item, str) for item in items):
+        return Opaque(f"what {type_name} makes of a word is compared, not the word")
+    wanted: type | tuple[type, ...] = {"int": int, "float": (int, float)}.get(type_, str)  # type: ignore[assignment]  # mypy joins the two kinds to object
+    found = tuple(item for item in items if isinstance(item, str | int | float) and isinstance(item, wanted))
+    if len(found) != len(items):
+        return Opaque(f"not all of them are of the type {type_}, so some can never be given")
+    return found
+
+
+def _switched(kind: Kind, given: object) -> bool | None:
+    """Return what a flag leaves when it is not given, where that is worth telling."""
+    if kind == "false":
+        return given if isinstance(given, bool) else True
+    if kind == "true":
+        return True if given is True else None
+    return given if kind == "negatable" and isinstance(given, bool) else None
+
+
+def _converted(value: object, type_: ParsedType) -> Scalar:
+    """Return a default as its type gives it; ValueError says why there is no such word."""
+    if isinstance(value, Opaque):
+        raise ValueError(value.reason)  # noqa: TRY004 - it is told as what the default is, like the others
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"is an object of the script's, {type(value).__name__}")  # noqa: TRY004 - as above
+    if type_ not in {"int", "float"}:
+        return value if isinstance(value, str | bool) else str(value)
+    try:
+        number = (int if type_ == "int" and isinstance(value, str) else float)(value)
+    except ValueError:
+        raise ValueError(f"'{value}' is no {type_}") from None
+    if type_ == "float":
+        return float(number)
+    if isinstance(value, float):
+        raise ValueError(f"{value} is no whole number, which the script takes only as a default")  # noqa: TRY004 - as above
+    return int(value)
 
 
 def expand(text: str, values: Mapping[str, object]) -> str:

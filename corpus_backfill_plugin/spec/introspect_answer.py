@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.spec.introspect import (
     Kind,
@@ -16,7 +15,11 @@ from corpus_backfill_plugin.spec.introspect import (
 )
 from corpus_backfill_plugin.spec.introspect_action import Converter, Member, RawAction
 from corpus_backfill_plugin.spec.introspect_argparse import Choice, Exclusive, Parser, to_model
-from corpus_backfill_plugin.spec.model import Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from corpus_backfill_plugin.spec.model import Scalar
 
 _CLASSES = {
     "_StoreAction": "store",
@@ -202,11 +205,7 @@ def _click_kind(param: Mapping[str, Any]) -> Kind:
     if param["negative"]:
         return "negatable"
     if param["is_flag"]:
-        return (
-            "true"
-            if param["flag_value"] is True or param["flag_value"] is None
-            else "const"
-        )
+        return "true" if param["flag_value"] is True or param["flag_value"] is None else "const"
     return "append" if param["multiple"] else "value"
 
 

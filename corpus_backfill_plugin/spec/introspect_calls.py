@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.spec.introspect import Opaque, Unknown
-from corpus_backfill_plugin.spec.introspect_action import SUPPRESS, Converter, RawAction
-from corpus_backfill_plugin.spec.introspect_argparse import Choice, Exclusive, Parser, Section, infer_dest
+from corpus_backfill_plugin.spec.introspect_argparse import Choice, Exclusive, Parser, Section
 from corpus_backfill_plugin.spec.introspect_eval import Evaluator
+from corpus_backfill_plugin.spec.introspect_keywords import Made, raw_action
 from corpus_backfill_plugin.spec.introspect_values import (
     Func,
     Inst,
     Klass,
-    Member,
     Method,
     Ref,
     Value,
     outside,
     scalars,
 )
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.introspect_action import RawAction
 
 _PARSER_NAMES = {"argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser"}
 _PARSES = {
@@ -30,14 +32,6 @@ _PARSES = {
     "parse_known_intermixed_args": False,
 }
 _HARMLESS = ("argcomplete.", "builtins.", "logging.", "typing.", "contextlib.", "functools.")
-_ACTION_CLASSES = {
-    "argparse.BooleanOptionalAction": "boolean_optional",
-    "argparse._StoreAction": "store",
-    "argparse._StoreTrueAction": "store_true",
-    "argparse._StoreFalseAction": "store_false",
-    "argparse._AppendAction": "append",
-    "argparse._CountAction": "count",
-}
 
 
 @dataclass(frozen=True)
@@ -54,13 +48,6 @@ class Added:
     """What `add_argument` returned: the action, which a script may change afterwards."""
 
     action: RawAction
-
-
-@dataclass(frozen=True)
-class Made:
-    """An object of a class from outside that is known: its dotted name."""
-
-    name: str
 
 
 @dataclass(eq=False)
@@ -348,7 +335,6 @@ class Caller(Evaluator):
     ) -> Value:
         opaque = next((value for value in [*args, kwargs.get("**")] if isinstance(value, Opaque)), None)
         words = tuple(arg for arg in args if isinstance(arg, str))
-        flags = tuple(word for word in words if word.startswith("-"))
         what = ", ".join(words) or str(kwargs.get("dest", "an option"))
         if opaque or len(words) != len(args):
             known = ", ".join(words) or "an option"
@@ -358,50 +344,5 @@ class Caller(Evaluator):
         if self.doubt_count() > parser.doubts:
             self._doubtful(parser, what, node)
             return Opaque(f"is added only if {self.in_doubt()}")
-        given = {
-            key: scalars(value) for key, value in kwargs.items() if key not in {"action", "dest", "type"}
-        }
-        if kwargs.get("type") is not None:
-            given["type"] = self._converter(kwargs["type"])
-        if isinstance(given.get("choices"), Klass | dict):
-            found = self.items(kwargs["choices"])
-            given["choices"] = found if isinstance(found, Opaque) else scalars(found)
-        elif isinstance(given.get("choices"), Ref):
-            given["choices"] = outside(given["choices"], given["choices"].short)
-        for key, value in given.items():
-            if isinstance(value, Ref):
-                given[key] = outside(value, value.short)
-            elif isinstance(value, Inst | Func | Klass) and key != "choices":
-                given[key] = Opaque("is an object of the script's")
-        dest = infer_dest(flags, kwargs.get("dest")) if flags else str((*words, kwargs.get("dest", ""))[0])
-        action = RawAction(
-            flags, dest, self._action(kwargs.get("action")), given, "", node.lineno, parser.prog
-        )
+        action = raw_action(words, kwargs, node.lineno, parser.prog, self.items)
         return Added(parser.add(action, section))
-
-    @staticmethod
-    def _action(value: Value) -> str | Opaque:
-        if value is None:
-            return "store"
-        if isinstance(value, Ref):
-            return _ACTION_CLASSES.get(value.name, value.short)
-        if isinstance(value, Klass):
-            return value.name
-        return value if isinstance(value, str | Opaque) else Opaque("its action is not known")
-
-    @staticmethod
-    def _converter(value: Value) -> Converter | Opaque:
-        if isinstance(value, Ref):
-            return Converter(value.name)
-        if isinstance(value, Made):
-            return Converter(value.name)
-        if isinstance(value, Klass):
-            return Converter(value.name, value.members() if value.is_enum else ())
-        if isinstance(value, Func):
-            return Converter(value.name)
-        if isinstance(value, Opaque):
-            return value
-        return Converter("something computed")
-
-
-__all__ = ["SUPPRESS", "Added", "Caller", "Member", "Parsed"]

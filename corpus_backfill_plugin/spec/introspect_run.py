@@ -12,9 +12,8 @@ import re
 import signal
 import subprocess  # nosec B404 - running the script is what this module is for
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +22,9 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel, Unknown
 from corpus_backfill_plugin.spec.introspect_answer import model_of
 from corpus_backfill_plugin.spec.introspect_source import modules_beside, read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 PROBE = Path(__file__).with_name("probe.py")
 

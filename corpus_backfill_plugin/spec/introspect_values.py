@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TypeAlias, TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from corpus_backfill_plugin.spec.introspect import Opaque
 from corpus_backfill_plugin.spec.introspect_action import SUPPRESS, Member
