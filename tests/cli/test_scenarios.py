@@ -273,7 +273,8 @@ def test_a_program_that_is_not_there_is_told(server: Server, cli: Cli, tmp_path:
         "version-0", "--server-path", str(server.folder), env=_without_uv(tmp_path, python=False), uv=True
     )
     assert outcome.code == 1
-    assert "python" in outcome.stderr.splitlines()[-2]
+    assert "was not started: the program is not there" in outcome.stderr
+    assert "`python backfill/backfill_version_0.py" in outcome.stderr.splitlines()[-1]
     assert "Traceback" not in outcome.stderr
 
 
