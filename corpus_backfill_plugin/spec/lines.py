@@ -20,6 +20,9 @@ _STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}(?!")' + r"|'''.*?'{3,5}(?!')" + r'|"(?:[^"\\]|\\.)*"' + r"|'[^']*'", re.DOTALL
 )
 
+_DEEPEST = 16
+"""Parts of a dotted key that are told apart: a spec has five at the most, and long paths cost time."""
+
 
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line, counted from 1, of each table, key and array item in `text`.
@@ -74,7 +77,7 @@ class _Scan:
     def _header(self) -> KeyPath:
         array = self.text.startswith("[[", self.at)
         self.at += 2 if array else 1
-        names = self._key()
+        names = self._key()[:_DEEPEST]
         path = self._resolve(names[:-1])
         for end in range(len(path) + 1):
             if path[:end]:
@@ -117,7 +120,7 @@ class _Scan:
         names = self._key()
         after, self.at = self.at, start
         path = table
-        for name in names:
+        for name in names[:_DEEPEST]:
             path = (*path, name)
             self._note(path)
         self.at = after + 1  # the equals sign

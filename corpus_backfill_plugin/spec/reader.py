@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "Fault", "read_script"]
 
+MAX_TABLES = 500
+"""Options, arguments or groups of a spec that has faults: with more it is not explained."""
+
+_DEEPEST = 16
+"""Keys within keys that are looked at; a spec has five at the most."""
+
 MAX_BYTES = 1024 * 1024
 """A spec larger than this is refused unread: nobody wrote it by hand, and it would cost every listing."""
 
@@ -85,7 +91,14 @@ _SYNTAX_MENDS = (
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\Z")
 
 
+_LONG_KEY = re.compile(r"(?:\.[ \t]*[^\s.,=\[\]{}#]{1,64}[ \t]*){100}")
+
+
 def _parse(source: str) -> dict[str, Any]:
+    if long := _LONG_KEY.search(source):
+        # tomllib keeps every beginning of a dotted key: a megabyte of dots would take all memory.
+        line = source.count("\n", 0, long.start()) + 1
+        raise _UnreadableError("a key of too many parts", "a spec has three levels at the most", line)
     try:
         return tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -122,6 +135,11 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
         return Script(spec_version=1, script=""), [
             Finding(("spec-version",), f"version {version} is not known", mend)
         ]
+    tables = max((len(value) for value in raw.values() if isinstance(value, list)), default=0)
+    if tables > MAX_TABLES:
+        # Each would be explained on its own, and nobody reads that.
+        findings.append(Finding((), f"a list of {tables} items, {MAX_TABLES} at the most"))
+        return Script(spec_version=1, script=""), findings
     script, misfits = fit(raw, Script)
     findings += misfits
     return script, findings + check_script(script, name, frozenset(f.path for f in findings))
@@ -133,6 +151,8 @@ def _nul_characters(raw: dict[str, Any]) -> Iterator[Finding]:
     waiting: list[tuple[KeyPath, object]] = [((), raw)]
     while waiting:
         path, value = waiting.pop()
+        if len(path) > _DEEPEST:
+            continue  # unknown keys in any case, and long paths cost time
         if isinstance(value, str) and "\0" in value:
             yield Finding(path, problem, "remove \\u0000")
         elif isinstance(value, dict):

@@ -7,6 +7,7 @@ alone, and what does not fit is left out, so that the rest can still be judged.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -30,6 +31,9 @@ _PATTERNS = {
 }
 """What each pattern of the model asks for, and how to write it."""
 
+_GUESSES = 100
+"""Unknown keys of a table for which a guess is made: a file of noise is refused as quickly as another."""
+
 _STAND_IN: dict[str, Any] = {
     "spec_version": 1,
     "script": "script.py",
@@ -44,13 +48,13 @@ def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Findin
     Keys that don't fit are left out of the result; a required one is replaced by a stand-in. So with
     findings the result serves further checks only.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(table)}
+    fields = _fields(table)
     findings: list[Finding] = []
     kept: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
-            mend = nearest(key, fields) or f"known here are {', '.join(fields)}"
-            findings.append(Finding((key,), "unknown key", mend))
+            near = nearest(key, fields) if len(findings) < _GUESSES else ""
+            findings.append(Finding((key,), "unknown key", near or f"known here are {', '.join(fields)}"))
             continue
         kept_value, found = _fit_field(value, fields[key].type)
         findings += [finding.under(key) for finding in found]
@@ -64,6 +68,16 @@ def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Findin
     return table(**kept), findings
 
 
+@cache
+def _fields(table: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(table)}
+
+
+@cache
+def _described(declared: Any) -> Any:  # noqa: ANN401 - a type form, and msgspec's description of it
+    return _plain(inspect.type_info(declared))
+
+
 _EXAMPLES = {
     "spec-version": "1",
     "script": "'name.py'",
@@ -75,12 +89,16 @@ _EXAMPLES = {
 
 def _fit_field(value: object, declared: Any) -> tuple[Any, list[Finding]]:  # noqa: ANN401 - a type form
     """Return the converted value (UNSET when it does not fit) and what is wrong with it."""
-    info = _plain(inspect.type_info(declared))
+    info = _described(declared)
     if isinstance(info, inspect.VarTupleType) and isinstance(_plain(info.item_type), inspect.StructType):
         return _fit_tables(value, _plain(info.item_type).cls)
     if isinstance(info, inspect.StructType) and isinstance(value, dict):
         return fit(value, info.cls)
     found = list(_misfits(value, info))
+    if found and isinstance(info, inspect.DictType) and isinstance(value, dict):
+        # What stands beside a bad entry is judged all the same.
+        bad = {finding.path[0] for finding in found}
+        return {key: item for key, item in value.items() if key not in bad}, found
     if found:
         return msgspec.UNSET, found
     try:

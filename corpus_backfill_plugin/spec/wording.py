@@ -10,6 +10,9 @@ from corpus_backfill_plugin.display import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_GUESSED = 200
+"""Words that a guess is made among at the most: each costs time."""
+
 _SHOWN = 60
 """Characters of a wrong value that a message repeats at the most."""
 
@@ -54,5 +57,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?` for the one of `known` that is most like `word`; empty when none is."""
     import difflib  # noqa: PLC0415 - only a fault pays for it
 
-    near = difflib.get_close_matches(word, list(known), n=1)
+    near = difflib.get_close_matches(word[:_SHOWN], list(known)[:_GUESSED], n=1)
     return f"did you mean {quoted(near[0])}?" if near else ""
