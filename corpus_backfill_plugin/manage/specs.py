@@ -10,6 +10,8 @@ import click
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for, site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.manage.authoring import check, new
+from corpus_backfill_plugin.manage.reference import docs
 from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
 from corpus_backfill_plugin.prepare import SpecError, prepare
 from corpus_backfill_plugin.server import script_fault
@@ -163,3 +165,8 @@ def schema() -> None:
     from corpus_backfill_plugin.spec.schema import json_schema  # noqa: PLC0415 - only when it is asked for
 
     write_json(json_schema())
+
+
+specs.add_command(new)
+specs.add_command(check)
+specs.add_command(docs)

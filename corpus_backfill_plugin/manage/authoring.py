@@ -1,0 +1,252 @@
+"""`backfill specs new` and `specs check`: a spec written from a script, and held against it again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+import msgspec
+
+from corpus_backfill_plugin.command import site_of
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.manage.table import write_json
+from corpus_backfill_plugin.server import SCRIPTS_FOLDER, script_fault
+from corpus_backfill_plugin.spec.catalog import SUFFIX, LoadedSpec, SpecFile, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from corpus_backfill_plugin.site import Site
+    from corpus_backfill_plugin.spec.drift import Drift
+    from corpus_backfill_plugin.spec.fault import Fault
+    from corpus_backfill_plugin.spec.introspect import ParserModel
+
+SCHEMA_FILE = "spec.schema.json"
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """One thing to say of a spec: a `fault` of its own, `drift` from its script, or a `note`."""
+
+    kind: Literal["fault", "drift", "note"]
+    file: str
+    line: int | None
+    key: str
+    problem: str
+    mend: str
+
+    @classmethod
+    def of(cls, kind: Literal["fault", "drift", "note"], fault: Fault) -> Remark:
+        """Return the remark that says what `fault` does."""
+        return cls(kind, fault.file, fault.line, fault.key, fault.problem, fault.mend)
+
+
+def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
+    """Return what is known of a script's command line.
+
+    Args:
+        script: the script's file, in the server app's backfill folder or another's.
+        site: names the interpreter for a run.
+        run: let the script run up to its parsing, instead of reading its source.
+
+    Raises:
+        BackfillError: it can't be read, or did not come to parse.
+    """
+    if run:
+        from corpus_backfill_plugin.spec.introspect_run import read_by_running  # noqa: PLC0415 - only when asked
+
+        return read_by_running(script, script.parent.parent, site.interpreter.program)
+    # Here, not above: commands that look at no source must not pay for reading Python.
+    from corpus_backfill_plugin.spec.introspect_source import modules_beside, read_source  # noqa: PLC0415
+
+    try:
+        text = script.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BackfillError(f"{one_line(str(script))} cannot be read: {reason}", "Check the path.") from error
+    return read_source(text, script.name, modules_beside(script, script.parent.parent))
+
+
+@click.command()
+@click.argument("script")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Where to write it; - is stdout. Default: beside the script."
+)
+@click.option("--name", metavar="NAME", help="The command's name. Default: from the script's name.")
+@click.option("--run", is_flag=True, help="Run the script up to its parsing, for parsers built by code.")
+@click.pass_context
+def new(ctx: click.Context, script: str, output: str | None, name: str | None, *, run: bool) -> None:
+    """Write a spec for SCRIPT by reading its argument parser. Nothing is backfilled.
+
+    SCRIPT is a file name in the server app's backfill folder, or a path. What could not be known stands in
+    the spec as a TODO with the reason.
+    """
+    path = _script_file(site_of(ctx), script)
+    command = name or path.stem.lower().replace("_", "-").strip("-")
+    model = read_parser(path, site_of(ctx), run=run)
+    # Here, not above: only this writes specs.
+    from corpus_backfill_plugin.spec.writer import write_specs  # noqa: PLC0415
+
+    texts = write_specs(model, path.name, command, f"./{SCHEMA_FILE}")
+    if output == "-":
+        click.echo("\n".join(texts.values()), nl=False)
+        return
+    if output and len(texts) > 1:
+        raise BackfillError(
+            f"{path.name} has subcommands, each gets a spec of its own: {', '.join(texts)}",
+            "Leave --output out, or give - for stdout.",
+        )
+    places = {command: Path(output or path.with_name(f"{command}{SUFFIX}")) for command in texts}
+    _write_new({places[command]: text for command, text in texts.items()})
+    for command, place in places.items():
+        todos = texts[command].count("# TODO")
+        click.echo(f"{place}: {todos} TODO{'s' * (todos != 1)}; try it: backfill {command} --help", err=True)
+
+
+def _script_file(site: Site, script: str) -> Path:
+    if os.sep in script or (Path(script).is_file() and site.server_trouble is not None):
+        return Path(script).absolute()
+    fault = script_fault(site.server, script)
+    if fault:
+        raise BackfillError(
+            f"{one_line(script)} in {site.server.scripts}: {fault}",
+            "Give a file name in the backfill folder, or a path.",
+        )
+    return site.server.scripts / script
+
+
+def _write_new(texts: dict[Path, str]) -> None:
+    """Write new files, none over an old one, and the schema that their first line names beside them."""
+    # Here, not above: only this writes specs.
+    import json  # noqa: PLC0415
+
+    from corpus_backfill_plugin.spec.schema import json_schema  # noqa: PLC0415
+
+    for place in texts:
+        if place.exists():
+            raise BackfillError(f"{one_line(str(place))} is there already", "Give --name, or --output FILE.")
+    try:
+        for place, text in texts.items():
+            with place.open("x", encoding="utf-8") as file:
+                file.write(text)
+            schema = place.with_name(SCHEMA_FILE)
+            schema.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        where = one_line(str(error.filename))
+        raise BackfillError(f"{where} cannot be written: {error.strerror}", "Give --output FILE.") from error
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
+@click.option("--run", is_flag=True, help="Run the scripts up to their parsing, for parsers built by code.")
+@click.option("--fix", is_flag=True, help="Bring the specs into line with their scripts; comments stay.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for editors and CI.")
+@click.pass_context
+def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, as_json: bool) -> None:
+    """Check specs, and whether they still fit their scripts. Exits 1 for a fault or drift.
+
+    NAME is a command, FILE a spec or a script; without any, every spec in force is checked.
+    """
+    site = site_of(ctx)
+    specs = tuple(_chosen(site, names))
+    remarks = [remark for spec in specs for remark in _remarks(spec, site, run=run, fix=fix)]
+    if as_json:
+        write_json([msgspec.to_builtins(remark) for remark in remarks])
+    else:
+        for remark in remarks:
+            click.echo(_line(remark))
+    bad = sum(remark.kind != "note" for remark in remarks)
+    counted = f"{len(specs)} spec{'s' * (len(specs) != 1)} checked"
+    click.echo(f"{counted}: {bad or 'no'} fault{'s' * (bad != 1)} or drift", err=True)
+    ctx.exit(1 if bad else 0)
+
+
+def _line(remark: Remark) -> str:
+    where = remark.file if remark.line is None else f"{remark.file}:{remark.line}"
+    words = f"{remark.problem}; {remark.mend}" if remark.mend else remark.problem
+    kind = "note: " if remark.kind == "note" else ""
+    return one_line(": ".join(part for part in (where, remark.key, f"{kind}{words}") if part))
+
+
+def _chosen(site: Site, names: Iterable[str]) -> Iterator[LoadedSpec]:
+    """Yield the specs that the words on the command line mean; a script means the specs that name it."""
+    for name in names or site.catalog.names():
+        path = Path(name)
+        if path.suffix == SUFFIX:
+            yield load(SpecFile(path.stem, "file", path))
+        elif path.suffix == ".py":
+            yield from _specs_of(path)
+        else:
+            spec = site.catalog.load(name)
+            if spec is None:
+                raise BackfillError(f"there is no spec named '{one_line(name)}'", "See 'specs list'.")
+            yield spec
+
+
+def _specs_of(script: Path) -> Iterator[LoadedSpec]:
+    for path in sorted(script.parent.glob(f"*{SUFFIX}")):
+        spec = load(SpecFile(path.stem, "file", path))
+        if spec.script is not None and spec.script.script == script.name:
+            yield spec
+
+
+def _remarks(spec: LoadedSpec, site: Site, *, run: bool, fix: bool) -> Iterator[Remark]:
+    if spec.script is None:
+        yield from (Remark.of("fault", fault) for fault in spec.faults)
+        return
+    try:
+        drifts = _drifts(spec, site, run=run)
+        if fix and any(drift.certain for drift in drifts):
+            spec = _fixed(spec, drifts)
+            drifts = _drifts(spec, site, run=run)
+    except BackfillError as error:
+        yield Remark("drift", one_line(str(spec.file.path)), None, "script", error.problem, error.mend)
+        return
+    # Here, not above: only a check compares.
+    from corpus_backfill_plugin.spec.drift import located  # noqa: PLC0415
+
+    text = spec.file.path.read_text(encoding="utf-8")
+    shown = one_line(str(spec.file.path))
+    yield from (Remark.of("drift", f) for f in located(tuple(d for d in drifts if d.certain), text, shown))
+    yield from (Remark.of("note", f) for f in located(tuple(d for d in drifts if not d.certain), text, shown))
+
+
+def _drifts(spec: LoadedSpec, site: Site, *, run: bool) -> tuple[Drift, ...]:
+    # Here, not above: only a check compares.
+    from corpus_backfill_plugin.spec.drift import compare  # noqa: PLC0415
+
+    script = spec.script
+    if script is None:
+        raise AssertionError(spec.file.path)  # asked for sound specs alone
+    beside = spec.file.path.with_name(script.script)
+    in_place = spec.file.source == "file" and spec.file.path.absolute().parent.name == SCRIPTS_FOLDER
+    path = beside if in_place or spec.file.source == "server" else site.server.scripts / script.script
+    return compare(script, read_parser(path, site, run=run))
+
+
+def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
+    """Mend a spec's file, whole or not at all, and read it again."""
+    # Here, not above: only --fix needs them.
+    from corpus_backfill_plugin.run.files import write_whole  # noqa: PLC0415
+    from corpus_backfill_plugin.spec.fix import fix  # noqa: PLC0415
+    from corpus_backfill_plugin.spec.reader import read_script  # noqa: PLC0415
+
+    path = spec.file.path
+    if spec.file.source == "shipped" or spec.file.source.startswith("pack "):
+        raise BackfillError(
+            f"{one_line(str(path))} belongs to an installed package and is not edited",
+            "Copy it beside the script, where it replaces the package's, and fix the copy.",
+        )
+    text = fix(path.read_text(encoding="utf-8"), drifts)
+    script, faults = read_script(text, one_line(str(path)), name=spec.file.name)
+    if script is None:
+        raise BackfillError(f"the mended spec would have faults: {faults[0]}", "Mend it by hand.")
+    try:
+        mode = path.stat().st_mode & 0o777
+        write_whole(path, text.encode())
+        path.chmod(mode)  # the repository's file, not a private one of ours
+    except OSError as error:
+        raise BackfillError(f"{one_line(str(path))} cannot be written: {error.strerror}") from error
+    return load(spec.file)

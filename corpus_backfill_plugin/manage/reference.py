@@ -1,0 +1,85 @@
+"""`backfill specs docs`: a Markdown reference of all commands, from the specs and the commands themselves."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from corpus_backfill_plugin.cli import MANAGE
+from corpus_backfill_plugin.command import ScriptCommand, command_for, control_options, site_of
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.params import SpecOption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HEAD = """\
+# Command reference
+
+Made by `corpus-backfill specs docs`. The program before `backfill` is the host's: `corpus-client backfill
+duration` under the Corpus CLI, `corpus-backfill duration` without a host.
+"""
+
+
+@click.command()
+@click.pass_context
+def docs(ctx: click.Context) -> None:
+    """Print a Markdown reference of all commands."""
+    click.echo("\n".join(_pages(ctx)))
+
+
+def _pages(ctx: click.Context) -> Iterator[str]:
+    yield HEAD
+    yield "## Backfills\n"
+    site = site_of(ctx)
+    for name in site.catalog.names():
+        spec = site.catalog.load(name)
+        command = command_for(spec) if spec else None
+        if isinstance(command, ScriptCommand) and not command.hidden:
+            yield from _backfill(command, ctx)
+    yield "## Options of every backfill\n"
+    yield from _options(control_options(), ctx)
+    yield "## Managing\n"
+    for name in MANAGE:
+        yield from _managing(name, getattr(import_module(f"corpus_backfill_plugin.manage.{name}"), name), ctx)
+
+
+def _backfill(command: ScriptCommand, ctx: click.Context) -> Iterator[str]:
+    script = command.script
+    yield f"### `{command.name}`\n"
+    yield f"{one_line(command.help or '')}\n"
+    yield f"Runs `{script.script}`. Spec: {command.spec.file.source}.\n"
+    yield from _options([param for param in command.params if isinstance(param, SpecOption)], ctx)
+    if script.examples:
+        yield "```sh"
+        yield from (f"backfill {one_line(example)}" for example in script.examples)
+        yield "```\n"
+
+
+def _managing(path: str, command: click.Command, ctx: click.Context) -> Iterator[str]:
+    words = [p.make_metavar(ctx) for p in command.params if isinstance(p, click.Argument)]
+    yield f"### `{' '.join((path, *words))}`\n"
+    yield f"{' '.join((command.help or '').split())}\n"
+    yield from _options([param for param in command.params if isinstance(param, click.Option)], ctx)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            if below is not None and not below.hidden:
+                yield from _managing(f"{path} {name}", below, ctx)
+
+
+def _options(options: Iterable[click.Option], ctx: click.Context) -> Iterator[str]:
+    records = [record for option in options if (record := option.get_help_record(ctx))]
+    if not records:
+        return
+    yield "| option | meaning |"
+    yield "| --- | --- |"
+    for names, text in records:
+        yield f"| `{_in_cell(names)}` | {_in_cell(text)} |"
+    yield ""
+
+
+def _in_cell(text: str) -> str:
+    return one_line(" ".join(text.split())).replace("|", "\\|")
