@@ -1,7 +1,7 @@
 """The difference between a spec and the parser of its script.
 
-What counts. The two should take the same: an option that one of them lacks, another type, other choices, another
-number of values, and a script that demands what the spec does not, are drift. Not drift is what a spec does
+The two should take the same: an option that one of them lacks, another type, other choices, another number
+of values, and a script that demands what the spec does not, are drift. Not drift is what a spec does
 on purpose and can say:
 
 * `default-note` says that its author knows what the script does by itself: then the spec may send another
@@ -26,12 +26,13 @@ from corpus_backfill_plugin.spec.drift_option import differences, shape
 from corpus_backfill_plugin.spec.fault import Fault, KeyPath
 from corpus_backfill_plugin.spec.introspect import ExclusiveGroup, ParsedOption, ParserModel
 from corpus_backfill_plugin.spec.lines import key_lines, line_of
-from corpus_backfill_plugin.spec.model import Option, Script
 from corpus_backfill_plugin.spec.rules.names import common_in_use
 from corpus_backfill_plugin.spec.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from corpus_backfill_plugin.spec.model import Option, Script
 
 Change: TypeAlias = Literal[
     "lost", "gained", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",
@@ -197,7 +198,7 @@ class _Comparison:
             )
 
     def _left(self) -> list[tuple[ParsedOption, bool]]:
-        """Return what the script has and the spec does not know of; whether it stands before the subcommand."""
+        """Return what the script alone has, and whether each stands before the subcommand."""
         inner = {flag for option in self.model.options for flag in option.flags}
         nearest = self.outer[-1].options if self.outer else ()
         passed = [(option, True) for option in nearest if not inner & set(option.flags)]
@@ -233,26 +234,24 @@ class _Comparison:
                 )
                 problem = f"the spec sends {option.script_flag}, the script does not have it"
                 yield Drift(change=change, path=path, key=key, problem=problem, mend=mend)
-        for option, before in left:
-            if option.flag in self.matched:
-                continue
-            if "kind" in option.unsure or "nargs" in option.unsure:
-                reason = option.unsure.get("kind") or option.unsure["nargs"]
-                yield self._unknown(f"line {option.line}: {option.flag}: {reason}")
-                continue
-            self.gained.add(option.flag)
-            problem = f"the script has {option.flag} ({shape(option)}), the spec does not"
-            mend = f"add it, or write unlisted = [{quoted(option.flag)}]"
-            key = f"option.{option.flag.lstrip('-')}"
-            yield Drift(
-                change="gained",
-                path=("script",),
-                key=key,
-                problem=problem,
-                mend=mend,
-                parsed=option,
-                before=before,
-            )
+        for parsed, before in left:
+            if parsed.flag not in self.matched:
+                yield self._gained(parsed, before=before)
+
+    def _gained(self, parsed: ParsedOption, *, before: bool) -> Drift:
+        reason = parsed.unsure.get("kind") or parsed.unsure.get("nargs")
+        if reason:
+            return self._unknown(f"line {parsed.line}: {parsed.flag}: {reason}")
+        self.gained.add(parsed.flag)
+        return Drift(
+            change="gained",
+            path=("script",),
+            key=f"option.{parsed.flag.lstrip('-')}",
+            problem=f"the script has {parsed.flag} ({shape(parsed)}), the spec does not",
+            mend=f"add it, or write unlisted = [{quoted(parsed.flag)}]",
+            parsed=parsed,
+            before=before,
+        )
 
     def _complete(self, option: Option) -> bool:
         parser = self.outer[-1] if option.before_subcommand and self.outer else self.model

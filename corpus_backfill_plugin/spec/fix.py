@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 from tomlkit.items import AoT, Table
 
+from corpus_backfill_plugin.spec.lines import key_lines
 from corpus_backfill_plugin.spec.model import COMMON_OPTIONS
 from corpus_backfill_plugin.spec.propose import propose_argument, propose_option
 from corpus_backfill_plugin.spec.writer import common_fit
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from corpus_backfill_plugin.spec.drift import Drift
+    from corpus_backfill_plugin.spec.fault import KeyPath
     from corpus_backfill_plugin.spec.introspect import ParsedOption
 
 _KEYS: dict[str, tuple[str, ...]] = {
@@ -27,9 +29,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "required": ("required",),
     "negate": ("negate",),
     "arity": (
-        "type", "choices", "min", "max", "ignore-case", "default", "default-note", "required", "nargs", "multiple",
-        "separator", "min-items", "max-items", "value-optional", "negate", "regex", "regex-help", "suggestions",
-        "metavar", "max-length", "exists",
+        "type", "choices", "min", "max", "ignore-case", "default", "default-note", "required", "nargs",
+        "multiple", "separator", "min-items", "max-items", "value-optional", "negate", "regex", "regex-help",
+        "suggestions", "metavar", "max-length", "exists",
     ),
 }  # fmt: skip
 """Keys that each sort of change decides; those that the script does not call for are removed."""
@@ -45,9 +47,10 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
         text: the spec's TOML, without faults.
         drifts: of `compare` with the same spec.
     """
-    document = tomlkit.parse(text)
-    fixing = _Fixing(document)
     certain = [drift for drift in drifts if drift.certain]
+    lost = sorted((drift for drift in certain if drift.change == "lost"), key=lambda d: d.path, reverse=True)
+    document = tomlkit.parse(_without_comments(text, [drift.path for drift in lost]))
+    fixing = _Fixing(document)
     for drift in certain:
         if drift.change in _KEYS:
             fixing.change(drift)
@@ -63,9 +66,21 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
         if drift.change == "group" and drift.group:
             fixing.regroup(drift)
     # Last, and from the end: removing a table moves those behind it.
-    for drift in sorted((d for d in certain if d.change == "lost"), key=lambda d: d.path, reverse=True):
+    for drift in lost:
         fixing.remove(drift)
     return tomlkit.dumps(document)
+
+
+def _without_comments(text: str, paths: Sequence[KeyPath]) -> str:
+    """Return the spec without the comments right above the tables at `paths`, which speak of these alone."""
+    rows = text.split("\n")
+    places = key_lines(text)
+    for header in sorted((places[path] - 1 for path in paths), reverse=True):
+        first = header
+        while first and rows[header].startswith("[[") and rows[first - 1].startswith("#"):
+            first -= 1
+        del rows[first:header]
+    return "\n".join(rows)
 
 
 class _Fixing:
@@ -79,7 +94,7 @@ class _Fixing:
         if drift.path == ("common",):
             return self._declared(drift.key.split(".")[1])
         kind, at = drift.path[0], drift.path[1]
-        return self.document[str(kind)][int(at)]  # type: ignore[index]  # an array of tables
+        return self.document[str(kind)][int(at)]
 
     def change(self, drift: Drift) -> None:
         """Give the keys that a change decides the values that the script calls for."""
@@ -133,9 +148,9 @@ class _Fixing:
             self.document[kind] = tomlkit.aot()
         found = self.document[kind]
         if not isinstance(found, AoT):
-            # Written on one line, `option = [{ ... }]`: the same as tables, which take a comment and a new key.
+            # Written on one line, `option = [{ ... }]`: as tables they take comments and new keys.
             tables = tomlkit.aot()
-            for entry in found.unwrap():  # type: ignore[union-attr]  # an array
+            for entry in found.unwrap():
                 tables.append(tomlkit.item(entry))
             self.document.remove(kind)
             self.document[kind] = tables
@@ -201,7 +216,7 @@ class _Fixing:
         rule = "exactly-one" if group.required else "at-most-one"
         members = [self._name(flag) for flag in group.members]
         if drift.path[0] == "group":
-            table = self.document["group"][int(drift.path[1])]  # type: ignore[index,call-overload]  # an array of tables
+            table = self.document["group"][int(drift.path[1])]
             table["rule"] = rule
             table["members"] = list(dict.fromkeys([*map(str, table["members"]), *members]))
             return

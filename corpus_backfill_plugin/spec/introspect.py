@@ -15,7 +15,7 @@ from corpus_backfill_plugin.spec.model import Scalar
 Kind: TypeAlias = Literal[
     "value", "true", "false", "negatable", "count", "append", "extend", "const", "custom"
 ]
-"""What an option does: takes a value, is a flag of some sort, gathers, or is handled by a class of its own."""
+"""What an option does: takes a value, is a flag of some sort, gathers, or has a class of its own."""
 
 ParsedType: TypeAlias = Literal["str", "int", "float", "bool", "path", "date", "datetime", "uuid", "other"]
 """What a value is converted by; `other` is a callable that is not known, named in `type_name`."""

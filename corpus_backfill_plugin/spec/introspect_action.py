@@ -46,7 +46,8 @@ class RawAction:
 
     Attributes:
         action: argparse's word for it (`store`, `append` ...), or the name of a class of the script's.
-        given: keyword to value, as far as given: nargs, const, default, type, choices, required, help, metavar.
+        given: keyword to value, as far as given: nargs, const, default, type, choices, required, help,
+            metavar.
         prog: what `%(prog)s` stands for.
     """
 
@@ -296,7 +297,7 @@ class _Reading:
         return expand(text, values)
 
 
-def _allowed(
+def _allowed(  # noqa: PLR0911 - a line for each reason
     items: list[object], type_: ParsedType, type_name: str, members: tuple[Member, ...]
 ) -> tuple[Scalar, ...] | Opaque:
     """Return choices as the words that give them, or why these are not known."""
@@ -313,7 +314,8 @@ def _allowed(
         return Opaque(f"{len(items)} of them")
     if type_ == "other" and not all(isinstance(item, str) for item in items):
         return Opaque(f"what {type_name} makes of a word is compared, not the word")
-    wanted: type | tuple[type, ...] = {"int": int, "float": (int, float)}.get(type_, str)  # type: ignore[assignment]  # mypy joins the two kinds to object
+    numbers: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float)}
+    wanted = numbers.get(type_, (str,))
     found = tuple(item for item in items if isinstance(item, str | int | float) and isinstance(item, wanted))
     if len(found) != len(items):
         return Opaque(f"not all of them are of the type {type_}, so some can never be given")
@@ -332,7 +334,7 @@ def _switched(kind: Kind, given: object) -> bool | None:
 def _converted(value: object, type_: ParsedType) -> Scalar:
     """Return a default as its type gives it; ValueError says why there is no such word."""
     if isinstance(value, Opaque):
-        raise ValueError(value.reason)  # noqa: TRY004 - it is told as what the default is, like the others
+        raise ValueError(value.reason)  # noqa: TRY004 - told like what else the default may be
     if not isinstance(value, str | int | float):
         raise ValueError(f"is an object of the script's, {type(value).__name__}")  # noqa: TRY004 - as above
     if type_ not in {"int", "float"}:
@@ -344,7 +346,7 @@ def _converted(value: object, type_: ParsedType) -> Scalar:
     if type_ == "float":
         return float(number)
     if isinstance(value, float):
-        raise ValueError(f"{value} is no whole number, which the script takes only as a default")  # noqa: TRY004 - as above
+        raise ValueError(f"{value} is no whole number: a default only")  # noqa: TRY004 - as above
     return int(value)
 
 

@@ -216,7 +216,7 @@ def _bound(kinds: Mapping[str, Any], side: str) -> int | float | None:
     return value if isinstance(value, int | float) and not kinds.get(f"{side}_open") else None
 
 
-def _click_default(
+def _click_default(  # noqa: PLR0911 - a line for each sort of default
     param: Mapping[str, Any], kind: Kind, type_: ParsedType, unsure: dict[str, str]
 ) -> tuple[Scalar | tuple[Scalar, ...] | None, str]:
     value = _value(param["default"])
@@ -227,8 +227,9 @@ def _click_default(
     if value is None or kind == "const" or (value is False and kind == "true"):
         return None, ""
     if isinstance(value, list):
-        items = tuple(item.value if isinstance(item, Member) else item for item in value)
-        if all(isinstance(item, str | int | float) for item in items):
+        plain = [item.value if isinstance(item, Member) else item for item in value]
+        items = tuple(item for item in plain if isinstance(item, str | int | float))
+        if len(items) == len(plain):
             return items or None, ""
         unsure["default"] = "is made of objects of the script's"
         return None, ""

@@ -111,7 +111,7 @@ class Caller(Evaluator):
             return function
         return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
 
-    def _outside_call(self, ref: Ref, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:
+    def _outside_call(self, ref: Ref, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:  # noqa: PLR0911 - a line for each callable
         if ref.name in _PARSER_NAMES:
             return self._parser(args, kwargs, node)
         if ref.name == "argparse.FileType":
@@ -122,8 +122,8 @@ class Caller(Evaluator):
             return Super(self.frames[-1].bound, self.frames[-1])
         if ref.name == "builtins.getattr" and len(args) > 1:
             return self._getattr(args[0], args[1], node)
-        if ref.name == "builtins.setattr" and len(args) == 3 and isinstance(args[1], str):
-            self.set_attribute(args[0], args[1], args[2])
+        if ref.name == "builtins.setattr" and len(args) > 1 and isinstance(args[1], str):
+            self.set_attribute(args[0], args[1], args[-1])
             return None
         if ref.name == "builtins.vars" and args and isinstance(args[0], Inst):
             return args[0].attrs
@@ -191,7 +191,7 @@ class Caller(Evaluator):
             thing.attrs |= dict(zip(names, args, strict=False))
         return thing
 
-    def attribute(self, value: Value, name: str, node: ast.Attribute) -> Value:
+    def attribute(self, value: Value, name: str, node: ast.Attribute) -> Value:  # noqa: C901, PLR0911 - a line for each object
         """Return `value.name` of an object of the file, or of argparse."""
         if isinstance(value, Klass):
             found = value.attribute(name)
@@ -261,7 +261,7 @@ class Caller(Evaluator):
         elif isinstance(receiver, Choice) and name == "required":
             receiver.required = value is True
 
-    def _method(self, method: Method, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:
+    def _method(self, method: Method, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:  # noqa: PLR0911 - a line for each method
         receiver, name = method.receiver, method.name
         if isinstance(receiver, Choice):
             return (

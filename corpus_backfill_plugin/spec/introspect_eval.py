@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.spec.introspect import Opaque
 from corpus_backfill_plugin.spec.introspect_action import Member
-from corpus_backfill_plugin.spec.introspect_pure import MAX_ITEMS, Pure, parts_of
+from corpus_backfill_plugin.spec.introspect_pure import BINARY, COMPARE, Pure, parts_of, too_big
 from corpus_backfill_plugin.spec.introspect_values import (
     CONSTANTS,
     PLAIN,
@@ -33,30 +33,6 @@ from corpus_backfill_plugin.spec.introspect_values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-    ast.BitOr: operator.or_,
-    ast.BitAnd: operator.and_,
-}
-_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
-}
 
 
 class Evaluator(Pure):
@@ -151,12 +127,12 @@ class Evaluator(Pure):
             return PathText(f"{left.text.rstrip('/')}/{tail}") if isinstance(tail, str) else Opaque("a path")
         if isinstance(node.op, ast.Mod) and isinstance(left, str) and isinstance(right, Ref):
             return outside(right, ast.unparse(node))
-        operate = _BINARY.get(type(node.op))
+        operate = BINARY.get(type(node.op))
         if (
             not operate
             or not isinstance(left, PLAIN)
             or not isinstance(right, PLAIN)
-            or _too_big(node.op, left, right)
+            or too_big(node.op, left, right)
         ):
             return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
         if isinstance(node.op, ast.Mod) and isinstance(left, str):
@@ -201,7 +177,7 @@ class Evaluator(Pure):
             if isinstance(op, ast.Is | ast.IsNot):
                 verdict: Value = same(left, right) is isinstance(op, ast.Is)
             elif isinstance(left, PLAIN) and isinstance(right, PLAIN):
-                verdict = self.attempt(_COMPARE[type(op)], left, right)
+                verdict = self.attempt(COMPARE[type(op)], left, right)
             else:
                 return Opaque(f"not worked out: {ast.unparse(node)[:60]}")
             if verdict is not True:
@@ -277,7 +253,7 @@ class Evaluator(Pure):
     def _await(self, node: ast.Await, scope: Scope) -> Value:
         return self.eval(node.value, scope)
 
-    def _subscript(self, node: ast.Subscript, scope: Scope) -> Value:
+    def _subscript(self, node: ast.Subscript, scope: Scope) -> Value:  # noqa: PLR0911 - a line for each sort
         value = self.eval(node.value, scope)
         if isinstance(value, Ref) and value.name == "os.environ":
             name = self.eval(node.slice, scope)
@@ -401,17 +377,3 @@ class Evaluator(Pure):
 
     def set_attribute(self, receiver: Value, name: str, value: Value) -> None:
         """Note `receiver.name = value`; a subclass knows objects for which it matters."""
-
-
-def _too_big(op: ast.operator, left: Value, right: Value) -> bool:
-    if isinstance(op, ast.Pow | ast.LShift):
-        return not isinstance(right, int | float) or abs(right) > 64
-    if isinstance(op, ast.Mult):
-        sizes = [side for side in (left, right) if isinstance(side, int)]
-        return (
-            len(sizes) == 1
-            and sizes[0] > MAX_ITEMS
-            and not isinstance(left, float)
-            and not isinstance(right, float)
-        )
-    return isinstance(op, ast.Mod) and isinstance(left, str) and bool(re.search(r"%[^a-zA-Z]*\d{4}", left))

@@ -1,4 +1,4 @@
-"""Statements of a script followed in the order in which they would run, and the parser that comes of it."""
+"""Statements of a script followed in the order in which they would run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-import msgspec
-
-from corpus_backfill_plugin.spec.introspect import Opaque, ParserModel, Unknown
+from corpus_backfill_plugin.spec.introspect import Opaque, Unknown
 from corpus_backfill_plugin.spec.introspect_action import Member
-from corpus_backfill_plugin.spec.introspect_argparse import Parser, to_model
+from corpus_backfill_plugin.spec.introspect_argparse import Parser
 from corpus_backfill_plugin.spec.introspect_calls import Caller
 from corpus_backfill_plugin.spec.introspect_values import (
     CONSTANTS,
@@ -68,22 +66,13 @@ class Reading(Caller):
             "__file__": ScriptFile(file),
         }
 
-    def model(self) -> ParserModel:
-        """Follow the script, and return the parser that reads its command line."""
+    def run(self) -> None:
+        """Follow the module from its first line to its last, and the functions that make parsers uncalled."""
         try:
             self.block(self.tree.body, self.module)
             self._follow_uncalled()
         except (_ExhaustedError, RecursionError):
             self.lost.append(Unknown(0, "options", "the script is too long to follow", hides_options=True))
-        parser, strict = self._chosen()
-        if parser is None:
-            lost = self.lost or [Unknown(0, "options", "no parser is made in this file", hides_options=True)]
-            return ParserModel(unknowns=tuple(lost))
-        model = to_model(parser, strict=strict)
-        unknowns = [*model.unknowns, *self.lost, *self._unreached()]
-        return msgspec.structs.replace(
-            model, unknowns=tuple(sorted(dict.fromkeys(unknowns), key=lambda unknown: unknown.where))
-        )
 
     def _follow_uncalled(self) -> None:
         """Call the functions that make parsers when nothing in the file does: a console entry point would."""
@@ -94,51 +83,6 @@ class Reading(Caller):
                 return
             if id(function.node) not in self.called and not isinstance(function.node, ast.Lambda):
                 self.follow(function, [], {})
-
-    def _chosen(self) -> tuple[Parser | None, bool]:
-        """Return the parser that the script parses with, and whether it refuses what it does not know."""
-        certain = [p for p in self.parsed if not p.doubtful] or self.parsed
-        whole = [p for p in certain if p.strict] or certain
-        candidates = list(dict.fromkeys(p.parser for p in whole if not p.parser.below)) or [
-            p.parser for p in whole
-        ]
-        if not candidates:
-            candidates = [p for p in self.parsers if not p.below]
-            candidates.sort(key=lambda p: -len(p.actions))
-            return (candidates[0] if candidates else None), True
-        for other in candidates[1:]:
-            reason = f"another parser, made at line {other.line}, is used as well; this is the one of line {candidates[0].line}"
-            self.lost.append(Unknown(other.line, "options", reason, hides_options=True))
-        chosen = candidates[0]
-        return chosen, any(p.strict for p in whole if p.parser is chosen)
-
-    def _unreached(self) -> list[Unknown]:
-        """Return an unknown for each `add_argument` in a function that takes a parser and was never called."""
-        unknowns = []
-        for function in ast.walk(self.tree):
-            if (
-                not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-                or id(function) in self.called
-            ):
-                continue
-            if any(
-                isinstance(n, ast.Name | ast.Attribute) and _last(n) == "ArgumentParser"
-                for n in _body(function)
-            ):
-                continue
-            for node in _body(function):
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and node.func.attr == "add_argument"
-                ):
-                    flags = [
-                        a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
-                    ]
-                    what = ", ".join(flags) or "an option"
-                    reason = f"is added in {function.name}(), and nothing in this file was seen to call it"
-                    unknowns.append(Unknown(node.lineno, what, reason, hides_options=True))
-        return unknowns
 
     def in_doubt(self) -> str:
         """Return the innermost condition that could not be decided, or ''."""
@@ -418,13 +362,6 @@ class Reading(Caller):
             scope.names[spec.kwarg.arg] = extra
 
 
-def _last(node: ast.Name | ast.Attribute) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr
-
-
-def _body(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.AST]:
-    return [node for statement in function.body for node in ast.walk(statement)]
-
-
 def _is_generator(function: ast.FunctionDef) -> bool:
-    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _body(function))
+    nodes = (node for statement in function.body for node in ast.walk(statement))
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in nodes)

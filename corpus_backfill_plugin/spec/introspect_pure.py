@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import operator
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +28,39 @@ if TYPE_CHECKING:
 MAX_ITEMS = 2_000
 """Longer texts by repetition, ranges and lists are not worked out."""
 
-_PURE: dict[str, Callable[..., Any]] = dict({
+MAX_POWER = 64
+"""A higher power, or a shift by more, is not worked out."""
+
+BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_,
+}
+COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+_PURE: dict[str, Callable[..., Any]] = {
         "str": str, "int": int, "float": float, "bool": bool, "list": list, "tuple": tuple, "dict": dict,
         "set": set, "frozenset": frozenset, "sorted": sorted, "len": len, "min": min, "max": max, "sum": sum,
         "abs": abs, "round": round, "repr": repr, "enumerate": lambda *a, **k: list(enumerate(*a, **k)),
         "zip": lambda *a: list(zip(*a, strict=False)), "reversed": lambda a: list(reversed(a)),
         "any": any, "all": all, "chr": chr, "ord": ord,
-    }.items())  # fmt: skip
+}  # fmt: skip
 _PURE_OUTSIDE: dict[str, Callable[..., Any]] = {
     "textwrap.dedent": textwrap.dedent,
     "inspect.cleandoc": inspect.cleandoc,
@@ -68,7 +96,7 @@ class Pure:
         """Return the condition that could not be decided and under which the present code runs, or ''."""
         raise NotImplementedError
 
-    def _plain_method(
+    def _plain_method(  # noqa: PLR0911 - a line for each receiver
         self, method: Method, args: list[Value], kwargs: dict[str, Value], node: ast.Call
     ) -> Value:
         receiver, name = method.receiver, method.name
@@ -106,7 +134,7 @@ class Pure:
             else result
         )
 
-    def _call_outside(self, ref: Ref, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    def _call_outside(self, ref: Ref, args: list[Value], kwargs: dict[str, Value]) -> Value:  # noqa: C901, PLR0911 - a line for each callable
         """Return what a call of something outside the file gives, when it is known to be pure."""
         name = ref.short
         if name in _ENVIRONMENT_CALLS:
@@ -121,9 +149,8 @@ class Pure:
             args = [found, *args[1:]]
             if name in {"set", "frozenset"}:
                 return sorted(dict.fromkeys(found), key=repr)
-        if name == "range" and 0 < len(args) <= 3 and all(isinstance(a, int) for a in args):
-            steps = range(*args)  # type: ignore[arg-type]  # whole numbers, as was just seen
-            return steps if len(steps) <= MAX_ITEMS else Opaque("more numbers than are worth a list")
+        if name == "range":
+            return self._range(args)
         function = _PURE.get(name) if ref.name.startswith("builtins.") else _PURE_OUTSIDE.get(name)
         if function is None:
             return NotImplemented
@@ -135,6 +162,17 @@ class Pure:
         if not all(isinstance(value, PLAIN) for value in args) or "key" in kwargs:
             return NotImplemented
         return self.attempt(function, *args, **kwargs)
+
+    @staticmethod
+    def _range(args: list[Value]) -> Value:
+        numbers = [arg for arg in args if isinstance(arg, int)]
+        if not numbers or len(numbers) != len(args):
+            return next((arg for arg in args if isinstance(arg, Opaque)), Opaque("its ends are no numbers"))
+        try:
+            steps = range(*numbers)
+        except (TypeError, ValueError):
+            return Opaque("range() would fail")
+        return steps if len(steps) <= MAX_ITEMS else Opaque("more numbers than are worth a list")
 
     def _path_call(self, name: str, args: list[Value]) -> Value:
         opaque = next((v for v in args if isinstance(v, Opaque)), None)
@@ -192,3 +230,18 @@ def parts_of(value: Value) -> list[Value]:
     if isinstance(value, dict):
         return list(value.values())
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def too_big(op: ast.operator, left: Value, right: Value) -> bool:
+    """Whether an operation would make more than any parser needs: it is not worked out then."""
+    if isinstance(op, ast.Pow | ast.LShift):
+        return not isinstance(right, int | float) or abs(right) > MAX_POWER
+    if isinstance(op, ast.Mult):
+        sizes = [side for side in (left, right) if isinstance(side, int)]
+        return (
+            len(sizes) == 1
+            and sizes[0] > MAX_ITEMS
+            and not isinstance(left, float)
+            and not isinstance(right, float)
+        )
+    return isinstance(op, ast.Mod) and isinstance(left, str) and bool(re.search(r"%[^a-zA-Z]*\d{4}", left))

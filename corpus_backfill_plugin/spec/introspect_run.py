@@ -7,6 +7,7 @@ and under a time limit.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 PROBE = Path(__file__).with_name("probe.py")
 
 _WITHHELD = re.compile(
-    r"DATABASE|_DSN|_URL$|_URI$|PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|API_?KEY|^PG[A-Z]+$|^VIRTUAL_ENV$|^PYTHONHOME$",
+    r"DATABASE|_DSN|_URL$|_URI$|PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|API_?KEY"
+    r"|^PG[A-Z]+$|^VIRTUAL_ENV$|^PYTHONHOME$",
     re.IGNORECASE,
 )
-"""Variables that the script must not see: what leads to data or opens doors, and the caller's own environment."""
+"""Variables that the script must not see: what leads to data or opens doors, and the caller's environment."""
 
 
 def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout: float = 20) -> ParserModel:
@@ -109,10 +111,9 @@ def _ask(script: Path, folder: Path, program: Sequence[str], timeout: float) -> 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End all that is left of the run, its children as well."""
-    try:
+    # Nobody may be left; macOS says so with EPERM when a zombie is.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # nobody is left; macOS says so with EPERM when a zombie is
     process.wait()
 
 

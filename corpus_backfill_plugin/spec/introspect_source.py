@@ -15,6 +15,7 @@ import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.spec.introspect import Library, ParserModel, Unknown
+from corpus_backfill_plugin.spec.introspect_argparse import Parser, to_model
 from corpus_backfill_plugin.spec.introspect_follow import Modules, Reading
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_source(text: str, file: str, modules: Modules | None = None) -> ParserM
     library = library_of(tree)
     reading = Reading(name, tree, modules)
     if library == "argparse":
-        model = reading.model()
+        model = _model(reading)
     else:
         model = ParserModel(
             library=library, description=ast.get_docstring(tree) or "", unknowns=_why_not(library)
@@ -77,6 +78,69 @@ def modules_beside(script: Path, folder: Path) -> Modules:
         return None
 
     return source
+
+
+def _model(reading: Reading) -> ParserModel:
+    """Follow the script, and return the parser that reads its command line."""
+    reading.run()
+    parser, strict = _chosen(reading)
+    if parser is None:
+        lost = reading.lost or [Unknown(0, "options", "no parser is made in this file", hides_options=True)]
+        return ParserModel(unknowns=tuple(lost))
+    model = to_model(parser, strict=strict)
+    unknowns = dict.fromkeys([*model.unknowns, *reading.lost, *_unreached(reading)])
+    return msgspec.structs.replace(model, unknowns=tuple(sorted(unknowns, key=lambda unknown: unknown.where)))
+
+
+def _chosen(reading: Reading) -> tuple[Parser | None, bool]:
+    """Return the parser that the script parses with, and whether it refuses what it does not know."""
+    certain = [p for p in reading.parsed if not p.doubtful] or reading.parsed
+    whole = [p for p in certain if p.strict] or certain
+    candidates = list(dict.fromkeys(p.parser for p in whole if not p.parser.below)) or [
+        p.parser for p in whole
+    ]
+    if not candidates:
+        candidates = [p for p in reading.parsers if not p.below]
+        candidates.sort(key=lambda p: -len(p.actions))
+        return (candidates[0] if candidates else None), True
+    for other in candidates[1:]:
+        reason = f"another parser is used as well; this is the one of line {candidates[0].line}"
+        reading.lost.append(Unknown(other.line, "options", reason, hides_options=True))
+    chosen = candidates[0]
+    return chosen, any(p.strict for p in whole if p.parser is chosen)
+
+
+def _unreached(reading: Reading) -> list[Unknown]:
+    """Return an unknown for each `add_argument` in a function that takes a parser and was never called."""
+    unknowns = []
+    for function in ast.walk(reading.tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or id(function) in reading.called:
+            continue
+        if any(
+            isinstance(n, ast.Name | ast.Attribute) and _last(n) == "ArgumentParser" for n in _body(function)
+        ):
+            continue
+        for node in _body(function):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "add_argument"
+            ):
+                flags = [
+                    a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+                ]
+                what = ", ".join(flags) or "an option"
+                reason = f"is added in {function.name}(), and nothing in this file was seen to call it"
+                unknowns.append(Unknown(node.lineno, what, reason, hides_options=True))
+    return unknowns
+
+
+def _last(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def _body(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.AST]:
+    return [node for statement in function.body for node in ast.walk(statement)]
 
 
 def library_of(tree: ast.Module) -> Library:

@@ -28,6 +28,9 @@ CONSTANTS: dict[str, str] = {
 }
 """argparse's names for plain values."""
 
+SHOWN = 60
+"""Characters of an expression that a message repeats at the most."""
+
 _HERE = {"os", "sys", "platform", "socket", "getpass", "time", "datetime", "tempfile", "random", "uuid"}
 _HERE |= {"multiprocessing", "shutil", "secrets", "locale", "pwd", "dotenv", "decouple", "environ", "psutil"}
 """Modules whose answers belong to the machine or the moment."""
@@ -152,7 +155,7 @@ def outside(ref: Ref, source: str) -> Opaque:
         source: the expression as it stands in the script.
     """
     root = ref.short.split(".")[0]
-    shown = source if len(source) <= 60 else source[:57] + "..."
+    shown = source if len(source) <= SHOWN else source[: SHOWN - 3] + "..."
     if root in _HERE:
         return Opaque(f"computed when the script runs: {shown}", here_only=True)
     if root in sys.stdlib_module_names or ref.name.startswith("builtins."):

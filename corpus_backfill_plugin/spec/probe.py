@@ -11,6 +11,10 @@ import json
 import os
 import runpy
 import sys
+from typing import Any
+
+Thing = Any
+"""An object of the script's or of its libraries, or JSON made of it: nothing is known of its type here."""
 
 
 class _ParserMet(BaseException):
@@ -20,10 +24,10 @@ class _ParserMet(BaseException):
 class _Recorder:
     """Turns parsers into JSON values and writes the first one met."""
 
-    def __init__(self, path):  # noqa: ANN001 - this file is kept to what old interpreters read
+    def __init__(self, path: Thing) -> None:
         self.path = path
 
-    def write(self, answer):  # noqa: ANN001 - as above
+    def write(self, answer: Thing) -> None:
         """Write the answer whole or not at all."""
         part = self.path + ".part"
         with open(part, "w", encoding="utf-8") as file:  # noqa: PTH123 - no need for pathlib here
@@ -31,7 +35,7 @@ class _Recorder:
         os.replace(part, self.path)  # noqa: PTH105 - no need for pathlib here
 
 
-def _value(value):  # noqa: ANN001, ANN202 - as above
+def _value(value: Thing) -> Thing:
     """Return a value as JSON: scalars as they are, the rest in objects that say what they are."""
     if type(value).__name__ in ("Sentinel", "UnsetType"):
         return None  # click's own word for "not given"
@@ -47,7 +51,7 @@ def _value(value):  # noqa: ANN001, ANN202 - as above
     return {"is": "object", "type": type(value).__name__}
 
 
-def _name(thing):  # noqa: ANN001, ANN202 - as above
+def _name(thing: Thing) -> Thing:
     """Return the dotted name of a callable."""
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
@@ -59,7 +63,7 @@ def _name(thing):  # noqa: ANN001, ANN202 - as above
     return name if module in ("builtins", "__main__") else module + "." + name
 
 
-def _type(thing):  # noqa: ANN001, ANN202 - as above
+def _type(thing: Thing) -> Thing:
     """Return a ``type=`` callable: its name, and its members when it is an Enum."""
     if thing is None:
         return None
@@ -67,7 +71,7 @@ def _type(thing):  # noqa: ANN001, ANN202 - as above
     return {"name": _name(thing), "members": [_value(member) for member in members]}
 
 
-def _action(action, titles):  # noqa: ANN001, ANN202 - as above
+def _action(action: Thing, titles: Thing) -> Thing:
     """Return one argparse action."""
     return {
         "class": type(action).__name__,
@@ -85,17 +89,17 @@ def _action(action, titles):  # noqa: ANN001, ANN202 - as above
     }  # fmt: skip
 
 
-def _choices(choices):  # noqa: ANN001, ANN202 - as above
+def _choices(choices: Thing) -> Thing:
     if choices is None or isinstance(choices, (set, frozenset)):
         return _value(choices)
     return _value(list(choices))
 
 
-def _is_choice(action):  # noqa: ANN001, ANN202 - as above
+def _is_choice(action: Thing) -> Thing:
     return type(action).__name__ == "_SubParsersAction"
 
 
-def _argparse(parser, method, seen=()):  # noqa: ANN001, ANN202 - as above
+def _argparse(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
     """Return an ArgumentParser and those below it."""
     titles = {}
     own = {id(parser._optionals), id(parser._positionals)}  # noqa: SLF001 - there is no public way
@@ -127,9 +131,9 @@ def _argparse(parser, method, seen=()):  # noqa: ANN001, ANN202 - as above
     return answer
 
 
-def _subcommands(action, method, seen):  # noqa: ANN001, ANN202 - as above
+def _subcommands(action: Thing, method: Thing, seen: Thing) -> Thing:
     helps = {choice.dest: choice.help for choice in action._choices_actions}  # noqa: SLF001 - as above
-    names = {}
+    names: Thing = {}
     for name, parser in action.choices.items():
         names.setdefault(id(parser), (parser, []))[1].append(name)
     return [
@@ -144,7 +148,7 @@ def _subcommands(action, method, seen):  # noqa: ANN001, ANN202 - as above
     ]
 
 
-def _click_type(param):  # noqa: ANN001, ANN202 - as above
+def _click_type(param: Thing) -> Thing:
     """Return the type of a click parameter: its name, and what it says of its values."""
     kind = getattr(param, "type", None)
     if kind is None:
@@ -156,7 +160,7 @@ def _click_type(param):  # noqa: ANN001, ANN202 - as above
     return found
 
 
-def _typer_type(param):  # noqa: ANN001, ANN202 - as above
+def _typer_type(param: Thing) -> Thing:
     """Return the type of a parameter of a Typer that has no click types any more, by its annotation."""
     told = param.type_descriptor
     annotation = told.annotation
@@ -171,7 +175,7 @@ def _typer_type(param):  # noqa: ANN001, ANN202 - as above
     return found
 
 
-def _click(command, library):  # noqa: ANN001, ANN202 - as above
+def _click(command: Thing, library: Thing) -> Thing:
     """Return a click command and those below it."""
     params = []
     for param in command.params:
@@ -186,7 +190,9 @@ def _click(command, library):  # noqa: ANN001, ANN202 - as above
                 "nargs": param.nargs,
                 "multiple": bool(getattr(param, "multiple", False)),
                 "required": bool(param.required),
-                "default": {"is": "object", "type": "function"} if callback_default else _value(param.default),
+                "default": {"is": "object", "type": "function"}
+                if callback_default
+                else _value(param.default),
                 "envvar": _value(param.envvar),
                 "is_flag": bool(getattr(param, "is_flag", False)),
                 "flag_value": _value(getattr(param, "flag_value", None)),
@@ -211,20 +217,20 @@ def _click(command, library):  # noqa: ANN001, ANN202 - as above
     }
 
 
-def _intercept(recorder):  # noqa: ANN001, ANN202 - as above
+def _intercept(recorder: Thing) -> None:
     """Replace what parses in argparse, click, and Typer's own copy of click."""
     import argparse  # noqa: PLC0415 - beside the other libraries, which may be absent
 
-    def parse_known_args(self, *_args, **_kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202 - as above
+    def parse_known_args(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
         caller = sys._getframe(1).f_code.co_name  # noqa: SLF001 - how the script called it is asked
         recorder.write(_argparse(self, caller if caller == "parse_args" else "parse_known_args"))
         raise _ParserMet
 
-    argparse.ArgumentParser.parse_known_args = parse_known_args
+    argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[method-assign]  # that is the point
     plain_import = builtins.__import__
     done = set()
 
-    def watching_import(*args, **kwargs):  # noqa: ANN002, ANN003, ANN202 - as above
+    def watching_import(*args: Thing, **kwargs: Thing) -> Thing:
         # Click and Typer are not imported here: a script that has no use for them must not pay for them.
         module = plain_import(*args, **kwargs)
         for name in ("click.core", "typer._click.core", "typer.core"):
@@ -239,15 +245,15 @@ def _intercept(recorder):  # noqa: ANN001, ANN202 - as above
     builtins.__import__ = watching_import
 
 
-def _click_main(recorder):  # noqa: ANN001, ANN202 - as above
-    def main(self, *_args, **_kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202 - as above
+def _click_main(recorder: Thing) -> Thing:
+    def main(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
         recorder.write(_click(self, "typer" if "typer" in type(self).__module__ else "click"))
         raise _ParserMet
 
     return main
 
 
-def run(result, script):  # noqa: ANN001, ANN201 - as above
+def run(result: Thing, script: Thing) -> None:
     """Run ``script`` until it parses; the file ``result`` says how that went."""
     recorder = _Recorder(result)
     sys.argv = [script]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from corpus_backfill_plugin.display import one_line
-from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel, Unknown
 from corpus_backfill_plugin.spec.propose import Proposal, option_name, propose_argument, propose_option
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel, Unknown
 
 _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -27,6 +29,10 @@ _HINTS = r"""
 """
 
 
+_Leaf: TypeAlias = "tuple[tuple[str, ...], tuple[ParserModel, ...], ParserModel]"
+"""The words that lead to a parser, the parsers passed on the way, and the parser itself."""
+
+
 def write_spec(model: ParserModel, script: str, command: str, schema_ref: str | None) -> str:
     """Return a spec for a script without subcommands; those of one that has some are left out.
 
@@ -36,7 +42,7 @@ def write_spec(model: ParserModel, script: str, command: str, schema_ref: str | 
         command: the command's name, as the spec's file will be called.
         schema_ref: path or address of the JSON Schema for editors; None writes no reference.
     """
-    return _Writing(model, script, command, schema_ref, ()).text()
+    return _Writing(((), (), model), script, command, schema_ref).text()
 
 
 def write_specs(model: ParserModel, script: str, command: str, schema_ref: str | None) -> dict[str, str]:
@@ -50,23 +56,15 @@ def write_specs(model: ParserModel, script: str, command: str, schema_ref: str |
     """
     if not model.subcommands:
         return {command: write_spec(model, script, command, schema_ref)}
-    return {
-        "-".join([command, *(option_name(word, "") for word in path)]): _Writing(
-            parser,
-            script,
-            "-".join([command, *(option_name(word, "") for word in path)]),
-            schema_ref,
-            outer,
-            path,
-        ).text()
-        for path, outer, parser in _leaves(model, (), ())
-    }
+    specs = {}
+    for leaf in _leaves(model, (), ()):
+        name = "-".join([command, *(option_name(word, "") for word in leaf[0])])
+        specs[name] = _Writing(leaf, script, name, schema_ref).text()
+    return specs
 
 
-def _leaves(
-    model: ParserModel, path: tuple[str, ...], outer: tuple[ParserModel, ...]
-) -> list[tuple[tuple[str, ...], tuple[ParserModel, ...], ParserModel]]:
-    """Return each parser without subcommands below `model`, the words that lead there and the parsers passed."""
+def _leaves(model: ParserModel, path: tuple[str, ...], outer: tuple[ParserModel, ...]) -> list[_Leaf]:
+    """Return each parser without subcommands: the words that lead there, the parsers passed, and itself."""
     if not model.subcommands:
         return [(path, outer, model)]
     found = []
@@ -112,21 +110,11 @@ def toml(value: Any) -> str:  # noqa: ANN401 - whatever a spec can hold
 class _Writing:
     """One spec being written, from its first line to its last."""
 
-    def __init__(
-        self,
-        model: ParserModel,
-        script: str,
-        command: str,
-        schema_ref: str | None,
-        outer: tuple[ParserModel, ...],
-        path: tuple[str, ...] = (),
-    ) -> None:
-        self.model = model
+    def __init__(self, leaf: _Leaf, script: str, command: str, schema_ref: str | None) -> None:
+        self.path, self.outer, self.model = leaf
         self.script = script
         self.command = command
         self.schema_ref = schema_ref
-        self.outer = outer
-        self.path = path
         self.unlisted: list[str] = []
         self.todo: list[str] = []
         self.names: dict[str, str] = {}
@@ -263,11 +251,15 @@ def _block(kind: str, proposal: Proposal, title: str) -> str:
     return "\n".join([*([title] if title else []), *told, *body])
 
 
+_LINE = 120
+"""Characters of a short help at the most."""
+
+
 def _sentence(text: str) -> str:
     """Return the first sentence of a description, or its first paragraph when that has no end."""
-    first = text.split("\n\n")[0]
+    first, _, _ = text.partition("\n\n")
     end = first.find(". ")
-    return first[: end + 1] if 0 < end < 120 else first[:120]
+    return first[: end + 1] if 0 < end < _LINE else first[:_LINE]
 
 
 def _told(unknown: Unknown) -> str:

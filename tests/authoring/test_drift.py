@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import pytest
 
 from corpus_backfill_plugin.spec.drift import Drift, compare, located
 from corpus_backfill_plugin.spec.fix import fix
-from corpus_backfill_plugin.spec.introspect import ParserModel
 from corpus_backfill_plugin.spec.introspect_source import read_source
-from corpus_backfill_plugin.spec.model import Script
 from corpus_backfill_plugin.spec.reader import read_script
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.introspect import ParserModel
+    from corpus_backfill_plugin.spec.model import Script
 
 SPEC = """\
 # Durations, as the media team wants them.
@@ -104,7 +107,12 @@ CHANGES = {
     "a choice more": (
         'choices=["audio", "video"]',
         'choices=["audio", "video", "both"]',
-        ["duration.toml:8: option.media-type.choices: the spec allows 'audio', 'video', the script 'audio', 'video', 'both'"],
+        [
+            (
+                "duration.toml:8: option.media-type.choices: the spec allows 'audio', 'video', the "
+                "script 'audio', 'video', 'both'"
+            )
+        ],
     ),
     "a choice less": (
         'choices=["audio", "video"]',
@@ -114,7 +122,12 @@ CHANGES = {
     "no choices any more": (
         'choices=["audio", "video"], ',
         "",
-        ["duration.toml:8: option.media-type.choices: the spec allows 'audio', 'video', the script any value"],
+        [
+            (
+                "duration.toml:8: option.media-type.choices: the spec allows 'audio', 'video', the "
+                "script any value"
+            )
+        ],
     ),
     "choices where there were none": (
         '"--collection", required=True',
@@ -154,12 +167,22 @@ CHANGES = {
     "spread where it was repeated": (
         '"--tag", action="append"',
         '"--tag", nargs="*"',
-        ["duration.toml:23: option.tag.multiple: the spec has one value each time, the script takes any number of values"],
+        [
+            (
+                "duration.toml:23: option.tag.multiple: the spec has one value each time, the script "
+                "takes any number of values"
+            )
+        ],
     ),
     "once where it was repeated": (
         '"--tag", action="append"',
         '"--tag"',
-        ["duration.toml:23: option.tag.multiple: the spec has one value each time, the script takes one value"],
+        [
+            (
+                "duration.toml:23: option.tag.multiple: the spec has one value each time, the script "
+                "takes one value"
+            )
+        ],
     ),
     "a flag that can be turned off": (
         '"--force", action="store_true"',
@@ -180,27 +203,43 @@ CHANGES = {
         "p.parse_args()",
         'p.add_argument("--retries", type=int, default=2)\np.parse_args()',
         [
-            "duration.toml:3: option.retries: the script has --retries (one value, int, default 2), the spec does not; "
-            "add it, or write unlisted = ['--retries']"
+            (
+                "duration.toml:3: option.retries: the script has --retries (one value, int, default "
+                "2), the spec does not; "
+                "add it, or write unlisted = ['--retries']"
+            )
         ],
     ),
     "a positional gained": (
         "p.parse_args()",
         'p.add_argument("files", nargs="+")\np.parse_args()',
         [
-            "duration.toml:3: argument.files: the script takes the argument files (any number of values, required), "
-            "the spec does not; add it"
+            (
+                "duration.toml:3: argument.files: the script takes the argument files (any number of "
+                "values, required), "
+                "the spec does not; add it"
+            )
         ],
     ),
     "renamed": (
         '"--workers", type=int',
         '"--max-workers", type=int',
-        ["duration.toml:12: option.workers: the spec sends --workers, the script calls it --max-workers; write flag = '--max-workers'"],
+        [
+            (
+                "duration.toml:12: option.workers: the spec sends --workers, the script calls it "
+                "--max-workers; write flag = '--max-workers'"
+            )
+        ],
     ),
     "a common option lost": (
         'p.add_argument("--limit", type=int)\n',
         "",
-        ["duration.toml:4: common.limit: the spec sends --limit, the script does not have it; write common = ['dry-run']"],
+        [
+            (
+                "duration.toml:4: common.limit: the spec sends --limit, the script does not have it; "
+                "write common = ['dry-run']"
+            )
+        ],
     ),
     "a common option of another type": (
         '"--limit", type=int',
@@ -214,16 +253,28 @@ CHANGES = {
     ),
     "options that exclude one another": (
         'p.add_argument("--force", action="store_true")\np.add_argument("--tag", action="append")',
-        'g = p.add_mutually_exclusive_group()\ng.add_argument("--force", action="store_true")\ng.add_argument("--tag", action="append")',
+        (
+            'g = p.add_mutually_exclusive_group()\ng.add_argument("--force", '
+            'action="store_true")\ng.add_argument("--tag", action="append")'
+        ),
         ["duration.toml:3: group: the script takes at most one of --force, --tag, the spec does not say so"],
     ),
     "options of which one must be given": (
         "p.parse_args()",
-        'g = p.add_mutually_exclusive_group(required=True)\ng.add_argument("--all", action="store_true")\ng.add_argument("--id")\np.parse_args()',
+        (
+            'g = p.add_mutually_exclusive_group(required=True)\ng.add_argument("--all", '
+            'action="store_true")\ng.add_argument("--id")\np.parse_args()'
+        ),
         [
             "duration.toml:3: group: the script takes exactly one of --all, --id, the spec does not say so",
-            "duration.toml:3: option.all: the script has --all (a flag), the spec does not; add it, or write unlisted = ['--all']",
-            "duration.toml:3: option.id: the script has --id (one value), the spec does not; add it, or write unlisted = ['--id']",
+            (
+                "duration.toml:3: option.all: the script has --all (a flag), the spec does not; add "
+                "it, or write unlisted = ['--all']"
+            ),
+            (
+                "duration.toml:3: option.id: the script has --id (one value), the spec does not; add "
+                "it, or write unlisted = ['--id']"
+            ),
         ],
     ),
 }  # fmt: skip
@@ -244,7 +295,11 @@ def test_a_change_is_mended_and_what_a_person_wrote_stays(old: str, new: str, me
     assert drift(fixed, changed) == []
     assert fixed != SPEC
     assert len(drift(SPEC, changed)) == len(messages)
-    for comment in ("# Durations, as the media team wants them.", "# the database is in the server's settings", "# what to look at"):
+    for comment in (
+        "# Durations, as the media team wants them.",
+        "# the database is in the server's settings",
+        "# what to look at",
+    ):
         assert comment in fixed
     names = [option.name for option in spec(fixed).option]
     kept = [name for name in ("media-type", "workers", "force", "tag", "collection") if name in names]
@@ -270,7 +325,10 @@ def test_all_changes_at_once_are_mended() -> None:
 
 FINE = {
     "no default in the spec": ("default = 3\n", ""),
-    "another default, and its author knows the script's": ("default = 3\n", 'default = 8\ndefault-note = "3 by itself"\n'),
+    "another default, and its author knows the script's": (
+        "default = 3\n",
+        'default = 8\ndefault-note = "3 by itself"\n',
+    ),
     "a path where the script takes text": ('name = "collection"', 'name = "collection"\ntype = "path"'),
     "a name of its own": ('name = "workers"', 'name = "at-once"\nflag = "--workers"'),
     "a help and a range of its own": ("default = 3", 'default = 3\nmin = 1\nmax = 9\nhelp = "how many"'),
@@ -285,7 +343,9 @@ def test_what_a_spec_does_on_purpose_is_no_drift(old: str, new: str) -> None:
 
 
 def test_an_option_that_is_left_out_on_purpose_is_no_drift() -> None:
-    more = PARSER.replace("p.parse_args()", 'p.add_argument("-v", "--verbose", action="count")\np.parse_args()')
+    more = PARSER.replace(
+        "p.parse_args()", 'p.add_argument("-v", "--verbose", action="count")\np.parse_args()'
+    )
     assert drift(SPEC, more)
     assert drift(SPEC.replace("\n\n", '\nunlisted = ["--verbose"]\n\n', 1), more) == []
     assert drift(SPEC.replace("\n\n", '\nunlisted = ["-v"]\n\n', 1), more) == []
@@ -295,8 +355,10 @@ def test_choices_that_are_left_out_on_purpose_are_no_drift() -> None:
     more = PARSER.replace('["audio", "video"]', '["audio", "video", "raw", "all"]')
     some = SPEC.replace("\n\n", '\nunlisted = ["--media-type=raw"]\n\n', 1)
     assert drift(some, more) == [
-        "duration.toml:9: option.media-type.choices: the spec allows 'audio', 'video', "
-        "the script 'audio', 'video', 'raw', 'all'"
+        (
+            "duration.toml:9: option.media-type.choices: the spec allows 'audio', 'video', "
+            "the script 'audio', 'video', 'raw', 'all'"
+        )
     ]
     assert drift(some.replace("=raw", "=*"), more) == []
     assert drift(some.replace("=raw", "=*"), PARSER.replace('choices=["audio", "video"], ', "")) == []
@@ -308,18 +370,23 @@ def test_flags_of_the_postcondition_and_of_fixed_words_are_known() -> None:
         'p.add_argument("--remaining", action="store_true")\np.add_argument("--mode")\np.parse_args()',
     )
     told = SPEC.replace("\n\n", '\nfixed-args = ["--mode=full"]\n\n', 1)
-    told += '\n[output]\nresult = [\'^pending=(?P<pending>\\d+)$\']\n\n[postcondition]\nrun = ["--remaining"]\nexpect = { pending = 0 }\n'
+    told += "\n[output]\nresult = ['^pending=(?P<pending>\\d+)$']\n"
+    told += '\n[postcondition]\nrun = ["--remaining"]\nexpect = { pending = 0 }\n'
     assert len(drift(SPEC, more)) == 2
     assert drift(told, more) == []
 
 
 def test_a_hidden_option_of_the_script_is_not_missed() -> None:
-    more = PARSER.replace("p.parse_args()", 'p.add_argument("--trace", help=argparse.SUPPRESS)\np.parse_args()')
+    more = PARSER.replace(
+        "p.parse_args()", 'p.add_argument("--trace", help=argparse.SUPPRESS)\np.parse_args()'
+    )
     assert drift(SPEC, more) == []
 
 
 def test_what_cannot_be_known_is_a_note_and_no_drift() -> None:
-    dynamic = PARSER.replace('choices=["audio", "video"]', "choices=kinds()").replace("default=3", "default=cores()")
+    dynamic = PARSER.replace('choices=["audio", "video"]', "choices=kinds()").replace(
+        "default=3", "default=cores()"
+    )
     assert notes(SPEC, dynamic) == [
         "could not be compared: 'kinds' is not set in this file",
         "could not be compared: 'cores' is not set in this file",
@@ -327,7 +394,9 @@ def test_what_cannot_be_known_is_a_note_and_no_drift() -> None:
 
 
 def test_an_option_that_may_be_there_is_not_lost() -> None:
-    loop = PARSER.replace('p.add_argument("--tag", action="append")', 'for n in names():\n    p.add_argument(f"--{n}")')
+    loop = PARSER.replace(
+        'p.add_argument("--tag", action="append")', 'for n in names():\n    p.add_argument(f"--{n}")'
+    )
     assert notes(SPEC, loop) == [
         "could not be compared: --tag was not seen in the script",
         "could not be compared: line 9: an option: 'names' is not set in this file",
@@ -335,24 +404,30 @@ def test_an_option_that_may_be_there_is_not_lost() -> None:
 
 
 def test_an_option_that_may_be_there_is_not_lost_when_the_rest_is_passed_on() -> None:
-    passing = PARSER.replace('p.add_argument("--tag", action="append")\n', "").replace("parse_args", "parse_known_args")
+    passing = PARSER.replace('p.add_argument("--tag", action="append")\n', "").replace(
+        "parse_args", "parse_known_args"
+    )
     assert notes(SPEC, passing) == ["could not be compared: --tag was not seen in the script"]
 
 
 def test_a_default_of_the_environment_may_be_set_by_the_spec() -> None:
-    changed = PARSER.replace("default=3", 'default=int(os.environ.get("WORKERS", 4))').replace("import", "import os,", 1)
+    changed = PARSER.replace("default=3", 'default=int(os.environ.get("WORKERS", 4))').replace(
+        "import", "import os,", 1
+    )
     assert notes(SPEC, changed) == []
 
 
 def test_a_script_without_argparse_is_a_note() -> None:
-    assert notes(SPEC, "import click\n") == [
-        "could not be compared: the script's options are declared with click, "
-        "which is not read from the source; with --run they are"
-    ]
+    reason = (
+        "the script's options are declared with click, which is not read from the source; with --run they are"
+    )
+    assert notes(SPEC, "import click\n") == [f"could not be compared: {reason}"]
 
 
 def test_a_database_that_the_script_wants_on_its_command_line_is_told() -> None:
-    wants = PARSER.replace("p.parse_args()", 'p.add_argument("--database-url", required=True)\np.parse_args()')
+    wants = PARSER.replace(
+        "p.parse_args()", 'p.add_argument("--database-url", required=True)\np.parse_args()'
+    )
     hands = SPEC.replace('["dry-run", ', '["database-url", "dry-run", ')
     message = (
         "duration.toml:4: common.database-url: the spec hands it over in DATABASE_URL, "
@@ -401,7 +476,10 @@ def test_a_subcommand_is_compared_with_its_own_parser() -> None:
     assert drift(SUBCOMMAND_SPEC, SUBCOMMANDS.replace('"rebuild"', '"build"')) == [
         "duration.toml:4: subcommand: the script has no subcommand 'rebuild', it has 'build', 'prune'"
     ]
-    assert drift(SUBCOMMAND_SPEC.replace('subcommand = "rebuild"\n', "").replace("before-subcommand = true\n", ""), SUBCOMMANDS) == [
+    assert drift(
+        SUBCOMMAND_SPEC.replace('subcommand = "rebuild"\n', "").replace("before-subcommand = true\n", ""),
+        SUBCOMMANDS,
+    ) == [
         "duration.toml:2: subcommand: the script needs a subcommand ('rebuild', 'prune'), the spec has none"
     ]
 
@@ -410,7 +488,11 @@ def test_an_option_gained_before_the_subcommand_is_added_there() -> None:
     more = SUBCOMMANDS.replace("s = p.add", 'p.add_argument("--quiet", action="store_true")\ns = p.add')
     fixed = fix(SUBCOMMAND_SPEC, compare(spec(SUBCOMMAND_SPEC), parser(more)))
     assert drift(fixed, more) == []
-    assert {o.name: o.before_subcommand for o in spec(fixed).option} == {"verbose": True, "batch": False, "quiet": True}
+    assert {o.name: o.before_subcommand for o in spec(fixed).option} == {
+        "verbose": True,
+        "batch": False,
+        "quiet": True,
+    }
 
 
 def test_what_speaks_of_a_lost_option_goes_with_it() -> None:
@@ -430,8 +512,10 @@ def test_what_speaks_of_a_lost_option_goes_with_it() -> None:
 
 
 def test_options_written_on_one_line_are_mended_too() -> None:
-    short = 'spec-version = 1\nscript = "x.py"\ncommon = []\noption = [{ name = "a" }, { name = "b", type = "int", default = 1 }]\n'
-    python = 'import argparse\np = argparse.ArgumentParser()\np.add_argument("--b", type=int, default=2)\np.add_argument("--cc")\np.parse_args()\n'
+    short = 'spec-version = 1\nscript = "x.py"\ncommon = []\n'
+    short += 'option = [{ name = "a" }, { name = "b", type = "int", default = 1 }]\n'
+    python = 'import argparse\np = argparse.ArgumentParser()\np.add_argument("--b", type=int, default=2)\n'
+    python += 'p.add_argument("--cc")\np.parse_args()\n'
     fixed = fix(short, compare(spec(short), parser(python)))
     assert drift(fixed, python) == []
     assert [option.name for option in spec(fixed).option] == ["b", "cc"]
@@ -439,7 +523,9 @@ def test_options_written_on_one_line_are_mended_too() -> None:
 
 def test_a_spec_that_says_nothing_of_common_is_given_what_the_script_has() -> None:
     bare = 'spec-version = 1\nscript = "x.py"\n\n[output]\nprogress = "tqdm"\n'
-    fixed = fix(bare, compare(spec(bare), parser("import argparse\nargparse.ArgumentParser().parse_args()\n")))
+    fixed = fix(
+        bare, compare(spec(bare), parser("import argparse\nargparse.ArgumentParser().parse_args()\n"))
+    )
     assert spec(fixed).common == ("database-url",)
     assert fixed.index("common") < fixed.index("[output]")
 

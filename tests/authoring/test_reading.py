@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from typing import TYPE_CHECKING
 
 import pytest
-
 from authoring.reading import TRUTH, lines, ran, reading_shares, static
+
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.spec.introspect import ParserModel
 from corpus_backfill_plugin.spec.introspect_source import read_source
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.introspect import ParserModel
 
 NOT_IN_A_RUN = {"entry_point": "nothing calls its main()", "two_steps": "a run stops at the first parser"}
 NOT_IN_THE_TEXT = {
-    "conditional": 1, "custom_action": 2, "enums": 1, "loop_computed": 3, "remainder": 1, "settings_module": 3,
+    "conditional": 1, "custom_action": 2, "enums": 1, "loop_computed": 3, "remainder": 1,
+    "settings_module": 3,
 }  # fmt: skip
 """Lines of truth that the text alone does not tell, by script."""
 
@@ -45,7 +49,8 @@ def test_the_shares_read_right_are_as_documented(capsys: pytest.CaptureFixture[s
     shares = reading_shares()
     with capsys.disabled():
         for way, share in shares.items():
-            print(f"\nread right ({way}): {share['right']} of {share['lines']} in {share['scripts']} scripts")  # noqa: T201 - the figure is asked for
+            told = f"{share['right']} of {share['lines']} in {share['scripts']} scripts"
+            print(f"\nread right ({way}): {told}")  # noqa: T201 - the figure is asked for
     assert shares["static"]["wrong"] == shares["run"]["wrong"] == 0
     assert shares["static"]["scripts"] >= 30
     assert (shares["static"]["right"], shares["run"]["right"], shares["run"]["lines"]) == (161, 166, 172)
@@ -95,8 +100,16 @@ def test_a_default_from_the_environment_is_a_note_and_names_the_variable() -> No
     ("text", "library", "reason"),
     [
         ("import sys\nprint(sys.argv[1])", "sys.argv", "the script reads sys.argv itself"),
-        ("import click", "click", "declared with click, which is not read from the source; with --run they are"),
-        ("import typer", "typer", "declared with typer, which is not read from the source; with --run they are"),
+        (
+            "import click",
+            "click",
+            "declared with click, which is not read from the source; with --run they are",
+        ),
+        (
+            "import typer",
+            "typer",
+            "declared with typer, which is not read from the source; with --run they are",
+        ),
         ("import fire\nfire.Fire()", "fire", "declared with fire, which is not read from the source"),
         ("from docopt import docopt", "docopt", "declared with docopt, which is not read from the source"),
         ("import optparse", "optparse", "declared with optparse, which is not read from the source"),
@@ -190,7 +203,8 @@ UNSURE = {
 
 @pytest.mark.parametrize(("before", "keywords", "part"), UNSURE.values(), ids=UNSURE)
 def test_a_part_of_an_option_that_cannot_be_known_is_unsure(before: str, keywords: str, part: str) -> None:
-    text = f'import argparse\n{before}\np = argparse.ArgumentParser()\np.add_argument("--x", {keywords})\np.parse_args()\n'
+    text = f'import argparse\n{before}\np = argparse.ArgumentParser()\np.add_argument("--x", {keywords})\n'
+    text += "p.parse_args()\n"
     model = read_source(text, "script.py")
     (option,) = model.options
     assert set(option.unsure) == {part}

@@ -7,14 +7,18 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from authoring.reading import FRAMEWORKS, lines, shape
+
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.spec.introspect import ParserModel
 from corpus_backfill_plugin.spec.introspect_run import PROBE, probe_environment, read_by_running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from corpus_backfill_plugin.spec.introspect import ParserModel
 
 PYTHON = (sys.executable,)
 
@@ -34,7 +38,10 @@ FAILURES = {
         "from os import nothing_like_it\n",
         r"^job\.py: an import fails: cannot import name 'nothing_like_it' from 'os'",
     ),
-    "it ends before": ("import sys\nsys.exit('no database')\n", r"^job\.py: ended with no database before it read"),
+    "it ends before": (
+        "import sys\nsys.exit('no database')\n",
+        r"^job\.py: ended with no database before it read",
+    ),
     "it never parses": ("print('all done')\n", r"^job\.py: ran to its end without reading a command line$"),
     "it fails": (
         "import os\n\nurl = os.environ['DATABASE_URL']\n",
@@ -135,7 +142,9 @@ def test_no_except_of_the_script_keeps_it_going(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["parse_args", "parse_known_args", "parse_intermixed_args"])
 def test_each_way_of_parsing_is_caught(tmp_path: Path, method: str) -> None:
-    model = run(tmp_path, f"import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\np.{method}()\n")
+    model = run(
+        tmp_path, f"import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\np.{method}()\n"
+    )
     assert [option.flag for option in model.options] == ["--x"]
 
 
@@ -156,8 +165,18 @@ def test_the_script_finds_itself_as_if_started_by_hand(tmp_path: Path) -> None:
     assert model.description == tmp_path.name
 
 
-def test_what_leads_to_data_or_opens_doors_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATABASE_URL", "PGPASSWORD", "PGHOST", "SENTRY_DSN", "API_KEY", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN"):
+def test_what_leads_to_data_or_opens_doors_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "DATABASE_URL",
+        "PGPASSWORD",
+        "PGHOST",
+        "SENTRY_DSN",
+        "API_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "GH_TOKEN",
+    ):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("REGION", "eu")
     model = run(

@@ -1,20 +1,23 @@
-"""Specs written from a parser: they have no faults, fit the script they came from, and say what is missing."""
+"""Specs written from a parser: without faults, fit for their script, open about what is missing."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
+from typing import TYPE_CHECKING
 
 import pytest
-
 from authoring.reading import FRAMEWORKS, TRUTH, ran, static
+
 from corpus_backfill_plugin.spec.drift import compare
-from corpus_backfill_plugin.spec.introspect import ParserModel
 from corpus_backfill_plugin.spec.introspect_run import read_by_running
 from corpus_backfill_plugin.spec.introspect_source import read_source
-from corpus_backfill_plugin.spec.model import Script
 from corpus_backfill_plugin.spec.reader import read_script
 from corpus_backfill_plugin.spec.writer import toml, write_spec, write_specs
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.introspect import ParserModel
+    from corpus_backfill_plugin.spec.model import Script
 
 
 def read_back(text: str, name: str) -> Script:
@@ -149,7 +152,10 @@ KEYS = {
         '"--size", type=lambda text: int(text), default="4"',
         ["# the script makes of the text what lambda() gives", 'default = "4"'],
     ),
-    "store_false keeps its spelling": ('"--no-cache", action="store_false", dest="cache"', ['name = "no-cache"', 'type = "bool"']),
+    "store_false keeps its spelling": (
+        '"--no-cache", action="store_false", dest="cache"',
+        ['name = "no-cache"', 'type = "bool"'],
+    ),
     "a boolean that can be turned off": (
         '"--gpu", action=argparse.BooleanOptionalAction, default=True',
         ['type = "bool"', 'negate = "--no-gpu"', 'default-note = "on"'],
@@ -158,7 +164,10 @@ KEYS = {
         '"--lang", action="append", default=["en"]',
         ['multiple = "repeat"', 'default-note = "en"'],
     ),
-    "extend spreads": ('"--id", action="extend", nargs="+", type=int', ['type = "int"', 'multiple = "spread"']),
+    "extend spreads": (
+        '"--id", action="extend", nargs="+", type=int',
+        ['type = "int"', 'multiple = "spread"'],
+    ),
     "several values each time": (
         '"--pair", action="append", nargs=2, metavar=("A", "B")',
         ["# its values are A B", 'multiple = "repeat"', "nargs = 2"],
@@ -184,7 +193,10 @@ KEYS = {
         '"--limit", type=int, default=100',
         ['name = "limit"', "default = 100", 'role = "limit"'],
     ),
-    "what seems a secret": ('"--api-key"', ["# if this is a secret, other users can see it on the script's command line: "]),
+    "what seems a secret": (
+        '"--api-key"',
+        ["# if this is a secret, other users can see it on the script's command line: "],
+    ),
     "a default from the environment": (
         '"--region", default=os.environ.get("REGION", "eu")',
         ['default-note = "the environment variable REGION, else eu"'],
@@ -192,7 +204,10 @@ KEYS = {
     "hidden": ('"--internal", help=argparse.SUPPRESS', ["hidden = true"]),
     "a custom action is left to be written": (
         '"--set", action=KeyValue',
-        ["# TODO: line 7: how it takes its values: is handled by a class of the script's, KeyValue", "# [[option]]"],
+        [
+            "# TODO: line 7: how it takes its values: is handled by a class of the script's, KeyValue",
+            "# [[option]]",
+        ],
     ),
 }
 
@@ -236,7 +251,10 @@ def test_each_subcommand_gets_a_spec_with_the_parents_options_before_it() -> Non
     script = read_back(specs["index-prune"], "index-prune")
     assert script.subcommand == "prune"
     assert script.common == ("dry-run",)
-    assert [(o.name, o.before_subcommand) for o in script.option] == [("verbose", True), ("older-than", False)]
+    assert [(o.name, o.before_subcommand) for o in script.option] == [
+        ("verbose", True),
+        ("older-than", False),
+    ]
     assert script.short_help == "drop entries without a record"
 
 

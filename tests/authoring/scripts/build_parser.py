@@ -13,7 +13,9 @@ def build_parser() -> ap.ArgumentParser:
         description="Transcode audio " + "that is not yet " + DEFAULT_CODEC + ".",
         formatter_class=ap.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--codec", choices=sorted(CODECS), default=DEFAULT_CODEC, help=f"one of {', '.join(CODECS)}")
+    parser.add_argument(
+        "--codec", choices=sorted(CODECS), default=DEFAULT_CODEC, help=f"one of {', '.join(CODECS)}"
+    )
     parser.add_argument("--bitrate", choices=BITRATES, default=BITRATES[1])
     parser.add_argument("--encoder", choices=list(CODECS.values()))
     parser.add_argument("--label", default="transcoded-%s" % DEFAULT_CODEC)

@@ -1,4 +1,5 @@
 """Started as a console entry point: nothing here calls main()."""
+
 import argparse
 
 

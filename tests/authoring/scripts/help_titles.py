@@ -2,6 +2,7 @@
 
 The scores are written beside the records.
 """
+
 import argparse
 import textwrap
 

@@ -3,7 +3,9 @@ import logging
 
 
 def add_common(parser, *, workers=4):
-    parser.add_argument("--workers", "-w", type=int, default=workers, help="at the same time (default %(default)s)")
+    parser.add_argument(
+        "--workers", "-w", type=int, default=workers, help="at the same time (default %(default)s)"
+    )
     parser.add_argument("--log-level", choices=["DEBUG", "INFO", "WARNING"], default="INFO", type=str.upper)
     return parser
 

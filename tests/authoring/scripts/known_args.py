@@ -1,4 +1,5 @@
 """Hand what is left over to the worker."""
+
 import argparse
 import sys
 

@@ -1,4 +1,5 @@
 """Normalise phone numbers to E.164."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 

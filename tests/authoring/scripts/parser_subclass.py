@@ -15,9 +15,11 @@ class HelpfulParser(argparse.ArgumentParser):
         self.exit(2, message)
 
 
-parser = HelpfulParser(description="""Extract colours.
+parser = HelpfulParser(
+    description="""Extract colours.
 
-Works on images only.""")
+Works on images only."""
+)
 parser.add_argument("--colours", type=int, default=5, choices=range(1, 17), metavar="N")
 parser.add_argument("--space", choices=["rgb", "lab"], default="lab")
 opts = parser.parse_args()

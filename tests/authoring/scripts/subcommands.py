@@ -1,4 +1,5 @@
 """Keep the search index in step with the records."""
+
 import argparse
 import sys
 
