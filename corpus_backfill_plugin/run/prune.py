@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from corpus_backfill_plugin.run.ledger import Ledger
     from corpus_backfill_plugin.run.state import State
@@ -26,18 +26,18 @@ def prune(state: State, ledger: Ledger, older_than: float, keep: int) -> Sequenc
     moment = time.time() - older_than
     numbers = ledger.ended_before(moment, keep)
     ledger.forget(numbers)
-    _set_aside(state, ledger, moment)
+    _set_aside(state, ledger, {str(number) for number in numbers}, moment)
     for folder in state.runs.glob(f"*{_DOOMED}"):
         shutil.rmtree(folder, ignore_errors=True)
     return numbers
 
 
-def _set_aside(state: State, ledger: Ledger, moment: float) -> None:
+def _set_aside(state: State, ledger: Ledger, forgotten: Collection[str], moment: float) -> None:
     """Rename the folders that are to go, while nobody can be making one whose row is not yet to be seen."""
     with ledger.alone() as numbers:
         known = {str(number) for number in numbers}
         for folder in state.runs.iterdir():
             if folder.name in known or folder.name.endswith(_DOOMED):
                 continue
-            if folder.stat().st_mtime < moment:
+            if folder.name in forgotten or folder.stat().st_mtime < moment:
                 folder.rename(folder.with_name(folder.name + _DOOMED))

@@ -412,13 +412,18 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOC.name}")
     chosen = parser.parse_args()
+    chosen_faults = [
+        fault for fault in plan(chosen.tries, chosen.each, chosen.many) if chosen.only in fault[0]
+    ]
     tallies = []
-    for name, count, attempt in plan(chosen.tries, chosen.each, chosen.many):
-        if chosen.only in name:
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        trials = [
+            (name, [pool.submit(try_it) for _ in range(count)]) for name, count, try_it in chosen_faults
+        ]
+        for name, started in trials:
             tally = Tally(name)
-            with ThreadPoolExecutor(chosen.jobs) as pool:
-                for trial in [pool.submit(attempt) for _ in range(count)]:
-                    tally.count(trial.result())
+            for trial in started:
+                tally.count(trial.result())
             tallies.append(tally)
             for note in tally.notes:
                 sys.stderr.write(f"{name}: {note}\n")

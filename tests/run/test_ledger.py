@@ -1,0 +1,263 @@
+"""The ledger: rows, numbers, versions, and what happens when the file or the disk is not as it should be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run.ledger import MIGRATIONS, Ledger
+from corpus_backfill_plugin.run.record import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Runs
+
+
+def row(**facts: object) -> RunRecord:
+    plain = {
+        "number": 0, "token": os.urandom(8).hex(), "command": "demo", "user": "ann", "host": "here",
+        "boot": "b", "started": 1000.0, "spec_source": "s", "spec_path": "p", "spec_hash": "h",
+        "script_path": "p", "script_hash": "h", "options": {"limit": 3, "names": ["a"]}, "given": ("limit",),
+        "arguments": ("python", "x.py"), "server": "/srv",
+    }  # fmt: skip
+    return RunRecord(**(plain | facts))  # type: ignore[arg-type]  # mixed values
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite3"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    with Ledger(path) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def raw(path: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        yield db
+
+
+def begin(ledger: Ledger, **facts: object) -> int:
+    return ledger.begin(row(**facts), lambda _: None)
+
+
+def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
+    written = row(database="postgresql://u:***@h/d")
+    number = ledger.begin(written, lambda _: None)
+    assert ledger.get(number) == msgspec.structs.replace(written, number=number)
+
+
+def test_a_number_is_never_given_twice(ledger: Ledger) -> None:
+    begin(ledger)
+    second = begin(ledger)
+    ledger.finish(second, state="failed")
+    ledger.forget([second])
+    assert begin(ledger) == second + 1
+
+
+def test_a_failed_preparation_takes_the_row_back(ledger: Ledger) -> None:
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(BackfillError, match="No space left"):
+        ledger.begin(row(), fail)
+    assert ledger.latest() is None
+
+
+def test_an_end_is_written_once(ledger: Ledger) -> None:
+    number = begin(ledger)
+    ledger.finish(number, state="failed", exit_code=3)
+    ledger.finish(number, state="succeeded", exit_code=0)
+    found = ledger.get(number)
+    assert found is not None
+    assert (found.state, found.exit_code) == ("failed", 3)
+
+
+def test_a_running_row_is_not_forgotten(ledger: Ledger) -> None:
+    number = begin(ledger)
+    ledger.forget([number])
+    assert ledger.get(number) is not None
+
+
+def test_runs_are_listed_newest_first_and_chosen(ledger: Ledger) -> None:
+    for command in ("a", "b", "a"):
+        begin(ledger, command=command)
+    ledger.finish(1, state="failed")
+    assert [r.number for r in ledger.select()] == [3, 2, 1]
+    assert [r.number for r in ledger.select(limit=1)] == [3]
+    assert [r.number for r in ledger.select(command="a")] == [3, 1]
+    assert [r.number for r in ledger.select(command="a", state="failed")] == [1]
+
+
+def test_a_clock_set_back_changes_no_order(ledger: Ledger) -> None:
+    for started in (3000.0, 1000.0, 2000.0):
+        begin(ledger, started=started)
+    latest = ledger.latest()
+    assert latest is not None
+    assert latest.number == 3
+    assert [r.number for r in ledger.select()] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "chosen", [{}, {"state": "failed"}, {"command": "demo"}], ids=["all", "state", "command"]
+)
+def test_a_list_is_read_through_an_index(path: Path, ledger: Ledger, chosen: dict[str, str]) -> None:
+    seen: list[str] = []
+    ledger._db.set_trace_callback(seen.append)
+    ledger.select(**chosen, limit=20)
+    with raw(path) as db:
+        steps = [step[3] for step in db.execute(f"EXPLAIN QUERY PLAN {seen[-1]}")]
+    assert len(steps) == 1
+    assert "USING INDEX" in steps[0] if chosen else steps[0].startswith("SCAN runs")
+    assert not any("TEMP B-TREE" in step for step in steps)
+
+
+def test_the_file_is_closed_to_others(path: Path, ledger: Ledger) -> None:
+    begin(ledger)
+    assert {p.stat().st_mode & 0o777 for p in path.parent.glob("ledger*")} == {0o600}
+
+
+def test_a_newer_ledger_is_refused_and_left_as_it_is(path: Path) -> None:
+    Ledger(path).__exit__()
+    with raw(path) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    before = path.read_bytes()
+    with pytest.raises(BackfillError, match=f"has version {len(MIGRATIONS) + 1}") as refused:
+        Ledger(path)
+    assert "upgrade" in refused.value.mend
+    assert path.read_bytes() == before
+
+
+def test_a_failed_migration_leaves_the_version_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(path).__exit__()
+    broken = ("CREATE TABLE extra (x)", "CREATE TABLE runs (x)")
+    monkeypatch.setattr("corpus_backfill_plugin.run.ledger.MIGRATIONS", (*MIGRATIONS, broken))
+    with pytest.raises(BackfillError, match="already exists"):
+        Ledger(path)
+    with raw(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, None], ids=["other file", "torn page"])
+def test_a_damaged_ledger_is_named_and_kept(path: Path, content: bytes | None) -> None:
+    with Ledger(path) as ledger:
+        for _ in range(200):
+            begin(ledger)
+    whole = path.read_bytes()
+    spoilt = content or whole[:4096] + b"\xff" * 4096 + whole[8192:]
+    for extra in ("-wal", "-shm"):
+        path.with_name(path.name + extra).unlink(missing_ok=True)
+    path.write_bytes(spoilt)
+    with pytest.raises(BackfillError, match="damaged") as told, Ledger(path) as ledger:
+        ledger.select()
+    assert str(path) in told.value.problem
+    assert "Move it away" in told.value.mend
+    assert path.read_bytes() == spoilt
+
+
+def test_a_ledger_locked_for_a_second_is_waited_for(path: Path, ledger: Ledger) -> None:
+    with raw(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        begun: list[int] = []
+
+        def second() -> None:
+            with Ledger(path) as other:
+                begun.append(begin(other))
+
+        waits = threading.Thread(target=second)
+        waits.start()
+        time.sleep(1)
+        assert begun == []
+        db.execute("COMMIT")
+        waits.join(20)
+    assert begun == [1]
+    assert ledger.latest() is not None
+
+
+def test_a_ledger_locked_for_long_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(path).__exit__()
+    monkeypatch.setattr("corpus_backfill_plugin.run.ledger.BUSY_SECONDS", 0.1)
+    with raw(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with Ledger(path) as ledger, pytest.raises(BackfillError, match="locked by another process"):
+            begin(ledger)
+
+
+def test_numbers_go_on_above_the_folders_of_a_ledger_that_was_moved_away(runs: Runs) -> None:
+    script = runs.script("print('kept')")
+    runs.run(script)
+    runs.run(script)
+    for file in runs.state.root.glob("ledger*"):
+        file.unlink()
+    assert runs.run(script).code == 0
+    assert runs.record(3).state == "succeeded"
+    assert (runs.state.run_folder(1) / "stdout.log").read_bytes() == b"kept\n"
+
+
+def in_a_mount(runs: Runs, script: str, *words: str, size: str = "64k") -> subprocess.CompletedProcess[bytes]:
+    """Run shell `script` with the state folder on a small file system that only it sees."""
+    unshare = shutil.which("unshare")
+    assert unshare, "util-linux is needed"
+    runs.state.root.mkdir(exist_ok=True, mode=0o700)
+    own = [] if os.geteuid() == 0 else ["--map-root-user"]
+    mount = f'set -e; mount -t tmpfs -o mode=700,size={size} none "$CORPUS_BACKFILL_STATE"; {script}'
+    return subprocess.run(
+        [unshare, "--mount", *own, "sh", "-c", mount, "sh", *words],
+        capture_output=True, check=False, timeout=100,
+    )  # fmt: skip
+
+
+def test_a_full_disk_stops_a_run_before_it_starts(runs: Runs) -> None:
+    script = runs.script("print('started')")
+    fill = 'head -c 1M /dev/zero > "$CORPUS_BACKFILL_STATE/fill" || true; exec "$@"'
+    ended = in_a_mount(runs, fill, *runs.words(script), size="128k")
+    assert ended.returncode == 1, ended.stderr
+    assert b"started" not in ended.stdout
+    assert b"--no-record" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+
+
+def test_a_disk_that_fills_during_a_run_does_not_lose_its_end(runs: Runs) -> None:
+    script = runs.script("import sys, time; print('on', flush=True); time.sleep(1.5); sys.exit(5)")
+    steps = f"""
+        "$@" & run=$!
+        sleep 1
+        head -c 9M /dev/zero > "$CORPUS_BACKFILL_STATE/fill" 2>/dev/null || true
+        wait $run && code=0 || code=$?
+        echo "code $code"
+        rm "$CORPUS_BACKFILL_STATE/fill"
+        {sys.executable} -m corpus_backfill_plugin runs
+    """
+    ended = in_a_mount(runs, steps, *runs.words(script), size="1M")
+    lines = ended.stdout.decode().splitlines()
+    assert lines[:2] == ["on", "code 5"], ended.stderr
+    assert lines[2].split("\t")[:3] == ["1", "failed", "demo"]
+    assert lines[2].split("\t")[5] == "5"
+
+
+def test_a_read_only_state_folder_is_told(runs: Runs) -> None:
+    script = runs.script("print('started')")
+    steps = 'mount -o remount,ro "$CORPUS_BACKFILL_STATE"; exec "$@"'
+    ended = in_a_mount(runs, steps, *runs.words(script))
+    assert ended.returncode == 1
+    assert b"Read-only" in ended.stderr or b"Permission denied" in ended.stderr, ended.stderr
+    assert b"started" not in ended.stdout
+    free = in_a_mount(runs, steps, *runs.words("--no-record", script))
+    assert (free.returncode, free.stdout) == (0, b"started\n")

@@ -1,0 +1,137 @@
+"""Secrets taken out of a stream, however it is cut, and out of the logs of a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpus_backfill_plugin.masking import Secret
+from corpus_backfill_plugin.run.mask import Masker
+
+if TYPE_CHECKING:
+    from conftest import Runs
+
+SECRET = "hunter2-s3cret"  # noqa: S105  a test's own
+
+
+def masked(pieces: list[bytes], *secrets: str) -> bytes:
+    masker = Masker([Secret(value=s) for s in secrets])
+    return b"".join([*map(masker.feed, pieces), masker.flush()])
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"b", b"ab", b"aab", b"\n"]), max_size=12),
+    st.sampled_from(["aab", "abab", "ba"]),
+)
+def test_one_secret_is_masked_as_a_plain_replacement_does_it(pieces: list[bytes], secret: str) -> None:
+    assert masked(pieces, secret) == b"".join(pieces).replace(secret.encode(), b"***")
+
+
+@given(
+    st.lists(st.binary(max_size=3).map(lambda b: bytes(97 + c % 3 for c in b)), max_size=12),
+    st.sets(st.text("abc", min_size=2, max_size=4), min_size=1, max_size=3),
+)
+def test_no_secret_of_several_is_left_whole(pieces: list[bytes], secrets: set[str]) -> None:
+    left = masked(pieces, *secrets).split(b"***")
+    assert not [s for s in secrets for part in left if s.encode() in part]
+
+
+def test_cutting_the_stream_changes_nothing() -> None:
+    text = b"x" + SECRET.encode() + b"y" + SECRET[:5].encode() + b"\n"
+    whole = masked([text], SECRET)
+    assert whole == b"x***y" + SECRET[:5].encode() + b"\n"
+    for cut in range(len(text)):
+        assert masked([text[:cut], text[cut:]], SECRET) == whole
+
+
+def test_only_what_could_become_a_secret_waits() -> None:
+    masker = Masker([Secret(value=SECRET)])
+    assert masker.feed(b"a line\n") == b"a line\n"
+    assert masker.feed(b"prompt hun") == b"prompt "
+    assert masker.feed(b"gry\n") == b"hungry\n"
+    assert not masker.found
+
+
+def test_a_longer_secret_goes_before_one_inside_it() -> None:
+    assert masked([b"postgres://u:pw12@h"], "pw12", "postgres://u:pw12@h") == b"***"
+    assert masked([b"postgres://u:pw", b"12@h"], "pw12", "postgres://u:pw12@h") == b"***"
+
+
+def test_without_secrets_nothing_is_touched() -> None:
+    assert masked([b"a", b"b"], "") == b"ab"
+
+
+PRINTS = """
+    import os, sys, time
+    secret = os.environ["SECRET_0"]
+    sys.stdout.write(f"the secret is {secret[:4]}"); sys.stdout.flush(); time.sleep(0.3)
+    print(f"{secret[4:]}, yes", flush=True); print(secret, file=sys.stderr, flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+def test_a_printed_secret_is_masked_where_it_is_shown_and_in_the_log(runs: Runs) -> None:
+    ended = runs.run("--secret", SECRET, runs.script(PRINTS), "0")
+    assert ended.out == runs.log() == b"the secret is ***, yes\n"
+    assert ended.err.splitlines()[0] == b"***"
+    assert ended.err.count(b"printed a secret") == 1
+    assert runs.log("stderr") == b"***\n"
+    assert runs.record().masked is True
+
+
+def test_a_detached_run_is_masked_at_its_end(runs: Runs) -> None:
+    runs.detach("--secret", SECRET, runs.script(PRINTS), "0")
+    assert runs.wait_for_end().masked is True
+    assert runs.log() == b"the secret is ***, yes\n"
+
+
+def test_another_terminal_that_attaches_does_not_see_it_either(runs: Runs) -> None:
+    runs.detach("--secret", SECRET, runs.script(PRINTS), "2")
+    runs.wait_for_log(b"yes")
+    ended = runs.command("attach")
+    assert ended.out == b"the secret is ***, yes\n"
+    assert SECRET.encode() not in ended.err
+
+
+def test_the_value_is_in_no_file_of_the_state_folder_and_in_no_argument_list(runs: Runs) -> None:
+    runs.detach(
+        "--secret",
+        SECRET,
+        "--stdin",
+        SECRET,
+        runs.script("print(1, flush=True); input(); import time; time.sleep(2)"),
+    )
+    runs.wait_for_log(b"1")
+    supervisor = runs.place().process()
+    assert supervisor is not None
+    for pid in (supervisor.pid, supervisor.supervisor):
+        assert SECRET.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    runs.wait_for_end()
+    assert _files_with(runs.state.root, SECRET.encode()) == []
+
+
+def test_logs_that_could_not_be_searched_are_said_to_be_so(runs: Runs) -> None:
+    process = runs.spawn("--secret", SECRET, runs.script(PRINTS), "1")
+    runs.wait_for_log(b"yes")
+    facts = runs.place().process()
+    assert facts is not None
+    for pid in (process.pid, facts.supervisor, facts.pid):
+        os.kill(pid, 9)
+    shown = runs.command("show")
+    assert b"logs searched for secrets\tno" in shown.out
+    assert runs.record().masked is None
+
+
+def _files_with(folder: Path, text: bytes) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_the_masked_log_is_as_private_as_before(runs: Runs, name: str) -> None:
+    runs.run("--secret", SECRET, runs.script(PRINTS), "0")
+    assert (runs.state.run_folder(1) / f"{name}.log").stat().st_mode & 0o777 == 0o600

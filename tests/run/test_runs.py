@@ -1,0 +1,257 @@
+"""The `runs` commands, as people and programs use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pexpect
+import pyte
+import pytest
+
+from corpus_backfill_plugin.run.report import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Runs
+
+LISTED = set(
+    "number command state exit_code signal started ended pid user arguments server".split()  # noqa: SIM905  shorter
+)
+
+
+@pytest.fixture
+def three(runs: Runs) -> Runs:
+    """One run that succeeded, one that failed, one that goes on for some seconds."""
+    runs.run("--name", "first", runs.script("print('out'); import sys; print('err', file=sys.stderr)"))
+    runs.run("--name", "second", runs.script("raise SystemExit(3)"))
+    runs.detach("--name", "third", runs.script("import time; print('on', flush=True); time.sleep(4)"))
+    return runs
+
+
+def test_list_is_tab_separated_in_a_pipe_the_newest_first(three: Runs) -> None:
+    for words in ((), ("list",)):
+        rows = [line.split("\t") for line in three.command(*words).out.decode().splitlines()]
+        assert [row[:3] for row in rows] == [
+            ["3", "running", "third"], ["2", "failed", "second"], ["1", "succeeded", "first"],
+        ]  # fmt: skip
+        assert [row[5] for row in rows] == ["-", "3", "0"]
+
+
+def test_list_is_json_on_request(three: Runs) -> None:
+    rows = json.loads(three.command("--json").out)
+    assert [row["number"] for row in rows] == [3, 2, 1]
+    assert set(rows[0]) >= LISTED
+    assert rows[0]["pid"]
+    assert rows[0]["ended"] is None
+    assert rows[1]["exit_code"] == 3
+    assert rows[1]["started"] < rows[1]["ended"]
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        (("--state", "failed"), [2]),
+        (("--command", "first"), [1]),
+        (("--limit", "1"), [3]),
+        (("--state", "lost"), []),
+    ],
+    ids=["state", "command", "limit", "none"],
+)
+def test_list_is_narrowed(three: Runs, words: tuple[str, ...], numbers: list[int]) -> None:
+    assert [row["number"] for row in json.loads(three.command("list", "--json", *words).out)] == numbers
+
+
+def test_list_is_a_table_on_a_terminal(three: Runs) -> None:
+    child = pexpect.spawn(
+        sys.executable, ["-m", "corpus_backfill_plugin", "runs"], env=os.environ, dimensions=(24, 100)
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    screen = pyte.Screen(100, 24)
+    pyte.Stream(screen).feed(child.before.decode())
+    assert "number" in "\n".join(screen.display)
+    newest = json.loads(three.command("--json", "--limit", "1").out)[0]
+    assert any(line.split()[:3] == [str(newest["number"]), "running", "third"] for line in screen.display)
+
+
+def test_show_is_the_latest_or_the_one_named(three: Runs) -> None:
+    assert json.loads(three.command("show", "--json").out)["number"] == 3
+    facts = json.loads(three.command("show", "2", "--json").out)
+    assert set(facts) >= LISTED
+    assert facts["state"] == "failed"
+    assert b"state\tfailed" in three.command("show", "2").out
+
+
+@pytest.mark.parametrize("command", ["show", "logs", "attach", "stop", "rerun"])
+def test_a_number_that_is_none_is_told(runs: Runs, command: str) -> None:
+    assert b"no run has been recorded yet" in runs.command(command).err
+    runs.run(runs.script(""))
+    ended = runs.command(command, "7")
+    assert (ended.code, b"there is no run 7" in ended.err) == (1, True)
+
+
+def test_logs_come_back_on_their_own_streams(three: Runs) -> None:
+    assert three.command("logs", "1") == (0, b"out\n", b"err\n")
+    assert three.command("logs", "1", "--stdout") == (0, b"out\n", b"")
+    assert three.command("logs", "1", "--stderr") == (0, b"", b"err\n")
+
+
+def test_logs_of_a_running_run_stop_where_they_are_unless_followed(three: Runs) -> None:
+    begun = time.monotonic()
+    assert three.command("logs", "3").out == b"on\n"
+    assert three.record(3).state == "running"
+    assert three.command("logs", "3", "-f").out == b"on\n"
+    assert time.monotonic() - begun > 1
+    assert three.wait_for_end(3).state == "succeeded"
+
+
+def test_logs_that_are_gone_are_told(three: Runs) -> None:
+    (three.state.run_folder(1) / "stdout.log").unlink()
+    ended = three.command("logs", "1")
+    assert (ended.code, b"are gone" in ended.err) == (1, True)
+
+
+def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
+    runs.detach(
+        runs.script(
+            "import time\nfor n in range(4): print(n, flush=True); time.sleep(0.5)\nraise SystemExit(6)"
+        )
+    )
+    ended = runs.command("attach")
+    assert (ended.code, ended.out) == (6, b"0\n1\n2\n3\n")
+    assert b"Attached to demo (run 1)" in ended.err
+    assert runs.record().exit_code == 6
+    again = runs.command("attach", "1")
+    assert (again.code, b"does not run any more" in again.err) == (1, True)
+
+
+def test_two_may_watch_one_run(runs: Runs) -> None:
+    process = runs.spawn(runs.script("import time\nfor n in range(6): print(n, flush=True); time.sleep(0.4)"))
+    runs.wait_for_log(b"0")
+    assert runs.command("attach").out == b"0\n1\n2\n3\n4\n5\n"
+    assert process.communicate(timeout=20)[0] == b"0\n1\n2\n3\n4\n5\n"
+
+
+def test_escapes_in_a_name_do_not_reach_the_terminal(runs: Runs) -> None:
+    runs.run("--name", "evil\x1b[2J", runs.script(""))
+    for words in ((), ("show",), ("list", "--json")):
+        assert b"\x1b" not in runs.command(*words).out
+
+
+def test_prune_forgets_old_runs_with_their_logs_and_never_a_running_one(three: Runs) -> None:
+    _age(three, days=40)
+    assert three.command("prune", "--older-than", "30d").err == b"Forgot 2 runs.\n"
+    assert [row["number"] for row in json.loads(three.command("--json").out)] == [3]
+    assert [path.name for path in three.state.runs.iterdir()] == ["3"]
+    assert three.wait_for_end(3).state == "succeeded"
+
+
+def test_prune_keeps_the_newest_and_the_young(three: Runs) -> None:
+    assert three.command("prune", "--older-than", "1h").err == b"Forgot 0 runs.\n"
+    _age(three, days=40)
+    assert three.command("prune", "--older-than", "30d", "--keep", "2").err == b"Forgot 1 run.\n"
+    assert [row["number"] for row in json.loads(three.command("--json").out)] == [3, 2]
+
+
+def test_prune_refuses_what_is_no_age(runs: Runs) -> None:
+    assert runs.command("prune", "--older-than", "old").code == 2
+    assert runs.command("prune").code == 2
+
+
+def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
+    with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
+        db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
+    assert json.loads(three.command("show", "1", "--json").out)["state"] == "running"
+    ended = three.command("stop", "1")
+    assert (ended.code, b"runs on elsewhere" in ended.err) == (1, True)
+
+
+def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
+    with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
+        db.execute("update runs set state = 'running', boot = 'before' where number = 1")
+    for name in ("exit", "finish"):
+        (three.state.run_folder(1) / name).unlink()
+    assert json.loads(three.command("show", "1", "--json").out)["state"] == "lost"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0s"),
+        (9.96, "10.0s"),
+        (12, "12s"),
+        (185, "3m 05s"),
+        (7380, "2h 03m"),
+        (349200, "4d 01h"),
+        (-5, "0.0s"),
+    ],
+)
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def _age(runs: Runs, days: int) -> None:
+    """Make every run older."""
+    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
+        db.execute("update runs set started = started - ?1, ended = ended - ?1", (days * 86400,))
+
+
+class TestRerun:
+    """`runs rerun`, with real specs on a server app."""
+
+    SPEC = """
+script = "media_duration.py"
+[[option]]
+name = "mode"
+[[option]]
+name = "token"
+secret = true
+pass-env = "TOKEN"
+envvar = "MY_TOKEN"
+"""
+
+    @pytest.fixture
+    def backfill(self, cli: Callable[..., object], server: object) -> Callable[..., object]:
+        """Call the CLI on the server app."""
+        folder: Path = server.folder  # type: ignore[attr-defined]  # a class of another conftest
+        server.spec("fill", self.SPEC)  # type: ignore[attr-defined]  # same
+        environ = {"CORPUS_SERVER_APP_PATH": str(folder), "MY_TOKEN": "s3cret-one"}
+        return lambda *words, env=None: cli(*words, env=environ | (env or {}))
+
+    def test_the_same_options_run_again_secrets_from_the_environment(
+        self, backfill: Callable[..., object]
+    ) -> None:
+        first = backfill("fill", "--mode", "fast")
+        assert first.code == 0, first.stderr  # type: ignore[attr-defined]  # an Outcome
+        again = backfill("runs", "rerun", env={"MY_TOKEN": "s3cret-two"})
+        assert again.code == 0, again.stderr  # type: ignore[attr-defined]  # same
+        told = again.stdout  # type: ignore[attr-defined]  # same
+        assert '"--mode", "fast"' in told
+        assert "s3cret" not in told
+        record = json.loads(backfill("runs", "show", "--json").stdout)  # type: ignore[attr-defined]  # same
+        assert record["parent"] == 1
+        assert record["options"] == {"mode": "fast", "token": "***"}
+
+    def test_a_changed_script_is_refused_unless_anyway(
+        self, backfill: Callable[..., object], server: object
+    ) -> None:
+        backfill("fill", "--mode", "fast")
+        path: Path = server.scripts / "media_duration.py"  # type: ignore[attr-defined]  # same
+        path.write_text(path.read_text() + "# changed\n")
+        refused = backfill("runs", "rerun")
+        assert refused.code == 1  # type: ignore[attr-defined]  # same
+        assert "the script has changed" in refused.stderr  # type: ignore[attr-defined]  # same
+        assert backfill("runs", "rerun", "--anyway").code == 0  # type: ignore[attr-defined]  # same
+
+    def test_a_secret_that_is_not_there_is_asked_for(self, backfill: Callable[..., object]) -> None:
+        backfill("fill")
+        refused = backfill("runs", "rerun", env={"MY_TOKEN": None})
+        assert "Set MY_TOKEN" in refused.stderr  # type: ignore[attr-defined]  # same

@@ -1,0 +1,181 @@
+"""Ctrl-C, Ctrl-Z, the quit key, a closed terminal and kill: what the script sees, and what the person."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Runs
+
+COUNTS = """
+    import signal, sys, time
+    got = []
+    signal.signal(signal.SIGINT, lambda *_: got.append("INT"))
+    signal.signal(signal.SIGTERM, lambda *_: got.append("TERM"))
+    print("ready", flush=True)
+    while not got:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    print("got", *got, flush=True)
+    sys.exit(9)
+"""
+STUBBORN = """
+    import signal, time
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    print("ready", flush=True)
+    for n in range(600):
+        time.sleep(0.1)
+"""
+BRIEF = "import time; print('ready', flush=True); time.sleep(1.5); print('done', flush=True)"
+
+
+@pytest.fixture
+def terminal(runs: Runs) -> Iterator[Callable[..., pexpect.spawn]]:
+    """Start the driver in a terminal of its own."""
+    started: list[pexpect.spawn] = []
+
+    def start(*words: str) -> pexpect.spawn:
+        command, *arguments = runs.words(*words)
+        child = pexpect.spawn(command, arguments, timeout=20, env=os.environ, dimensions=(24, 300))
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+def end_of(child: pexpect.spawn) -> int | None:
+    """Wait for the end of a terminal's process and return its exit code."""
+    child.expect(pexpect.EOF)
+    child.wait()
+    code: int | None = child.exitstatus
+    return code
+
+
+@pytest.mark.parametrize("through_uv", [False, True], ids=["python", "uv"])
+def test_a_first_ctrl_c_is_one_sigint_for_the_script(
+    runs: Runs, terminal: Callable[..., pexpect.spawn], *, through_uv: bool
+) -> None:
+    uv = shutil.which("uv", path=os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"])))  # noqa: PTH120  of a text
+    assert uv
+    programs = (uv, "run", "--no-project", "--python", sys.executable, "python") if through_uv else ()
+    child = terminal(*(f"--program={word}" for word in programs), runs.script(COUNTS))
+    child.expect("ready")
+    child.sendintr()
+    child.expect_exact("Asked demo (run 1) to stop; press Ctrl-C again to end it.")
+    child.expect("got INT\r\n")
+    assert end_of(child) == 9
+    record = runs.record()
+    assert (record.state, record.exit_code, record.reason) == ("stopped", 9, "Ctrl-C")
+    assert record.stopped_by == record.user
+
+
+def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(
+    runs: Runs, terminal: Callable[..., pexpect.spawn]
+) -> None:
+    child = terminal(runs.script(STUBBORN))
+    child.expect("ready")
+    child.sendintr()
+    child.expect("Asked")
+    child.sendintr()
+    child.expect("Ending")
+    assert end_of(child) == 128 + 9
+    assert (runs.record().state, runs.record().signal) == ("stopped", 9)
+
+
+def test_sigterm_is_passed_on_and_the_scripts_code_returned(runs: Runs) -> None:
+    process = runs.spawn(runs.script(COUNTS))
+    runs.wait_for_log(b"ready")
+    process.terminate()
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (9, b"ready\ngot TERM\n")
+    assert runs.record().state == "stopped"
+
+
+def test_a_closed_terminal_leaves_the_run_going_on(
+    runs: Runs, terminal: Callable[..., pexpect.spawn]
+) -> None:
+    child = terminal(runs.script(BRIEF))
+    child.expect("ready")
+    child.close()
+    assert runs.record().state == "running"
+    assert runs.wait_for_end().state == "succeeded"
+    assert runs.log() == b"ready\ndone\n"
+
+
+def test_sighup_is_left_by_the_cli_and_not_seen_by_the_script(runs: Runs) -> None:
+    process = runs.spawn(runs.script(BRIEF))
+    runs.wait_for_log(b"ready")
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(10) == 128 + 1
+    assert runs.wait_for_end().state == "succeeded"
+
+
+def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(
+    runs: Runs, terminal: Callable[..., pexpect.spawn]
+) -> None:
+    child = terminal(runs.script(BRIEF))
+    child.expect("ready")
+    child.send("\x1c")
+    child.expect_exact("Left demo (run 1); it goes on.")
+    assert end_of(child) == 128 + 3
+    assert runs.wait_for_end().state == "succeeded"
+
+
+def test_ctrl_z_stops_the_viewer_alone_and_the_rest_is_shown_afterwards(runs: Runs) -> None:
+    process = runs.spawn(runs.script(BRIEF))
+    runs.wait_for_log(b"ready")
+    process.send_signal(signal.SIGTSTP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    runs.wait_for_log(b"done")
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, b"ready\ndone\n")
+
+
+def test_a_stopped_viewer_does_not_keep_the_record_open(runs: Runs) -> None:
+    process = runs.spawn("--key", "k", runs.script("print('ready', flush=True)"))
+    runs.wait_for_log(b"ready")
+    process.send_signal(signal.SIGSTOP)
+    assert runs.wait_for_end().state == "succeeded"
+    assert runs.run("--wait", "--key", "k", runs.script("", "next.py")).code == 0
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(20) == 0
+
+
+def test_an_ignored_sighup_stays_ignored(runs: Runs) -> None:
+    process = runs.spawn(runs.script(BRIEF), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    runs.wait_for_log(b"ready")
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, b"ready\ndone\n")
+
+
+def test_sigterm_to_the_supervisor_asks_the_script(runs: Runs, until: Callable[..., None]) -> None:
+    runs.detach(runs.script(COUNTS))
+    runs.wait_for_log(b"ready")
+    facts = runs.place().process()
+    assert facts is not None
+    os.kill(facts.supervisor, signal.SIGTERM)
+    until(lambda: runs.log().endswith(b"got TERM\n"))
+    assert (runs.wait_for_end().state, runs.record().exit_code) == ("stopped", 9)
+
+
+def test_a_wait_for_the_lock_is_left_with_ctrl_c(runs: Runs, terminal: Callable[..., pexpect.spawn]) -> None:
+    runs.detach("--key", "k", runs.script("import time; time.sleep(3)"))
+    child = terminal("--wait", "--key", "k", runs.script("", "next.py"))
+    child.expect("waiting")
+    child.sendintr()
+    assert end_of(child) != 0
+    assert [path.name for path in runs.state.runs.iterdir()] == ["1"]

@@ -1,0 +1,52 @@
+"""The state folder: where it is, and whose."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run.state import open_state, state_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_it_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "here"))
+    assert open_state().root == tmp_path / "here"
+    assert (tmp_path / "here").stat().st_mode & 0o777 == 0o700
+
+
+def test_it_is_the_users_own_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CORPUS_BACKFILL_STATE")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert tmp_path in state_root().parents or (tmp_path / "home") in state_root().parents
+
+
+def test_a_folder_too_open_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o755)
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(folder))
+    open_state()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_another_owners_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "other"))
+    open_state()
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(BackfillError, match="belongs to"):
+        open_state()
+
+
+def test_a_file_in_its_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "file"))
+    with pytest.raises(BackfillError, match="can't be used") as told:
+        open_state()
+    assert "--no-record" in told.value.mend

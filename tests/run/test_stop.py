@@ -1,0 +1,133 @@
+"""Stopping for certain: nothing of a run is left when `runs stop` returns, or it says what."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from corpus_backfill_plugin.run import processes, stop
+from corpus_backfill_plugin.run.processes import boot_id, is_same, start_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Runs
+
+COUNTS = """
+    import signal, sys, time
+    got = []
+    signal.signal(signal.SIGINT, lambda *_: got.append("INT"))
+    print("ready", flush=True)
+    while not got:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    print("got", *got, flush=True)
+    sys.exit(9)
+"""
+IGNORES = """
+    import signal, time
+    for number in (signal.SIGINT, signal.SIGTERM)[:{}]:
+        signal.signal(number, signal.SIG_IGN)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+FAMILY = """
+    import os, signal, subprocess, sys, time
+    signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    own = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+    # In the group; in a session of its own with the lock closed; the same with the environment gone too.
+    subprocess.Popen([sys.executable, "-c", own])
+    subprocess.Popen([sys.executable, "-c", own], start_new_session=True)
+    subprocess.Popen([sys.executable, "-c", own], start_new_session=True, env={}, close_fds=False)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_script_that_obeys_gets_one_sigint(runs: Runs) -> None:
+    runs.detach(runs.script(COUNTS))
+    runs.wait_for_log(b"ready")
+    ended = runs.command("stop")
+    assert (ended.code, ended.err) == (0, b"Run 1 has ended: stopped.\n")
+    assert runs.log() == b"ready\ngot INT\n"
+    record = runs.record()
+    assert (record.state, record.exit_code, record.reason) == ("stopped", 9, "runs stop")
+    assert record.stopped_by == record.user
+
+
+@pytest.mark.parametrize(
+    ("ignored", "died_of"), [(1, signal.SIGTERM), (2, signal.SIGKILL)], ids=["INT", "both"]
+)
+def test_a_script_that_ignores_signals_is_ended(runs: Runs, ignored: int, died_of: int) -> None:
+    runs.detach(runs.script(IGNORES.format(ignored)))
+    runs.wait_for_log(b"ready")
+    assert runs.command("stop", "--after", "0.3").code == 0
+    assert (runs.record().state, runs.record().signal) == ("stopped", died_of)
+
+
+@pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
+def test_every_process_of_a_run_is_gone_when_stop_returns(runs: Runs, *, supervised: bool) -> None:
+    runs.detach("--key", "k", runs.script(FAMILY))
+    runs.wait_for_log(b"ready")
+    place = runs.place()
+    facts = place.process()
+    assert facts is not None
+    time.sleep(0.3)
+    family = {survivor.pid for survivor in place.survivors()}
+    assert len(family) == 4
+    if not supervised:
+        os.kill(facts.supervisor, signal.SIGKILL)
+    assert runs.command("stop", "--after", "0.3").code == 0
+    assert not [pid for pid in family if start_time(pid)]
+    assert place.survivors() == []
+    assert runs.record().state == ("stopped" if supervised else "lost")
+    assert runs.run("--key", "k", runs.script("", "next.py")).code == 0
+
+
+def test_what_is_left_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.detach(runs.script(IGNORES.format(2)))
+    runs.wait_for_log(b"ready")
+    monkeypatch.setattr(stop, "_KILL_SECONDS", 0.3)
+    monkeypatch.setattr(stop, "press", lambda *_: None)  # as with another user's process
+    left = stop.stop(runs.place(), 0.1)
+    facts = runs.place().process()
+    assert facts is not None
+    assert [survivor.pid for survivor in left or []] == [facts.pid]
+    monkeypatch.undo()
+    assert stop.stop(runs.place(), 0) is None
+
+
+def test_a_number_given_to_another_process_is_not_signalled(until: Callable[..., None]) -> None:
+    me = os.getpid()
+    assert is_same(me, start_time(me), boot_id(), 0)
+    assert not is_same(me, start_time(me) + 1, boot_id(), 0)
+    assert not is_same(me, start_time(me), "another boot", 0)
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    until(lambda: start_time(child) == 0)  # dead, and not yet waited for
+    os.waitpid(child, 0)
+
+
+def test_without_start_times_the_session_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_same(os.getpid(), 0, "", os.getsid(0))
+    assert not is_same(os.getpid(), 0, "", os.getsid(0) + 1)
+    monkeypatch.setattr(os, "getsid", lambda _: (_ for _ in ()).throw(ProcessLookupError()))
+    assert not is_same(os.getpid(), 0, "", os.getpid())
+
+
+def test_whoever_only_looks_at_the_lock_is_no_process_of_the_run(runs: Runs) -> None:
+    runs.run(runs.script(""))
+    place = runs.place()
+    with place.alive.open() as looked_at:
+        assert looked_at.readable()
+        assert processes.survivors(place.token, place.alive) == []
+
+
+def test_stopping_what_does_not_run_is_an_error(runs: Runs) -> None:
+    runs.run(runs.script(""))
+    ended = runs.command("stop", "1")
+    assert ended.code == 1
+    assert b"does not run any more: succeeded" in ended.err
