@@ -185,12 +185,15 @@ class _Comparison:
                 )
                 yield Drift(change="required", path=path, key=key, problem=problem, parsed=parsed)
             return
+        yield from self._differences(option, parsed, path)
+
+    def _differences(self, option: Option, parsed: ParsedOption, path: KeyPath) -> Iterator[Drift]:
+        parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
         for found in differences(option, parsed, self.unlisted, parser):
-            where = path if kind == "common" else (*path, found.key)
             yield Drift(
                 change=found.change,
-                path=where,
-                key=f"{key}.{found.key}",
+                path=path if path == ("common",) else (*path, found.key),
+                key=f"{path[0]}.{option.name}.{found.key}",
                 problem=found.problem,
                 certain=found.certain,
                 parsed=parsed,
@@ -221,6 +224,7 @@ class _Comparison:
                 problem = f"the spec sends {option.script_flag}, the script calls it {new.flag}"
                 mend = f"write flag = {quoted(new.flag)}"
                 yield Drift(change="renamed", path=path, key=key, problem=problem, mend=mend, parsed=new)
+                yield from self._differences(option, new, path)
             elif not self._complete(option):
                 problem = f"could not be compared: {option.script_flag} was not seen in the script"
                 yield Drift(change="unknown", path=path, key=key, problem=problem, certain=False)

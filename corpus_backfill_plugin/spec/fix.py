@@ -178,8 +178,8 @@ class _Fixing:
         body = self.document.body
         at = next(i for i, (k, _) in enumerate(body) if k is not None and k.key == "script")
         name = body[at][0]
-        assert name is not None  # noqa: S101 - just found by its key
-        self.document._insert_after(name, key, value)  # noqa: SLF001 - tomlkit has no public way to insert
+        if name is not None:
+            self.document._insert_after(name, key, value)  # noqa: SLF001 - tomlkit has no public way to insert
 
     def add(self, parsed: ParsedOption, *, before: bool, exclusive: bool) -> None:
         """Add what the script has gained: to `common` where that fits, else a table of its own."""

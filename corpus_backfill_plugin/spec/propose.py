@@ -20,6 +20,9 @@ LISTED_NUMBERS = 8
 
 _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)($|-)")
 
+_DEFAULT_TOLD = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$", re.IGNORECASE)
+"""The end of a help text that tells the default."""
+
 
 @dataclass
 class Proposal:
@@ -89,7 +92,7 @@ def propose_option(
         proposal.unlisted.append(table.pop("negate"))
     if before:
         table["before-subcommand"] = True
-    table |= _words(option)
+    table |= _words(option, table)
     role = {"dry-run": "dry-run", "limit": "limit"}.get(name)
     if role and (role == "dry-run") == (table.get("type") == "bool"):
         table["role"] = role
@@ -122,7 +125,7 @@ def propose_argument(option: ParsedOption, *, taken: Collection[str] = (), last:
             proposal.usable = False
             proposal.todo.append("takes any number of words with more after it, which a spec cannot declare")
     keys.pop("value-optional", None)
-    proposal.table |= keys | _words(option)
+    proposal.table |= keys | _words(option, keys)
     _tell(option, proposal)
     return proposal
 
@@ -238,12 +241,15 @@ def _sendable(default: object, option: ParsedOption, keys: dict[str, Any]) -> bo
     return not option.choices or all(item in option.choices for item in items)
 
 
-def _words(option: ParsedOption) -> dict[str, Any]:
+def _words(option: ParsedOption, declared: dict[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     if option.metavar and option.takes_value:
         keys["metavar"] = option.metavar
-    if option.help:
-        keys["help"] = option.help
+    # The command's own help tells the default, from where it is declared.
+    told = declared.keys() & {"default", "default-note"}
+    text = _DEFAULT_TOLD.sub("", option.help) if told else option.help
+    if text:
+        keys["help"] = text
     if option.hidden:
         keys["hidden"] = True
     return keys

@@ -176,6 +176,10 @@ KEYS = {
         '"--trace", nargs="?", const="all"',
         ["# without a value it means all", "value-optional = true"],
     ),
+    "a default is told once": (
+        '"--rate", type=float, default=2.5, help="per second (default: %(default)s)"',
+        ["default = 2.5", 'help = "per second"'],
+    ),
     "a count": ('"-v", "--verbose", action="count", default=0', ['short = "v"', 'type = "count"']),
     "a long run of numbers is a range": (
         '"--level", type=int, choices=range(1, 23), default=3',
