@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,11 @@ def environment(register: Register, tmp_path_factory: pytest.TempPathFactory) ->
     }
 
 
+def _let_ctrl_c_through() -> None:
+    """A shell that started the tests in the background has its children ignore it, and theirs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="session")
 def start(environment: Mapping[str, str]) -> Start:
     def popen(host: str, *words: str, **environ: str) -> subprocess.Popen[str]:
@@ -84,6 +90,7 @@ def start(environment: Mapping[str, str]) -> Start:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_let_ctrl_c_through,  # noqa: PLW1509  no threads in the tests
         )
 
     return popen
