@@ -31,7 +31,8 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
         script=chosen.script,
         arguments=tuple(chosen.arguments),
         folder=chosen.folder,
-        environ={"PYTHONUNBUFFERED": "1"} | {f"SECRET_{n}": s for n, s in enumerate(chosen.secret)},
+        environ=({} if chosen.buffered else {"PYTHONUNBUFFERED": "1"})
+        | {f"SECRET_{n}": s for n, s in enumerate(chosen.secret)},
         stdin=chosen.stdin,
         secrets=tuple(Secret(value=s) for s in chosen.secret),
     )
@@ -78,6 +79,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--detach", action="store_true")
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--no-record", action="store_true")
+    parser.add_argument("--buffered", action="store_true")
     parser.add_argument("--name", default="demo")
     parser.add_argument("--key")
     parser.add_argument("--timeout", type=float)
