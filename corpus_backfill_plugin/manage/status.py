@@ -1,0 +1,267 @@
+"""`backfill status`: how much is left to do, of all commands side by side."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from click.core import ParameterSource
+
+from corpus_backfill_plugin.command import (
+    ScriptCommand,
+    checked_selection,
+    command_for,
+    control_options,
+    site_of,
+)
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import Invocation
+from corpus_backfill_plugin.manage.specs import complete_name
+from corpus_backfill_plugin.manage.table import write_rows
+from corpus_backfill_plugin.params import SpecOption
+from corpus_backfill_plugin.prepare import count_invocation, database_identity, prepare
+from corpus_backfill_plugin.run.count import Counted, count, judge
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.reconcile import reconcile
+from corpus_backfill_plugin.run.record import RunRecord
+from corpus_backfill_plugin.run.report import clock_time, facts
+from corpus_backfill_plugin.run.request import RunRequest
+from corpus_backfill_plugin.run.state import open_state, state_root
+from corpus_backfill_plugin.run.watch import Signals
+from corpus_backfill_plugin.server import ServerNotFoundError, ServerUnusableError
+from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Postcondition
+from corpus_backfill_plugin.spec.values import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from corpus_backfill_plugin.site import Site
+    from corpus_backfill_plugin.spec.catalog import LoadedSpec
+
+AT_ONCE = 4
+"""Counts at the same time: each is a query of one database, which is not to be swamped."""
+
+RUNS_LOOKED_AT = 200
+"""The newest runs of a command among which the last one on this server and database is looked for."""
+
+DATABASE = SpecOption(COMMON_OPTIONS[0])
+"""`-d`, `--database-url`, as the commands themselves have it."""
+
+NOT_COUNTABLE = "not countable"
+_STATES = {"held": "done", "failed": "left", "unknown": "unknown"}
+_COLUMNS = ("command", "left", "last run", "note")
+_OURS = ("server_path_", "python_", "timeout_", "debug_")
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one command.
+
+    Attributes:
+        command: its name.
+        state: `done`, `left`, `unknown` when it could not be counted, `not countable` without a count.
+        counts: by name.
+        left: the counts that something is expected of, as people read them.
+        reason: why it could not be counted.
+        last_run: the last run on this server and database that was no dry run.
+    """
+
+    command: str
+    state: str
+    counts: dict[str, int] = {}
+    left: str = "-"
+    reason: str = ""
+    last_run: RunRecord | None = None
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A count that can be started.
+
+    Attributes:
+        request: what a run with the command's defaults would be.
+        postcondition: says what is expected of the count.
+        job: makes the script count.
+    """
+
+    request: RunRequest
+    postcondition: Postcondition
+    job: Invocation
+
+
+@click.command(params=[DATABASE, *(option for option in control_options() if option.name in _OURS)])
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.pass_context
+def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_: object) -> None:
+    """Count what is left to do for every command, or for those NAMED. Changes nothing.
+
+    Each command is counted with its defaults. Exits 1 when a command could not be counted.
+    """
+    limit = ctx.params["timeout_"]
+    with Signals() as signals:
+        found = statuses(ctx, names, parse_duration(limit) if limit else None, lambda: bool(signals.pending))
+        if signals.pending:
+            ctx.exit(128 + signals.pending[0])
+    if as_json:
+        write_rows([_as_json(known) for known in found], (), as_json=True)
+    else:
+        write_rows([_row(known) for known in found], _COLUMNS, as_json=False)
+    # A command that nobody can count is no trouble unless it was asked for by name.
+    troubles = {"unknown", NOT_COUNTABLE} if names else {"unknown"}
+    ctx.exit(1 if any(known.state in troubles for known in found) else 0)
+
+
+def statuses(
+    ctx: click.Context, names: tuple[str, ...], seconds: float | None, stopped: Callable[[], bool]
+) -> list[Status]:
+    """Return what is known of each command, in the order of `names`, or of all names.
+
+    Args:
+        ctx: of the status command; its parent's defaults are those of the commands.
+        names: commands; empty for every one that is not hidden.
+        seconds: how long each count may take; None leaves it to its spec.
+        stopped: asked while counts run; once it is true, they are ended.
+
+    Raises:
+        BackfillError: an unknown name, or no server app that can be used.
+    """
+    site = site_of(ctx)
+    _ = site.server  # without one, that is the only thing to tell
+    known = [_task(ctx, spec) for spec in _specs(site, tuple(dict.fromkeys(names)))]
+
+    def counted(task: Task | Status) -> Status:
+        return task if isinstance(task, Status) else _count(task, seconds, stopped)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(counted, task) for task in known]
+        while wait(futures, timeout=0.1).not_done and not stopped():
+            pass
+        for future in futures:
+            future.cancel()
+    if stopped():
+        return []
+    found = [future.result() for future in futures]
+    last_runs = _last_runs([task.request for task in known if isinstance(task, Task)])
+    return [msgspec.structs.replace(each, last_run=last_runs.get(each.command)) for each in found]
+
+
+def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec]:
+    for name in names or site.catalog.names():
+        spec = site.catalog.load(name)
+        if spec is None:
+            raise BackfillError(
+                f"there is no spec named '{one_line(name)}'", "See 'specs list' for those there are."
+            )
+        if names or spec.script is None or not spec.script.hidden:
+            yield spec
+
+
+def _task(ctx: click.Context, spec: LoadedSpec) -> Task | Status:
+    """Return the count of a command, or what is known of it when it can't even be started.
+
+    Raises:
+        BackfillError: the server app can't be used, which all commands share.
+    """
+    name = spec.file.name
+    command = command_for(spec)
+    if not isinstance(command, ScriptCommand):
+        return Status(command=name, state="unknown", reason=f"its spec is broken: {spec.faults[0]}")
+    condition = command.script.postcondition
+    if condition is None or not condition.run:
+        return Status(command=name, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
+    try:
+        with command.make_context(name, _words(ctx, command), parent=ctx.parent or ctx) as inner:
+            chosen = checked_selection(inner, command.script)
+        request = prepare(spec, chosen, site_of(ctx))
+    except (ServerNotFoundError, ServerUnusableError):
+        raise
+    except click.ClickException as error:
+        return Status(command=name, state="unknown", reason=error.format_message().replace("\n", " "))
+    job = count_invocation(command.script, chosen, request.invocation)
+    return Task(request=request, postcondition=condition, job=job)
+
+
+def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
+    """Return the words to call a command with: none but the database, when one was named.
+
+    Raises:
+        click.UsageError: one was named, and the command can't be told of it.
+    """
+    if ctx.get_parameter_source("database_url") != ParameterSource.COMMANDLINE:
+        return []
+    if not any(isinstance(param, SpecOption) and param.name == DATABASE.name for param in command.params):
+        raise click.UsageError("it has no --database-url: call it without, or name other commands", ctx)
+    return [f"--database-url={ctx.params['database_url']}"]
+
+
+def _count(task: Task, seconds: float | None, stopped: Callable[[], bool]) -> Status:
+    limit = seconds or parse_duration(task.postcondition.timeout)
+    counted = count(task.job, task.request.output, seconds=limit, environ=os.environ, stopped=stopped)
+    return _judged(task, counted)
+
+
+def _judged(task: Task, counted: Counted) -> Status:
+    expected = task.postcondition.expect
+    verdict = judge(task.postcondition, counted)
+    unknown = verdict.state == "unknown"
+    left = ", ".join(
+        f"{counted.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
+        for name, wanted in expected.items()
+        if not unknown
+    )
+    return Status(
+        command=task.request.command,
+        state=_STATES[verdict.state],
+        counts=counted.counts,
+        left=left or "-",
+        reason=verdict.sentence if unknown else "",
+    )
+
+
+def _last_runs(requests: list[RunRequest]) -> dict[str, RunRecord]:
+    """Return the last run of each command; none when no run was ever recorded.
+
+    A ledger that can't be read is told of, and keeps nobody from the counts.
+    """
+    if not (state_root() / "ledger.sqlite3").exists():
+        return {}
+    try:
+        state = open_state()
+        with Ledger(state.ledger) as ledger:
+            reconcile(state, ledger)
+            found = ((request, _last(ledger, request)) for request in requests)
+            return {request.command: record for request, record in found if record}
+    except BackfillError as error:
+        click.echo(f"Warning: {one_line(error.problem)}", err=True)
+        return {}
+
+
+def _last(ledger: Ledger, request: RunRequest) -> RunRecord | None:
+    runs = ledger.select(command=request.command, limit=RUNS_LOOKED_AT)
+    here = (run for run in runs if run.server == request.server and not run.dry_run)
+    return next((run for run in here if _same_database(run.database, request.database)), None)
+
+
+def _same_database(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return database_identity(one) == database_identity(other)
+
+
+def _as_json(known: Status) -> dict[str, Any]:
+    return {
+        "command": known.command,
+        "counts": known.counts,
+        "state": known.state,
+        "last_run": facts(known.last_run) if known.last_run else None,
+        "reason": known.reason,
+    }
+
+
+def _row(known: Status) -> dict[str, str]:
+    last = known.last_run
+    run = f"{last.number} {last.state}, {clock_time(last.started)}" if last else "-"
+    return {"command": known.command, "left": known.left, "last run": run, "note": known.reason or "-"}

@@ -1,0 +1,1 @@
+"""Tests of proofs: counts, status and plans."""

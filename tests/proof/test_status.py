@@ -1,0 +1,192 @@
+"""`status`: how much is left, of all commands side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Server
+
+    from proof.conftest import Program, Store
+
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "from corpus_backfill_plugin.cli import MANAGE, main; MANAGE.setdefault('status', ''); main()",
+]
+
+NO_COUNT = 'script = "media_duration.py"\n'
+OTHER = 'script = "media_duration.py"\n[[option]]\nname = "project"\nrequired = true\n'
+
+
+def spec_of(server: Server, name: str = "duration") -> str:
+    """Return the text of a spec, without its first line."""
+    text: str = (server.scripts / f"{name}.toml").read_text(encoding="utf-8")
+    return text.partition("\n")[2]
+
+
+def proof(spec: str) -> str:
+    """Return the tables of `spec` that tell of output and proof."""
+    return spec[spec.index("[output]") :]
+
+
+@pytest.fixture
+def several(working: Server) -> Server:
+    """Five commands: one that counts, one that can't, one that needs more words, one broken, one hidden."""
+    working.spec("file-hash", NO_COUNT)
+    working.spec("snr", OTHER + proof(spec_of(working)))
+    working.spec("broken", "scrip = 1\n")
+    return working
+
+
+def listed(text: str) -> dict[str, dict[str, Any]]:
+    """Return what `--json` told, by command."""
+    return {each["command"]: each for each in json.loads(text)}
+
+
+@pytest.mark.usefixtures("several")
+def test_all_commands_are_listed_each_with_what_is_known(backfill: Program) -> None:
+    ended = backfill("status")
+    assert ended.code == 1, "two of them could not be counted"
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in ended.stdout.splitlines()}
+    assert list(rows) == ["broken", "duration", "file-hash", "snr"]
+    assert rows["duration"] == ["12 pending", "-", "-"]
+    assert rows["file-hash"] == ["not countable", "-", "-"]
+    assert rows["snr"] == ["-", "-", "Missing option '--project'."]
+    assert rows["broken"][0] == "-"
+    assert rows["broken"][2].startswith("its spec is broken: ")
+
+
+@pytest.mark.usefixtures("several")
+def test_commands_without_a_count_are_no_fault_unless_named(backfill: Program) -> None:
+    assert backfill("status", "duration").code == 0
+    assert backfill("status", "duration", "file-hash").code == 1
+
+
+@pytest.mark.usefixtures("working")
+def test_json_tells_counts_state_and_last_run(backfill: Program, store: Store) -> None:
+    assert listed(backfill("status", "--json").stdout) == {
+        "duration": {
+            "command": "duration",
+            "counts": {"pending": 12},
+            "state": "left",
+            "last_run": None,
+            "reason": "",
+        }
+    }
+    assert backfill("duration", "--dry-run").code == 0
+    assert backfill("duration").code == 0
+    told = listed(backfill("status", "--json").stdout)["duration"]
+    assert (told["state"], told["counts"]) == ("done", {"pending": 0})
+    assert (told["last_run"]["number"], told["last_run"]["state"]) == (2, "succeeded")
+    assert store.calls[0] == "--media-type both --remaining"
+
+
+@pytest.mark.usefixtures("working")
+def test_the_table_shows_the_last_run_on_this_database(
+    backfill: Program, store: Store, tmp_path: Path
+) -> None:
+    assert backfill("duration", "--limit", "2").code == 0
+    left, last, _ = backfill("status").stdout.strip().split("\t")[1:]
+    assert left == "10 pending"
+    assert last.startswith("1 succeeded, 20")
+    other = tmp_path / "other"
+    other.write_text("3", encoding="utf-8")
+    told = backfill("status", "-d", f"sqlite:///{other}")
+    assert told.stdout.split("\t")[1:3] == ["3 pending", "-"]
+    assert store.pending == 10
+
+
+@pytest.mark.usefixtures("working")
+def test_looking_makes_no_state_folder(backfill: Program, tmp_path: Path) -> None:
+    assert backfill("status").code == 0
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        pytest.param("hangs", "the count took longer than 0.5s and was ended", id="hangs"),
+        pytest.param("exits", "the count ended with exit code 1: no such table: records", id="exits 1"),
+        pytest.param("nonsense", "the count printed no number that was asked for: banana", id="nonsense"),
+    ],
+)
+@pytest.mark.usefixtures("working")
+def test_a_count_that_fails_has_its_reason_in_the_note(
+    backfill: Program, monkeypatch: pytest.MonkeyPatch, fault: str, reason: str
+) -> None:
+    monkeypatch.setenv("FAULT", fault)
+    ended = backfill("status", *(("--timeout", "500ms") if fault == "hangs" else ()))
+    assert (ended.code, ended.stdout) == (1, f"duration\t-\t-\t{reason}\n")
+
+
+def test_a_database_is_not_named_to_a_command_that_can_not_be_told(
+    working: Server, backfill: Program, store: Store
+) -> None:
+    working.spec(
+        "duration", 'common = ["dry-run"]\n' + spec_of(working).replace('skip-if-given = ["limit"]', "")
+    )
+    ended = backfill("status", "-d", "sqlite:////elsewhere")
+    assert ended.code == 1
+    assert "it has no --database-url" in ended.stdout
+    assert store.calls == []
+
+
+def test_counts_run_side_by_side(working: Server, backfill: Program) -> None:
+    slow = "import sys, time; time.sleep(1); print('pending=1')"
+    working.script("media_duration.py", slow)
+    for name in ("file-hash", "snr", "version-0"):
+        working.spec(name, spec_of(working))
+    began = time.monotonic()
+    assert len(listed(backfill("status", "--json").stdout)) == 4
+    assert time.monotonic() - began < 3.5
+
+
+@pytest.mark.usefixtures("working")
+def test_an_unknown_name_is_told(backfill: Program) -> None:
+    ended = backfill("status", "durations")
+    assert ended.code == 1
+    assert "there is no spec named 'durations'" in ended.stderr
+
+
+def test_without_a_server_app_there_is_nothing_to_count(backfill: Program, tmp_path: Path) -> None:
+    ended = backfill("status", "--server-path", str(tmp_path / "nowhere"))
+    assert ended.code == 1
+    assert "does not exist" in ended.stderr
+
+
+@pytest.mark.usefixtures("working")
+def test_a_ledger_that_can_not_be_read_keeps_nobody_from_the_counts(
+    backfill: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/ledger.sqlite3").write_bytes(b"no ledger" * 1000)
+    ended = backfill("status")
+    assert (ended.code, ended.stdout) == (0, "duration\t12 pending\t-\t-\n")
+    assert "damaged" in ended.stderr
+
+
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_the_counts_as_well(
+    monkeypatch: pytest.MonkeyPatch, store: Store, number: signal.Signals
+) -> None:
+    monkeypatch.setenv("FAULT", "hangs")
+    began = time.monotonic()
+    with subprocess.Popen([*PROGRAM, "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not store.calls:
+            assert time.monotonic() - began < 20
+            time.sleep(0.02)
+        os.kill(process.pid, number)
+        assert process.wait(10) == 128 + number
+    assert time.monotonic() - began < 20
