@@ -20,9 +20,11 @@ MAX_LINE = 4096
 MAX_PATTERN = 1000
 """Characters of a pattern."""
 
-_MAX_MEETINGS = 8
-_MAX_CHOICES = 64
-_MAX_DEGREE = 2
+_MAX_MEETINGS = {0: 8, 1: 8, 2: 1}
+"""Steps at which two ways may meet, by the power of the length: each may double what all else costs."""
+
+_MAX_CHOICES = {0: 64, 1: 64, 2: 8}
+"""Ways for optional parts to match nothing, by the power of the length."""
 
 
 class SlowError(ValueError):
@@ -79,12 +81,13 @@ def _refuse_slow(automaton: Automaton, *, whole: bool) -> None:
             "could take for ever: what is repeated can match one text in two ways",
             "let the parts of a repeat begin with different characters",
         )
-    ways = max(automaton.whole.choices, automaton.whole.empty)
-    if ways > _MAX_CHOICES or ambiguity.meetings(graph, found) > _MAX_MEETINGS:
-        raise SlowError("could take for ever: too many parts may be left out", "make fewer of them optional")
-    if ambiguity.degree(automaton, found) > _MAX_DEGREE:
+    power = ambiguity.degree(automaton, found)
+    if power not in _MAX_MEETINGS:
         narrower = r"use narrower classes such as \S or [^,] in place of '.'"
         raise SlowError(
             "could take minutes: more than two repeats can match one text",
             narrower if whole else f"begin it with ^, or {narrower}",
         )
+    ways = max(automaton.whole.choices, automaton.whole.empty)
+    if ways > _MAX_CHOICES[power] or ambiguity.meetings(graph, found) > _MAX_MEETINGS[power]:
+        raise SlowError("could take for ever: too many parts may be left out", "make fewer of them optional")

@@ -359,6 +359,8 @@ def _places(value: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - any TOML val
 
 def _mutate(raw: Any, seed: random.Random, fresh: Any, word: str) -> None:  # noqa: ANN401 - any TOML value
     places = _places(raw)
+    holder: Any
+    key: Any
     holder, key = seed.choice(places) if places else (raw, "script")
     deed = seed.choice(["delete", "replace", "rename", "move", "double"])
     if deed == "replace" or not places:
