@@ -1,7 +1,7 @@
 """The matrix of hosts: `nox -s hosts` tries the plugin in many versions of click, Typer and Python.
 
 Each session writes what it found beside its environment; the table in docs/host-integration.md is made from
-all that is there. Completion is driven in bash, in some sessions in zsh and fish too: these must be installed.
+all that is there. Completion is driven in bash, in some sessions in zsh and fish too; install them first.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def pairs(group: str) -> list[Any]:
     return [
         pytest.param((name, host, group), id=f"{host}-{name}")
         for name in SHELLS
-        for host in (HOSTS if WHOLE and name == "bash" else ("click_host", "typer_lazy_host"))
+        for host in (HOSTS if WHOLE and name == "bash" else ("typer_lazy_host", "click_host"))
     ]
 
 
