@@ -71,7 +71,7 @@ PYTHONS = interpreters()
 COMBINATIONS = [
     nox.param(python, click, typer, id=f"py{python}-click{click or '-newest'}-typer{typer or '-newest'}")
     for python in PYTHONS
-    for click, typer in (VERSIONS if python == PYTHONS[0] else (VERSIONS[0], VERSIONS[-1]))
+    for click, typer in (VERSIONS if python == PYTHONS[0] else VERSIONS[-1:])
 ]
 
 

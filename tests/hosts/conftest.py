@@ -67,6 +67,9 @@ def environment(register: Register, tmp_path_factory: pytest.TempPathFactory) ->
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "LANG": "C.UTF-8",
+        # Wide enough for Rich to break no path of a temporary folder.
+        "COLUMNS": "400",
+        "TERMINAL_WIDTH": "400",
         "PYTHONPATH": os.pathsep.join(map(str, (folder, ROOT, ROOT / "tests"))),
         "HOST_GROUP": "hosts.probe",
     }
