@@ -64,7 +64,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
     name = f"{record.command} (run {record.number})"
     say(f"Attached to {name}. Ctrl-C asks it to stop, Ctrl-\\ leaves it going on.")
     with Signals() as signals:
-        watcher = Watcher(folder, name, current_user(), signals)
+        watcher = Watcher(folder, name, signals)
         try:
             watcher.watch(FolderEnd(folder), PlainSink(), _secrets(folder))
         except Left as left:

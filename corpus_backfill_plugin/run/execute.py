@@ -120,7 +120,6 @@ class Run:
         if link.failure:
             self.finish(link)
             raise not_started(self._request, link)
-        self._note_pid(link.pid)
         return link
 
     def watch(self, link: Link, signals: Signals) -> int:
@@ -129,7 +128,7 @@ class Run:
         Raises:
             BackfillError: how it ended is not known.
         """
-        watcher = Watcher(self._folder, self.name, current_user(), signals)
+        watcher = Watcher(self._folder, self.name, signals)
         end = LinkEnd(link, self._folder, self.name)
         try:
             found = watcher.watch(end, PlainSink(), self._request.invocation.secrets)
@@ -170,14 +169,6 @@ class Run:
     def _make_folder(self, path: Path) -> None:
         self._folder = RunFolder(path, self._token)
         self._alive = self._folder.make()
-
-    def _note_pid(self, pid: int) -> None:
-        """Record the process; that the ledger can't be written now is no reason to end what runs."""
-        if self._ledger and self.number is not None:
-            try:
-                self._ledger.started(self.number, pid)
-            except BackfillError as failed:
-                say(f"{failed.problem}; {self.name} goes on.")
 
     def _give_up(self, reason: str) -> None:
         """Record that the script was never started."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 def write_whole(path: Path, content: bytes) -> None:
     """Put `content` at `path` (0600) so that a reader finds the old file or the new, never a part.
 
+    It is not forced to the disk: when the machine goes down, so do the processes that it tells of.
+
     Raises:
         OSError: it can't be written; nothing is left behind.
     """
@@ -20,7 +22,6 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         try:
             write_all(descriptor, content)
-            os.fsync(descriptor)
         finally:
             os.close(descriptor)
         temporary.replace(path)

@@ -95,11 +95,6 @@ class Ledger:
             prepare(number)
         return number
 
-    def started(self, number: int, pid: int) -> None:
-        """Remember the process of run `number`."""
-        with self._explained():
-            self._db.execute("UPDATE runs SET pid = ? WHERE number = ?", (pid, number))
-
     def finish(self, number: int, **facts: Any) -> None:  # noqa: ANN401  the columns that an end settles
         """Write how run `number` ended, unless that is written already."""
         names = ", ".join(f"{name} = ?" for name in facts)

@@ -23,6 +23,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     took: float | None = None
     exit_code: int | None = None
     signal: int | None = None
+    pid: int | None = None
     reason: str = ""
     stopped_by: str = ""
 
@@ -50,11 +51,12 @@ def judge(
         success_codes: exit codes that mean success.
         now: when this is judged, in seconds since the epoch.
     """
+    pid = process.pid if process else None
     if ending is None:
         reason = (
             "never started" if process is None else "exit code unknown: its supervisor did not see the end"
         )
-        return Outcome(state="lost", ended=now, reason=reason, stopped_by=stop.by if stop else "")
+        return Outcome(state="lost", ended=now, pid=pid, reason=reason, stopped_by=stop.by if stop else "")
     if ending.status is None:
         return Outcome(state="failed", ended=ending.at, took=0.0, reason=explain_failure(ending.failure))
     code = os.waitstatus_to_exitcode(ending.status)
@@ -64,6 +66,7 @@ def judge(
         "took": ending.took,
         "exit_code": None if died_of else code,
         "signal": died_of,
+        "pid": pid,
     }
     if stop:
         return Outcome(state="stopped", reason=stop.reason, stopped_by=stop.by, **facts)  # type: ignore[arg-type]  # a dict of mixed values

@@ -30,7 +30,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         took: seconds by a clock that nobody sets.
         exit_code: the script's own; None when a signal ended it or nothing is known.
         signal: the signal that ended the script.
-        pid: the direct child: the script, or what runs it.
+        pid: the direct child: the script, or what runs it. Written with the end; until then the run's folder
+            has it.
         reason: why the state is what it is, where that is not plain.
         stopped_by: who asked it to stop.
         arguments: the whole argument list, the program first.

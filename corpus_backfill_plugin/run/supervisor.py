@@ -126,6 +126,7 @@ class Supervisor:
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.let_go()
         self.tell("gone")
+        force(f"{self.folder}/exit")  # now, while the watcher is at work already
 
     def let_go(self) -> None:
         """Free this process's share of the lock, and see that it was the last."""
@@ -156,6 +157,7 @@ class Supervisor:
         signal.alarm(0)
         if not finished:
             self.finish()
+        os._exit(0)  # the watcher waits for this end; the interpreter's tidying would only hold it up
 
     def finish(self) -> None:
         """Turn into the finisher, a whole interpreter that still holds the one-at-a-time lock."""
@@ -277,11 +279,10 @@ def send(how: Callable[[int, int], None], pid: int, number: int) -> None:
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after the machine went down."""
+    """Write a file so that a reader finds all of it or none."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, content.ljust(_ROOM))
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
     os.rename(f"{path}.new", path)
@@ -292,9 +293,18 @@ def reserve(path: str) -> None:
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, b" " * _ROOM)
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def force(path: str) -> None:
+    """Have a file on the disk before going on."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    except OSError:
+        pass  # the run folder was taken away, or the disk fails: then nothing can be kept
 
 
 if __name__ == "__main__":

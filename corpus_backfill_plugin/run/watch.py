@@ -12,6 +12,7 @@ import click
 
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.run.follow import Closed, Follower
+from corpus_backfill_plugin.run.state import current_user
 from corpus_backfill_plugin.run.stop import INSIST_SECONDS, ask, press
 
 if TYPE_CHECKING:
@@ -138,12 +139,11 @@ class Watcher:
     Args:
         folder: the run's.
         name: how to call it, `duration (run 12)`.
-        user: who watches, for the record of a stop.
         signals: taken over already, so that none is lost between the start and the watching.
     """
 
-    def __init__(self, folder: RunFolder, name: str, user: str, signals: Signals) -> None:
-        self._folder, self._name, self._user, self._signals = folder, name, user, signals
+    def __init__(self, folder: RunFolder, name: str, signals: Signals) -> None:
+        self._folder, self._name, self._signals = folder, name, signals
         self._asked = 0
         self._kill_at = 0.0
         self._left_at = 0.0
@@ -190,7 +190,7 @@ class Watcher:
             raise Left(128 + number)
         self._asked += 1
         how = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        self._folder.note_stop(self._user, how)
+        self._folder.note_stop(current_user(), how)
         if self._asked == 1:
             ask(self._folder, number)
             say(f"Asked {self._name} to stop; press Ctrl-C again to end it.")

@@ -214,7 +214,7 @@ CLI_POINTS = {
     "inside the record's transaction": "folder:RunFolder.make:after",
     "after the record": "execute:start:before",
     "after the start": "start:Link.wait_for_start:before",
-    "after the start was heard": "ledger:Ledger.started:before",
+    "after the start was heard": "watch:Watcher.watch:before",
     "after the script's end": "execute:finish:before",
     "before the end is written": "finish:write_end:before",
     "after the end is written": "finish:write_end:after",

@@ -43,7 +43,7 @@ def test_state_and_code(
 
 def test_without_a_witness_nothing_is_claimed() -> None:
     assert judge(None, None, PROCESS, (0,), now=10.0) == Outcome(
-        state="lost", ended=10.0, reason="exit code unknown: its supervisor did not see the end"
+        state="lost", ended=10.0, pid=2, reason="exit code unknown: its supervisor did not see the end"
     )
 
 
