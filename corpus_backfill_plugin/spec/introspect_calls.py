@@ -34,6 +34,10 @@ _PARSES = {
 _HARMLESS = ("argcomplete.", "builtins.", "logging.", "typing.", "contextlib.", "functools.")
 
 
+class Decided(BaseException):
+    """The script has parsed its command line, for certain: what follows adds nothing to its parser."""
+
+
 @dataclass(frozen=True)
 class Parsed:
     """A call that reads the command line."""
@@ -261,7 +265,7 @@ class Caller(Evaluator):
         elif isinstance(receiver, Choice) and name == "required":
             receiver.required = value is True
 
-    def _method(self, method: Method, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:  # noqa: PLR0911 - a line for each method
+    def _method(self, method: Method, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:  # noqa: C901, PLR0911 - a line for each method
         receiver, name = method.receiver, method.name
         if isinstance(receiver, Choice):
             return (
@@ -297,6 +301,8 @@ class Caller(Evaluator):
         if name in _PARSES:
             doubtful = self.doubt_count() > parser.doubts
             self.parsed.append(Parsed(parser, _PARSES[name], doubtful))
+            if _PARSES[name] and not self.doubt_count():
+                raise Decided
             values = Opaque("what the operator gives")
             return values if _PARSES[name] else (values, Opaque("what the operator gives"))
         return Opaque("argparse's own")

@@ -48,6 +48,7 @@ class Evaluator(Pure):
 
     def eval(self, node: ast.expr, scope: Scope) -> Value:
         """Return the value of an expression, never raising for what a script may contain."""
+        self.spend()
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             return Opaque(f"not worked out: {ast.unparse(node)[:60]}")

@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeAlias
 from corpus_backfill_plugin.spec.introspect import Opaque, Unknown
 from corpus_backfill_plugin.spec.introspect_action import Member
 from corpus_backfill_plugin.spec.introspect_argparse import Parser
-from corpus_backfill_plugin.spec.introspect_calls import Caller
+from corpus_backfill_plugin.spec.introspect_calls import Caller, Decided
+from corpus_backfill_plugin.spec.introspect_pure import ExhaustedError
 from corpus_backfill_plugin.spec.introspect_values import (
     CONSTANTS,
     Func,
@@ -26,8 +27,6 @@ from corpus_backfill_plugin.spec.introspect_values import (
 Signal: TypeAlias = Literal["", "return", "stop", "break", "continue"]
 """How a block of statements ended; `stop` is an exception or an exit."""
 
-MAX_STEPS = 200_000
-"""Statements followed at the most; a parser is built in some hundred."""
 MAX_DEPTH = 60
 """Calls within calls."""
 
@@ -42,10 +41,6 @@ Modules: TypeAlias = Callable[[str], str | None]
 """Gives the source of a module by its dotted name."""
 
 
-class _ExhaustedError(Exception):
-    """The script is longer to follow than it is worth."""
-
-
 class Reading(Caller):
     """One script being followed."""
 
@@ -54,7 +49,6 @@ class Reading(Caller):
         self.modules = modules
         self.imported: dict[str, Scope | None] = {}
         self.tree = tree
-        self.steps = 0
         self.depth = 0
         self.doubts: list[str] = []
         self.called: set[int] = set()
@@ -71,7 +65,9 @@ class Reading(Caller):
         try:
             self.block(self.tree.body, self.module)
             self._follow_uncalled()
-        except (_ExhaustedError, RecursionError):
+        except Decided:
+            return
+        except (ExhaustedError, RecursionError):
             self.lost.append(Unknown(0, "options", "the script is too long to follow", hides_options=True))
 
     def _follow_uncalled(self) -> None:
@@ -97,9 +93,7 @@ class Reading(Caller):
     def block(self, body: list[ast.stmt], scope: Scope) -> Signal:
         """Follow statements in order until one of them leaves the block."""
         for statement in body:
-            self.steps += 1
-            if self.steps > MAX_STEPS:
-                raise _ExhaustedError
+            self.spend()
             follow: Callable[[Any, Scope], Signal | None] | None = getattr(
                 self, f"_do_{type(statement).__name__.lower()}", None
             )

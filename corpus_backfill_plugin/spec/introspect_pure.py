@@ -84,13 +84,28 @@ _METHODS: dict[type, frozenset[str]] = {
 _ENVIRONMENT_CALLS = {"os.getenv", "os.environ.get", "os.environ.pop", "os.environ.setdefault"}
 
 
+MAX_STEPS = 150_000
+"""Statements and expressions followed at the most; a parser is built in some thousand."""
+
+
+class ExhaustedError(Exception):
+    """The script is longer to follow than it is worth."""
+
+
 class Pure:
     """What is known to have no effect: computed here when all that goes in is known."""
 
     def __init__(self) -> None:
+        self.steps = 0
         self.environment: dict[str, None] = {}
         self.doubtful: dict[int, tuple[Value, str]] = {}
         """Lists and dicts changed under a condition that could not be decided, by identity, and why."""
+
+    def spend(self) -> None:
+        """Count one step; ExhaustedError when there were too many."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise ExhaustedError
 
     def in_doubt(self) -> str:
         """Return the condition that could not be decided and under which the present code runs, or ''."""
@@ -123,9 +138,11 @@ class Pure:
                 return None
         elif isinstance(receiver, str):
             for value in [*args, *kwargs.values()]:
-                opaque = next((item for item in parts_of(value) if isinstance(item, Opaque)), None)
-                if opaque:
-                    return opaque
+                unknown = next(
+                    (item for item in parts_of(value) if not isinstance(item, (*PLAIN, PathText))), None
+                )
+                if unknown is not None:
+                    return unknown if isinstance(unknown, Opaque) else _unknown(unknown, node)
         plain = [value.text if isinstance(value, PathText) else value for value in args]
         result = self.attempt(getattr(receiver, name), *plain, **kwargs)
         return (
@@ -223,6 +240,11 @@ class Pure:
             return function(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever pure operations raise, the script would raise
             return Opaque(f"would fail: {type(error).__name__}")
+
+
+def _unknown(value: Value, node: ast.Call) -> Opaque:
+    source = ast.unparse(node)
+    return outside(value, source) if isinstance(value, Ref) else Opaque(f"not worked out: {source[:60]}")
 
 
 def parts_of(value: Value) -> list[Value]:

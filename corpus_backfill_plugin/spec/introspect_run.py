@@ -159,6 +159,9 @@ def _with_source(ran: ParserModel, source: ParserModel) -> ParserModel:
         reason = "the script parses in steps, and a run sees the first parser only"
         unknowns.append(Unknown(0, "options", reason, hides_options=True))
     merged = _merged(ran, source)
+    still = {f"{o.flag} {part}" for o in (*merged.options, *merged.positionals) for part in o.unsure}
+    settled = {f"{o.flag} default" for o in (*merged.options, *merged.positionals) if o.default_note} - still
+    unknowns = [unknown for unknown in unknowns if unknown.what not in settled]
     return msgspec.structs.replace(
         merged, environment=source.environment, database=source.database, unknowns=tuple(unknowns)
     )
@@ -187,7 +190,8 @@ def _told(option: ParsedOption, source: ParsedOption | None) -> ParsedOption:
         return option
     changes: dict[str, Any] = {"line": source.line}
     if source.default_note:
-        changes |= {"default": None, "default_note": source.default_note}
+        unsure = {part: reason for part, reason in option.unsure.items() if part != "default"}
+        changes |= {"default": None, "default_note": source.default_note, "unsure": unsure}
         if option.default is not None and str(option.default) in option.help:
             changes["help"] = source.help
     return msgspec.structs.replace(option, **changes)

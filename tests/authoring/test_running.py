@@ -229,6 +229,22 @@ def test_a_run_and_the_text_agree_on_the_environment(tmp_path: Path, monkeypatch
     assert option.line == 4
 
 
+def test_a_default_that_only_the_text_can_tell_leaves_nothing_unsure(tmp_path: Path) -> None:
+    model = run(
+        tmp_path,
+        """
+        import argparse, sys
+        p = argparse.ArgumentParser()
+        p.add_argument("--out", type=argparse.FileType("w"), default=sys.stdout)
+        p.parse_args()
+        """,
+    )
+    assert [shape(option) for option in model.options] == [
+        "--out value path [computed when the script runs: sys.stdout]"
+    ]
+    assert model.unknowns == ()
+
+
 def test_a_click_command_is_read_by_running_it() -> None:
     model = read_by_running(FRAMEWORKS / "click_command.py", FRAMEWORKS, PYTHON)
     assert model.library == "click"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +61,19 @@ def test_a_spec_from_a_run_reads_back_and_fits(name: str) -> None:
 def test_a_spec_from_a_click_script_reads_back_and_fits(name: str) -> None:
     model = read_by_running(FRAMEWORKS / f"{name}.py", FRAMEWORKS, (sys.executable,))
     assert fits(model, name) == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["ast", "calendar", "compileall", "inspect", "json.tool", "pickletools", "tarfile", "venv", "zipfile"],
+)
+def test_a_spec_for_a_parser_of_pythons_own_reads_back_and_fits(module: str) -> None:
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    model = read_source(Path(found.origin).read_text(encoding="utf-8"), f"{module}.py")
+    assert model.options or model.positionals
+    assert fits(model, "job") == []
 
 
 def test_a_whole_spec() -> None:
