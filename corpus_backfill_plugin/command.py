@@ -9,11 +9,11 @@ import click
 
 from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.params import SpecArgument, SpecOption, parameters, selection
+from corpus_backfill_plugin.params import SpecArgument, SpecOption, help_text, parameters, selection
 from corpus_backfill_plugin.prepare import SpecError, prepare, script_of
 from corpus_backfill_plugin.site import Site, site_in
 from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script, effective_options
-from corpus_backfill_plugin.spec.selection import Selection, broken_rules
+from corpus_backfill_plugin.spec.selection import Selection, broken_rules, settled, shown_name
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
@@ -48,10 +48,13 @@ class ScriptCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in sections, each in the order of the spec."""
         common = {option.name for option in COMMON_OPTIONS}
-        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Common options": [], "Running": []}
+        titles = ("Arguments", "Options", "Common options", "Running")
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is None or isinstance(param, SpecArgument):
+            if isinstance(param, SpecArgument) and not param.declared.hidden:
+                sections["Arguments"].append((param.usage_word, help_text(param.declared)))
+            record = None if isinstance(param, SpecArgument) else param.get_help_record(ctx)
+            if record is None:
                 continue
             is_own = isinstance(param, SpecOption) and param.declared.name not in common
             title = "Options" if is_own else "Common options" if isinstance(param, SpecOption) else "Running"
@@ -143,7 +146,7 @@ def checked_selection(ctx: click.Context, script: Script) -> Selection:
     faults = broken_rules(script, chosen)
     if faults:
         raise click.UsageError("; ".join(faults), ctx)
-    return chosen
+    return settled(script, chosen)
 
 
 def _show(request: RunRequest) -> None:
@@ -165,7 +168,7 @@ def _warnings(script: Script, chosen: Selection, site: Site) -> Iterable[str]:
         yield f"this command is deprecated{_advice(script.deprecated)}"
     for option in (*effective_options(script), *script.argument):
         if option.deprecated and option.name in chosen.given:
-            yield f"--{option.name} is deprecated{_advice(option.deprecated)}"
+            yield f"{shown_name(script, option.name)} is deprecated{_advice(option.deprecated)}"
 
 
 def _advice(deprecated: bool | str) -> str:  # noqa: FBT001 - a spec's value, either of the two

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin.display import printable
 from corpus_backfill_plugin.masking import Secret, url_secrets
-from corpus_backfill_plugin.spec.selection import Selection, Value, given_options
+from corpus_backfill_plugin.spec.selection import Selection, Value, given_options, shown_name
+from corpus_backfill_plugin.spec.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,13 +96,24 @@ def arguments(script: Script, selection: Selection) -> tuple[str, ...]:
     """Return the script's argument list: fixed words, options in the order of the spec, `--`, arguments."""
     before: list[str] = []
     after: list[str] = []
+    last: Option | None = None
     for option in given_options(script, selection):
         if option.pass_env or option.pass_stdin:
             continue
         words = option_words(option, selection.values[option.name])
         (before if option.before_subcommand else after).extend(words)
+        if option.before_subcommand:
+            last = option
+    if last is not None and _is_open(last, selection.values[last.name]):
+        # argparse would take the subcommand for one more value.
+        raise UnsendableError(f"--{last.name}: nothing ends its values before {script.subcommand}")
     subcommand = (script.subcommand,) if script.subcommand else ()
-    return (*script.fixed_args, *before, *subcommand, *after, *_positionals(script, selection))
+    return (*script.fixed_args, *before, *subcommand, *after, *positional_words(script, selection))
+
+
+def _is_open(option: Option, value: Value) -> bool:
+    """Whether the script could take the next word for a value of this option as well."""
+    return option.multiple == "spread" or (option.value_optional and value is True)
 
 
 def option_words(option: Option, value: Value) -> list[str]:
@@ -126,36 +139,68 @@ def _occurrences(option: Option, values: list[Value]) -> list[str]:
         return []
     if option.multiple == "spread":
         return _several(option, values)
-    return _pair(option.script_flag, (option.separator or ",").join(map(str, values)))
+    return _pair(option, _joined(option, values))
+
+
+def _joined(option: Option, values: list[Value]) -> str:
+    separator = option.separator or ","
+    texts = [str(value) for value in values]
+    for text in texts:
+        if separator in text:
+            shown = "a value" if option.secret else quoted(text)
+            raise UnsendableError(
+                f"--{option.name}: {shown} holds {quoted(separator)}, which stands between values; "
+                f"give --{option.name} once for each"
+            )
+    return separator.join(texts)
 
 
 def _one_occurrence(option: Option, value: Value) -> list[str]:
     if isinstance(value, list):
         return _several(option, value)
-    return [option.script_flag] if value is True else _pair(option.script_flag, str(value))
+    return [option.script_flag] if value is True else _pair(option, str(value))
 
 
-def _pair(flag: str, value: str) -> list[str]:
+def _pair(option: Option, value: str) -> list[str]:
+    flag = option.script_flag
     # argparse refuses a value that begins with a dash as a word of its own, and takes it in one word.
     if not value.startswith("-"):
         return [flag, value]
+    if value == "--":
+        # argparse up to 3.12 drops it even there, and fails for want of a value.
+        raise UnsendableError(f"--{option.name}: the value can't be just two dashes")
     return [f"{flag}{value}"] if re.fullmatch(r"-[^-]", flag) else [f"{flag}={value}"]
 
 
 def _several(option: Option, values: list[Value]) -> list[str]:
     texts = [str(value) for value in values]
     for text in texts:
-        if text.startswith("-") and not NEGATIVE_NUMBER.fullmatch(text):
+        if text.startswith("-") and text != "-" and not NEGATIVE_NUMBER.fullmatch(text):
             raise UnsendableError(
                 f"--{option.name}: a value that begins with a dash can't be sent among several after one flag"
             )
     return [option.script_flag, *texts]
 
 
-def _positionals(script: Script, selection: Selection) -> list[str]:
+def positional_words(script: Script, selection: Selection) -> list[str]:
+    """Return the words of the positional arguments, `--` before them; none when there are none.
+
+    A default behind an argument without a value is not sent: the script would take it for that one's.
+
+    Raises:
+        UnsendableError: a value was given behind an argument without one, or is `--`.
+    """
     words: list[str] = []
+    absent = ""
     for argument in script.argument:
-        if argument.name in selection.values:
+        if argument.name not in selection.values:
+            absent = absent or shown_name(script, argument.name)
+            continue
+        if absent and argument.name in selection.given:
+            raise UnsendableError(
+                f"{shown_name(script, argument.name)} can't be given without {absent}, which stands before it"
+            )
+        if not absent:
             value = selection.values[argument.name]
             words.extend(str(item) for item in (value if isinstance(value, list) else [value]))
     if "--" in words:
@@ -183,7 +228,7 @@ def _as_text(option: Option, value: Value) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, list):
-        return (option.separator or ",").join(map(str, value))
+        return _joined(option, value)
     return str(value)
 
 
@@ -198,6 +243,28 @@ def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
                     yield Secret(value=text)
 
 
+def shell_word(text: str) -> str:
+    """Return `text` as one word of a shell's command line, with nothing in it that a terminal would obey."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    # Beyond POSIX before 2024, but bash, zsh and ksh know it.
+    return f"$'{''.join(map(_escaped, text))}'"
+
+
+def _escaped(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    if printable(char) == char:
+        return char
+    # Octal, as three digits end by themselves: after \x some shells take any number of them.
+    return "".join(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """Return `words` as a shell's command line."""
+    return " ".join(map(shell_word, words))
+
+
 def shell_form(invocation: Invocation) -> str:
     """Return lines that do the same when pasted into a shell.
 
@@ -205,14 +272,14 @@ def shell_form(invocation: Invocation) -> str:
     environment, and stop when it has none.
     """
     exports = [
-        f'{name}="${{{name}:?}}"' if name in invocation.secret_names else f"{name}={shlex.quote(value)}"
+        f'{name}="${{{name}:?}}"' if name in invocation.secret_names else f"{name}={shell_word(value)}"
         for name, value in sorted(invocation.environ.items())
     ]
     steps = [
-        f"cd {shlex.quote(invocation.folder)}",
+        f"cd {shell_word(invocation.folder)}",
         f"unset {' '.join(invocation.dropped)}",
         f"export {' '.join(exports)}",
-        f"{shlex.join(invocation.argv)}{' < /dev/null' if invocation.stdin is None else ''}",
+        f"{shell_line(invocation.argv)}{' < /dev/null' if invocation.stdin is None else ''}",
     ]
     note = "" if invocation.stdin is None else "# the script reads a value from standard input\n"
     return note + "(" + " &&\n ".join(steps) + ")"

@@ -32,7 +32,7 @@ BOOL_TEXTS = {"1": True, "true": True, "t": True, "yes": True, "y": True, "on": 
 }  # fmt: skip
 
 
-class SpecValue(click.ParamType):
+class SpecValue(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on only
     """The type of one value: checked against its spec, sent as it was typed."""
 
     def __init__(self, parameter: Option | Argument) -> None:
@@ -116,14 +116,16 @@ class SpecArgument(click.Argument):
 
     def __init__(self, argument: Argument) -> None:
         self.declared = argument
+        self.usage_word = _usage_word(argument)
         many = argument.multiple
         super().__init__(
             [parameter_name(argument.name)],
             type=SpecValue(argument),
             required=argument.required,
-            default=_default(argument.default),
+            # Click has no default for any number of values: `selection` puts it in.
+            **_default_setting(None if many else argument.default),
             nargs=-1 if many else (argument.nargs or 1),
-            metavar=_placeholder(argument),
+            metavar=self.usage_word,
             envvar=argument.envvar,
         )
 
@@ -153,16 +155,22 @@ def _option_settings(option: Option) -> dict[str, Any]:
             "type": click.BOOL,
         }
     if option.type == "count":
-        return settings | {"count": True, "default": option.default or 0}
+        # Without a default click starts at 0 all the same, and 0 would count as given where it is required.
+        return settings | {"count": True, "default": option.default}
     if option.value_optional:
         settings |= {"is_flag": False, "flag_value": ALONE}
     return settings | {
         "type": SpecValue(option),
-        "metavar": _placeholder(option),
-        "default": _default(option.default),
+        "metavar": f"[{_placeholder(option)}]" if option.value_optional else _placeholder(option),
+        **_default_setting(option.default),
         "multiple": option.multiple is not None,
         "nargs": option.nargs or 1,
     }
+
+
+def _default_setting(default: object) -> dict[str, Any]:
+    """Return the setting of a default, none for None: click from 8.3 on takes None for a value."""
+    return {} if default is None else {"default": _default(default)}
 
 
 def _default(default: object) -> Any:  # noqa: ANN401 - a text or a tuple of them, as click wants it
@@ -178,11 +186,19 @@ def _placeholder(parameter: Option | Argument) -> str:
         return one_line(parameter.metavar)
     if parameter.choices:
         return "[" + "|".join(one_line(_text(choice)) for choice in parameter.choices) + "]"
-    name = {"str": "TEXT", "int": "INTEGER", "datetime": "TIME"}.get(parameter.type, parameter.type.upper())
-    return parameter.name.upper().replace("-", "_") if not hasattr(parameter, "flag") else name
+    if not hasattr(parameter, "flag"):
+        return parameter.name.upper().replace("-", "_")
+    return {"str": "TEXT", "int": "INTEGER", "datetime": "TIME"}.get(parameter.type, parameter.type.upper())
 
 
-def help_text(option: Option) -> str:
+def _usage_word(argument: Argument) -> str:
+    """Return how usage shows an argument: in brackets where it may be left out, with dots for several."""
+    word = argument.metavar or argument.name.upper().replace("-", "_")
+    word = word if argument.required else f"[{word}]"
+    return f"{word}..." if argument.multiple or argument.nargs else word
+
+
+def help_text(option: Option | Argument) -> str:
     """Return the help of one option: its text, and in brackets what the spec says of its value."""
     facts = []
     if option.deprecated:
@@ -199,13 +215,16 @@ def help_text(option: Option) -> str:
         facts.append(f"default: {option.default_note}, chosen by the script")
     facts.extend(_bounds(option))
     if option.multiple:
-        facts.append("may be repeated")
+        facts.append("may be repeated" if hasattr(option, "flag") else "any number")
     if option.required:
         facts.append("required")
+    facts.extend(f"required when --{name} is {_text(value)}" for name, value in option.required_if.items())
+    if option.requires:
+        facts.append("needs " + ", ".join(f"--{name}" for name in option.requires))
     return printable(" ".join((option.help, f"[{'; '.join(facts)}]" if facts else "")).strip())
 
 
-def _bounds(option: Option) -> list[str]:
+def _bounds(option: Option | Argument) -> list[str]:
     facts = []
     if option.min is not None and option.max is not None:
         facts.append(f"{option.min} to {option.max}")
@@ -213,8 +232,14 @@ def _bounds(option: Option) -> list[str]:
         facts.append(f"at least {option.min}")
     elif option.max is not None:
         facts.append(f"at most {option.max}")
+    if option.max_length is not None:
+        facts.append(f"{option.max_length} characters at the most")
     if option.regex_help:
         facts.append(option.regex_help)
+    if option.min_items is not None:
+        facts.append(f"at least {option.min_items} of them")
+    if option.max_items is not None:
+        facts.append(f"at most {option.max_items} of them")
     return facts
 
 
@@ -227,7 +252,8 @@ def selection(ctx: click.Context) -> Selection:
     """Return what the operator chose, from a context that click has filled.
 
     Raises:
-        click.UsageError: fewer or more values than `min-items` and `max-items` allow.
+        click.UsageError: a required one is missing, or there are fewer or more values than `min-items` and
+            `max-items` allow.
     """
     values: dict[str, Value] = {}
     given: set[str] = set()
@@ -237,11 +263,16 @@ def selection(ctx: click.Context) -> Selection:
         name = param.declared.name
         was_given = ctx.get_parameter_source(param.name) in GIVEN
         value = _plain(ctx.params.get(param.name))
+        if value == [] and isinstance(param.declared.default, tuple):
+            value = _plain(_default(param.declared.default))
         if was_given:
             given.add(name)
         if _is_set(param, value, was_given=was_given):
             _check_items(ctx, param, value)
             values[name] = value
+        elif param.declared.required:
+            # Click has missed it already, but for a count, which it starts at 0.
+            raise click.MissingParameter(ctx=ctx, param=param)
     return Selection(values=values, given=frozenset(given))
 
 

@@ -13,8 +13,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from corpus_backfill_plugin.display import one_line
-from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import Invocation, UnsendableError, invocation
+from corpus_backfill_plugin.errors import BackfillError, ExitCode
+from corpus_backfill_plugin.invocation import (
+    Invocation,
+    UnsendableError,
+    arguments,
+    invocation,
+    positional_words,
+)
 from corpus_backfill_plugin.masking import HIDDEN, mask_url
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.server import ServerApp, script_path
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.site import Site
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Script
-    from corpus_backfill_plugin.spec.selection import Selection
+    from corpus_backfill_plugin.spec.selection import Selection, Value
 
 GIT_TIMEOUT = 10.0
 """Seconds; a repository on a network disk that answers later is recorded without its commit."""
@@ -45,6 +51,12 @@ class SpecError(BackfillError):
             + "\n".join(f"  {fault}" for fault in spec.faults),
             "Mend the file, or replace it with a spec of the same name from a later source.",
         )
+
+
+class UnsendableValueError(BackfillError):
+    """A value that no argument list can carry: as wrong, to the operator, as one of a wrong type."""
+
+    exit_code = ExitCode.USAGE
 
 
 def script_of(spec: LoadedSpec) -> Script:
@@ -89,7 +101,7 @@ def prepare(
     try:
         job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
     except UnsendableError as error:
-        raise BackfillError(
+        raise UnsendableValueError(
             one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
         ) from error
     dry_run = selection.has_role(script, "dry-run")
@@ -140,9 +152,15 @@ def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
     """Return the selection's values as they may be stored: `***` for secrets, URLs without password."""
     secret = {option.name: option.secret for option in effective_options(script) if option.secret}
     return {
-        name: value if name not in secret else mask_url(str(value)) if secret[name] == "url" else HIDDEN
+        name: _masked(value, secret[name]) if name in secret else value
         for name, value in selection.values.items()
     }
+
+
+def _masked(value: Value, how: bool | str) -> Value:  # noqa: FBT001 - a spec's value, `true` or "url"
+    if isinstance(value, list):
+        return [_masked(item, how) for item in value]
+    return mask_url(str(value)) if how == "url" else HIDDEN
 
 
 def database_url(script: Script, job: Invocation, site: Site) -> str | None:
@@ -184,7 +202,7 @@ def database_identity(url: str) -> str:
 
 
 def server_commit(app: ServerApp) -> str | None:
-    """Return the git commit of the server app, `+dirty` behind it when files there differ; None without git."""
+    """Return the git commit of the server app, `+dirty` behind it where files differ; None without git."""
     # No hook or helper that the repository configures may run: its folder need not be the operator's own.
     git = (
         "git",
@@ -239,8 +257,7 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
     kept = msgspec.structs.replace(
         selection, values={k: v for k, v in selection.values.items() if k not in left_out}
     )
-    words = list(invocation(script, kept, folder=job.folder, program=job.program).arguments)
-    positionals = sum(a.name in kept.values for a in script.argument)
-    at = len(words) - words[::-1].index("--") - 1 if positionals else len(words)
+    words = arguments(script, kept)
+    at = len(words) - len(positional_words(script, kept))
     extra = script.postcondition.run if script.postcondition else ()
     return msgspec.structs.replace(job, arguments=(*words[:at], *extra, *words[at:]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for, site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import shell_line
 from corpus_backfill_plugin.manage.authoring import check, new
 from corpus_backfill_plugin.manage.reference import docs
 from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
@@ -149,8 +149,8 @@ def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, as_json: bool)
         return
     write_facts(
         {
-            "arguments": shlex.join(job.arguments) or "(none)",
-            "command": shlex.join(job.argv),
+            "arguments": shell_line(job.arguments) or "(none)",
+            "command": shell_line(job.argv),
             "environment": " ".join(f"{key}={value}" for key, value in environ.items()),
             "standard input": "(empty)" if job.stdin is None else "a value handed over by an option",
             "folder": job.folder,

@@ -6,7 +6,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from corpus_backfill_plugin.spec.model import Option, Scalar, Script, effective_options
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.spec.model import Argument, Option, Scalar, Script, effective_options
+from corpus_backfill_plugin.spec.values import parse
 
 Value: TypeAlias = str | bool | int | list["Value"]
 """One option's value as the operator typed it.
@@ -14,6 +16,9 @@ Value: TypeAlias = str | bool | int | list["Value"]
 A bool for `bool`, and True for an option with an optional value that stands alone; an int for `count`;
 text for everything else; a list for `nargs` and `multiple`, a list of lists for both.
 """
+
+EXCLUSIVE = frozenset({"at-most-one", "exactly-one"})
+"""Rules of groups under which no two options go together."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +38,29 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return any(o.role == role and self.values.get(o.name) for o in effective_options(script))
 
 
-def _typed(name: str) -> str:
+def shown_name(script: Script, name: str) -> str:
+    """Return how messages speak of an option or argument: `--name`, or `NAME`."""
+    for argument in script.argument:
+        if argument.name == name:
+            return argument.metavar or name.upper().replace("-", "_")
     return f"--{name}"
+
+
+def settled(script: Script, selection: Selection) -> Selection:
+    """Return `selection` without the defaults that what was given has displaced.
+
+    A default never conflicts: of options that exclude one another, a default is not sent along with the
+    one that the operator chose.
+    """
+    displaced = {
+        name
+        for group in script.group
+        if group.rule in EXCLUSIVE and any(_is_chosen(script, selection, n) for n in group.members)
+        for name in group.members
+        if name not in selection.given
+    }
+    kept = {name: value for name, value in selection.values.items() if name not in displaced}
+    return Selection(values=kept, given=selection.given)
 
 
 def broken_rules(script: Script, selection: Selection) -> tuple[str, ...]:
@@ -49,51 +75,71 @@ def broken_rules(script: Script, selection: Selection) -> tuple[str, ...]:
     )
 
 
+def _is_chosen(script: Script, selection: Selection, name: str) -> bool:
+    """Whether the operator gave something that the script is told of: not a bool that says no by silence."""
+    if name not in selection.given or name not in selection.values:
+        return False
+    if selection.values[name] is not False:
+        return True
+    return any(option.name == name and option.negate for option in script.option)
+
+
 def _unmet_requirements(script: Script, selection: Selection) -> list[str]:
     return [
-        f"{_typed(parameter.name)} needs {_typed(other)} as well"
+        f"{shown_name(script, parameter.name)} needs {shown_name(script, other)} as well"
         for parameter in (*effective_options(script), *script.argument)
-        if parameter.name in selection.given
+        if parameter.name in selection.given and selection.values.get(parameter.name, False) is not False
         for other in parameter.requires
-        if not selection.values.get(other, other in selection.given)
+        # An empty text is a value; a bool that is off is none.
+        if selection.values.get(other, False) is False
     ]
 
 
 def _missing_by_condition(script: Script, selection: Selection) -> list[str]:
+    parameters = {p.name: p for p in (*effective_options(script), *script.argument)}
     return [
-        f"{_typed(parameter.name)} is required when {_typed(other)} is {_shown(wanted)}"
-        for parameter in (*effective_options(script), *script.argument)
+        f"{shown_name(script, parameter.name)} is required "
+        f"when {shown_name(script, other)} is {_shown(wanted)}"
+        for parameter in parameters.values()
         if parameter.name not in selection.values
         for other, wanted in parameter.required_if.items()
-        if _holds(selection, other, wanted)
+        if other in parameters and _holds(parameters[other], selection.values.get(other), wanted)
     ]
 
 
-def _holds(selection: Selection, name: str, wanted: Scalar) -> bool:
-    value = selection.values.get(name)
+def _holds(parameter: Option | Argument, value: Value | None, wanted: Scalar) -> bool:
+    """Whether `value`, or one of a list, means what the condition names: `05` is 5."""
     if isinstance(wanted, bool):
         return bool(value) is wanted
-    values = value if isinstance(value, list) else [value]
-    return any(v is not None and not isinstance(v, bool) and str(v) == str(wanted) for v in values)
+    if isinstance(value, list):
+        return any(_holds(parameter, item, wanted) for item in value)
+    if value is None or isinstance(value, bool):
+        return parameter.type == "count" and wanted == 0
+    found, sought = str(value), str(wanted)
+    if parameter.ignore_case:
+        return found.lower() == sought.lower()
+    return found == sought or bool(parse(parameter.type, found) == parse(parameter.type, sought))
 
 
 def _shown(wanted: Scalar) -> str:
-    return str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
+    return str(wanted).lower() if isinstance(wanted, bool) else one_line(str(wanted))
 
 
 def _broken_groups(script: Script, selection: Selection) -> list[str]:
     faults = []
     for group in script.group:
-        given = [name for name in group.members if name in selection.given]
-        every = ", ".join(map(_typed, group.members))
-        some = ", ".join(map(_typed, given))
-        if group.rule in {"at-most-one", "exactly-one"} and len(given) > 1:
+        given = [name for name in group.members if _is_chosen(script, selection, name)]
+        missing = [name for name in group.members if name not in given]
+        every, some, others = (
+            ", ".join(f"--{name}" for name in names) for names in (group.members, given, missing)
+        )
+        has_value = any(selection.values.get(name, False) is not False for name in group.members)
+        if group.rule in EXCLUSIVE and len(given) > 1:
             faults.append(f"only one of {every} can be given, not {some} together")
-        elif group.rule in {"exactly-one", "at-least-one"} and not given:
+        elif group.rule in {"exactly-one", "at-least-one"} and not given and not has_value:
             faults.append(f"one of {every} is required")
-        elif group.rule == "all-or-none" and 0 < len(given) < len(group.members):
-            missing = ", ".join(_typed(n) for n in group.members if n not in selection.given)
-            faults.append(f"{some} needs {missing} as well")
+        elif group.rule == "all-or-none" and given and missing:
+            faults.append(f"{some} needs {others} as well")
     return faults
 
 
