@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Runs
+    from run.conftest import Runs
 
 SPEAKS = """
     import sys, os

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Runs
+    from run.conftest import Runs
 
 
 def row(**facts: object) -> RunRecord:

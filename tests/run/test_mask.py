@@ -14,7 +14,7 @@ from corpus_backfill_plugin.masking import Secret
 from corpus_backfill_plugin.run.mask import Masker
 
 if TYPE_CHECKING:
-    from conftest import Runs
+    from run.conftest import Runs
 
 SECRET = "hunter2-s3cret"  # noqa: S105  a test's own
 

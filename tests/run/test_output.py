@@ -12,7 +12,7 @@ import pexpect
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Runs
+    from run.conftest import Runs
 
 ODD = {
     "bytes that are no text": b"\xff\xfe\x00caf\xe9\n",

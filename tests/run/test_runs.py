@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Runs
+    from run.conftest import Runs
 
 LISTED = set(
     "number command state exit_code signal started ended pid user arguments server".split()  # noqa: SIM905  shorter

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Runs
+    from run.conftest import Runs
 
 COUNTS = """
     import signal, sys, time

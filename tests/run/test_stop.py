@@ -15,7 +15,7 @@ from corpus_backfill_plugin.run.processes import boot_id, is_same, start_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Runs
+    from run.conftest import Runs
 
 COUNTS = """
     import signal, sys, time
