@@ -1,0 +1,1 @@
+"""Pinned plans: what one person previewed, so that another runs exactly that."""

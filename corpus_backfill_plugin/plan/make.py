@@ -1,0 +1,245 @@
+"""A plan made: the work counted, previewed by a dry run, and written down."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.masking import HIDDEN
+from corpus_backfill_plugin.plan.file import check_free, remember, write_plan
+from corpus_backfill_plugin.plan.model import Plan, differences, sealed
+from corpus_backfill_plugin.prepare import count_invocation, database_identity, prepare, script_of
+from corpus_backfill_plugin.run.count import Counted, count, judge
+from corpus_backfill_plugin.run.execute import Run
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.reconcile import reconcile
+from corpus_backfill_plugin.run.record import without_secrets
+from corpus_backfill_plugin.run.state import current_user, open_state
+from corpus_backfill_plugin.run.watch import Signals
+from corpus_backfill_plugin.spec.model import effective_options
+from corpus_backfill_plugin.spec.selection import Selection, broken_rules
+from corpus_backfill_plugin.spec.values import parse_duration
+from corpus_backfill_plugin.watch.reader import STREAMS, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from corpus_backfill_plugin.run.request import RunRequest
+    from corpus_backfill_plugin.run.state import State
+    from corpus_backfill_plugin.site import Site
+    from corpus_backfill_plugin.spec.catalog import LoadedSpec
+    from corpus_backfill_plugin.spec.model import Option, Script
+
+DATABASE = "database-url"
+"""The option whose value `runs apply` takes on its command line as well."""
+
+_CHUNK = 1 << 20
+
+
+def make_plan(
+    spec: LoadedSpec,
+    selection: Selection,
+    site: Site,
+    path: Path,
+    *,
+    timeout: str | None = None,
+    verify: bool = True,
+) -> int:
+    """Count what is left, run the dry run of `selection`, and write the plan for the real run to `path`.
+
+    The dry run is recorded as any run is, and shown as it goes.
+
+    Args:
+        spec: a spec without faults.
+        selection: values that keep its rules; whether the dry run is asked for makes no difference.
+        site: where it runs.
+        path: where nothing is yet.
+        timeout: the operator's limit like `12h`, for the dry run and the real one.
+        verify: whether the real run's postcondition is to be checked.
+
+    Returns:
+        0, or the exit code of a dry run that did not succeed; then there is no plan.
+
+    Raises:
+        BackfillError: there can't be a plan; says why.
+    """
+    check_free(path)
+    real, dry = both(script_of(spec), selection)
+    request = prepare(spec, real, site, timeout=timeout, verify=verify)
+    _check_tellable(script_of(spec), request)
+    if (request.server_commit or "").endswith("+dirty"):
+        _say("Warning: the server app has changes that are in no commit; whether they change is not seen.")
+    state = open_state()
+    with Ledger(state.ledger) as ledger, Signals() as signals:
+        reconcile(state, ledger)
+        counted = count_to_do(script_of(spec), real, request, lambda: bool(signals.pending))
+        if signals.pending:
+            return 128 + signals.pending[0]
+        if counted is not None and counted.reason:
+            raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
+        run = Run(prepare(spec, dry, site, timeout=timeout), state, ledger)
+        code = run.watch(run.begin(None), signals)
+        record = ledger.get(run.number or 0)
+        if run.number is None or record is None or record.state != "succeeded":
+            _say("No plan was written: the dry run did not succeed.")
+            return code or 1
+    previewed = _results(state, run.number, request)
+    plan = _plan(request, counted, previewed, run.number, timeout=timeout, verify=verify)
+    changed = differences(plan, prepare(spec_now(site, spec), real, site), now=plan.made)
+    if changed:
+        raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
+    remember(state.root, plan)
+    write_plan(path, plan)
+    _say(f"Plan written to {path}. To run it: backfill runs apply {path}")
+    return 0
+
+
+def both(script: Script, selection: Selection) -> tuple[Selection, Selection]:
+    """Return what the operator chose as the real run, and as its dry run.
+
+    Raises:
+        BackfillError: the command has no dry run, or nothing else.
+    """
+    switch = next((o for o in effective_options(script) if o.role == "dry-run"), None)
+    if switch is None:
+        raise BackfillError(
+            "this command has no dry run, so there is nothing to plan by",
+            'Its spec would need an option with role = "dry-run".',
+        )
+    dry = Selection(values={**selection.values, switch.name: True}, given=selection.given | {switch.name})
+    faults = broken_rules(script, dry)
+    if faults:
+        raise BackfillError(f"the dry run can't be called with these options: {'; '.join(faults)}")
+    return _without(switch, selection), dry
+
+
+def _without(switch: Option, selection: Selection) -> Selection:
+    """Return `selection` with the dry run off."""
+    if not selection.values.get(switch.name):
+        return selection
+    rest = {name: value for name, value in selection.values.items() if name != switch.name}
+    if not switch.default:
+        return Selection(values=rest, given=selection.given - {switch.name})
+    if switch.negate is None:
+        raise BackfillError("this command makes dry runs only, so there is nothing to plan for")
+    return Selection(values={**rest, switch.name: False}, given=selection.given | {switch.name})
+
+
+def _check_tellable(script: Script, request: RunRequest) -> None:
+    """Check that a plan can say all of `request` without a secret, and `runs apply` get the secrets again.
+
+    Raises:
+        BackfillError: it can't; says why.
+    """
+    for option in effective_options(script):
+        if not option.secret or option.name not in request.options:
+            continue
+        if isinstance(request.options[option.name], list):
+            raise BackfillError(f"--{option.name} holds several secrets, which can't be told by a plan")
+        if not option.envvar and option.name != DATABASE:
+            raise BackfillError(
+                f"--{option.name} is secret and has no envvar, so nobody could apply the plan",
+                "Its spec would need `envvar`.",
+            )
+    bare = without_secrets(request)
+    told = {**bare.options, "": list(bare.invocation.arguments)}
+    if told != {**request.options, "": list(request.invocation.arguments)}:
+        raise BackfillError(
+            "an option holds a secret, or bytes that are no text, and a plan can't say either",
+            "Hand the secret over by the option that is meant for it.",
+        )
+    if request.database == HIDDEN:
+        raise BackfillError(
+            "the database is not named by a URL, so a plan can't tell it from another without its password",
+            "Name it by a URL, such as postgresql://host/name.",
+        )
+
+
+def count_to_do(
+    script: Script, selection: Selection, request: RunRequest, stopped: Callable[[], bool]
+) -> Counted | None:
+    """Count what is left to do for `selection`, the run's limit aside; None when the spec has no count."""
+    condition = script.postcondition
+    if condition is None or not condition.run:
+        return None
+    counted = count(
+        count_invocation(script, selection, request.invocation),
+        script.output,
+        seconds=parse_duration(condition.timeout),
+        environ=os.environ,
+        stopped=stopped,
+    )
+    verdict = judge(condition, counted)
+    return Counted(reason=verdict.sentence) if verdict.state == "unknown" else counted
+
+
+def spec_now(site: Site, spec: LoadedSpec) -> LoadedSpec:
+    """Return the spec as its file is now.
+
+    Raises:
+        BackfillError: it is gone.
+    """
+    found = site.catalog.load(spec.file.name)
+    if found is None:
+        raise BackfillError(f"there is no command {one_line(spec.file.name)} any more")
+    return found
+
+
+def _results(state: State, number: int, request: RunRequest) -> dict[str, int]:
+    """Return the counts that run `number` printed."""
+    watcher = Watcher(request.output)
+    for stream in STREAMS:
+        with (state.run_folder(number) / f"{stream}.log").open("rb") as log:
+            while data := log.read(_CHUNK):
+                watcher.feed(stream, data, 0.0)
+        watcher.close(stream, 0.0)
+    return watcher.results.counts
+
+
+def _plan(
+    request: RunRequest,
+    counted: Counted | None,
+    previewed: dict[str, int],
+    number: int,
+    *,
+    timeout: str | None,
+    verify: bool,
+) -> Plan:
+    from importlib.metadata import version  # noqa: PLC0415 - only a plan and a run need it
+
+    expected = request.postcondition.expect if request.postcondition else {}
+    shared = {name: getattr(request, name) for name in _SHARED}
+    return sealed(
+        Plan(
+            id=uuid.uuid4().hex,
+            arguments=request.invocation.arguments,
+            timeout=timeout,
+            verify=verify,
+            script=request.invocation.script,
+            database_identity=None if request.database is None else database_identity(request.database),
+            left={name: counted.counts[name] for name in expected} if counted else {},
+            previewed=previewed,
+            run=number,
+            user=current_user(),
+            host=os.uname().nodename,
+            made=datetime.now(UTC),
+            plugin_version=version("corpus-backfill-plugin"),
+            **shared,
+        )
+    )
+
+
+_SHARED = (
+    "command", "options", "given", "script_hash", "spec_hash", "server", "server_commit", "database",
+)  # fmt: skip
+
+
+def _say(text: str) -> None:
+    click.echo(one_line(text), err=True)
