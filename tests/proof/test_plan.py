@@ -1,0 +1,613 @@
+"""Plans: what one person previewed, another runs exactly so, or is told each difference."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+import pytest
+
+from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import Invocation
+from corpus_backfill_plugin.manage.apply import apply
+from corpus_backfill_plugin.manage.runs import runs
+from corpus_backfill_plugin.plan.file import read_plan, write_plan
+from corpus_backfill_plugin.plan.make import both, make_plan
+from corpus_backfill_plugin.plan.model import Plan, Tolerance, differences, sealed
+from corpus_backfill_plugin.run.count import Counted
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.request import RunRequest
+from corpus_backfill_plugin.site import Site
+from corpus_backfill_plugin.spec.model import Script
+from corpus_backfill_plugin.spec.selection import Selection
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+    from proof.conftest import Program, Store
+
+PASSWORD = "hunter2-hunter2"  # noqa: S105 - nobody's
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes plans in this process, as `NAME ... --plan FILE` does."""
+
+    file: Path
+
+    def make(self, *words: str, **more: Any) -> int:  # noqa: ANN401 - make_plan's own
+        """Plan `words`, the command's name first, and return the exit code."""
+        site = Site(dict(os.environ))
+        spec = site.catalog.load(words[0])
+        assert spec is not None
+        command = command_for(spec)
+        assert isinstance(command, ScriptCommand)
+        with command.make_context(words[0], list(words[1:])) as ctx:
+            chosen = checked_selection(ctx, command.script)
+        return make_plan(spec, chosen, site, self.file, **more)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the file holds."""
+        content: dict[str, Any] = json.loads(self.file.read_bytes())
+        return content
+
+    def edit(self, *, resealed: bool = False, **changes: object) -> None:
+        """Change the file as an editor would, or as a program that puts the right sha256 in."""
+        content = self.content | changes
+        self.file.write_text(json.dumps(content), encoding="utf-8")
+        if resealed:
+            plan = sealed(msgspec.convert(content, Plan))
+            self.file.write_bytes(msgspec.json.encode(plan))
+
+    def forget(self) -> None:
+        """Make this machine one on which the plan was not made."""
+        (Path(os.environ["CORPUS_BACKFILL_STATE"]) / "plans" / self.content["id"]).unlink()
+
+
+@pytest.fixture
+def planner(working: Server, tmp_path: Path) -> Planner:
+    """Plans into one file, for the server app that works."""
+    assert working.scripts.is_dir()
+    return Planner(tmp_path / "plan.json")
+
+
+@pytest.fixture
+def applied(backfill: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Call `backfill runs apply`."""
+    monkeypatch.setitem(runs.commands, "apply", apply)
+
+    def call(*words: str | Path) -> Any:  # noqa: ANN401 - an Outcome
+        return backfill("runs", "apply", *map(str, words))
+
+    return call
+
+
+def refused(outcome: Any, *phrases: str) -> None:  # noqa: ANN401 - an Outcome
+    """Assert that a plan was refused for these differences and no other."""
+    assert outcome.code == 1
+    head, _, rest = outcome.stderr.partition("Error: not run: it would not be what was planned:\n")
+    told = [line.strip() for line in rest.splitlines() if line.startswith("  ")]
+    assert len(told) == len(phrases), (head, rest)
+    for line, phrase in zip(told, phrases, strict=True):
+        assert phrase in line
+
+
+def commit(folder: Path, message: str) -> str:
+    """Commit all that is in `folder`, a repository from then on, and return the commit."""
+    git = (
+        "git",
+        "-C",
+        str(folder),
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b",
+        "-c",
+        "commit.gpgsign=false",
+    )
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", message)):
+        subprocess.run((*git, *words), check=True, capture_output=True)
+    done = subprocess.run((*git, "rev-parse", "HEAD"), check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_a_plan_tells_what_would_be_done_and_changes_nothing(planner: Planner, store: Store) -> None:
+    head = commit(Path(os.environ["CORPUS_SERVER_APP_PATH"]), "first")
+    assert planner.make("duration", "--media-type", "video", "--limit", "5") == 0
+    plan = planner.content
+    assert plan["command"] == "duration"
+    assert plan["arguments"] == ["--limit", "5", "--media-type", "video"]
+    assert plan["options"] == {"database-url": store.url, "limit": "5", "media-type": "video"}
+    assert plan["left"] == {"pending": 12}
+    assert plan["previewed"] == {"would_update": 5}
+    assert (plan["server_commit"], plan["run"], plan["database"]) == (head, 1, store.url)
+    assert plan["host"] == os.uname().nodename
+    made = datetime.fromisoformat(plan["made"])
+    assert abs(datetime.now(UTC) - made) < timedelta(minutes=1)
+    assert store.pending == 12
+    assert store.calls == [
+        "--media-type video --remaining",
+        "--dry-run --limit 5 --media-type video",
+    ]
+
+
+def test_the_dry_run_is_recorded_and_the_applied_run_points_to_it(
+    planner: Planner, applied: Program, tmp_path: Path
+) -> None:
+    assert planner.make("duration") == 0
+    assert applied(planner.file, "--yes").code == 0
+    with Ledger(tmp_path / "state/ledger.sqlite3") as ledger:
+        first, second = ledger.get(1), ledger.get(2)
+    assert first is not None
+    assert second is not None
+    assert (first.dry_run, second.dry_run, second.parent) == (True, False, 1)
+
+
+def test_apply_runs_exactly_the_planned_argument_list(
+    planner: Planner, applied: Program, store: Store
+) -> None:
+    words = ("--media-type", "audio", "--limit", "4", "--workers", "-1")
+    assert planner.make("duration", "--dry-run", *words) == 0
+    ended = applied(planner.file, "--yes")
+    assert (ended.code, ended.stdout) == (0, "updated=4 skipped=0 failed=0\n")
+    assert store.calls[-1] == "--limit 4 --media-type audio --workers=-1"
+    assert store.calls[-1].split() == planner.content["arguments"]
+    assert store.pending == 8
+
+
+def test_apply_asks_and_takes_no_for_an_answer(
+    planner: Planner, applied: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert planner.make("duration") == 0
+    asked: list[str] = []
+
+    def answer(question: str, **_: object) -> bool:
+        asked.append(question)
+        return len(asked) > 1
+
+    monkeypatch.setattr(click, "confirm", answer)
+    ended = applied(planner.file)
+    assert (ended.code, store.pending) == (1, 12)
+    assert "12 pending then, 12 pending now" in ended.stderr
+    assert applied(planner.file).code == 0
+    assert store.pending == 0
+    assert asked == ["Run duration as planned?"] * 2
+
+
+def test_without_anybody_to_answer_nothing_is_run(
+    planner: Planner, applied: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert planner.make("duration") == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    ended = applied(planner.file)
+    assert ended.code == 1
+    assert "--yes" in ended.stderr
+    assert store.pending == 12
+
+
+def test_what_changes_while_the_question_stands_is_seen(
+    planner: Planner, applied: Program, working: Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert planner.make("duration") == 0
+
+    def ponder(text: str, **_: object) -> bool:
+        script = working.scripts / "media_duration.py"
+        script.write_text(script.read_text(encoding="utf-8") + "#", encoding="utf-8")
+        return bool(text)
+
+    monkeypatch.setattr(click, "confirm", ponder)
+    refused(applied(planner.file), "script: sha256 ")
+    assert store.pending == 12
+
+
+def test_a_plan_can_be_applied_only_once_as_its_work_is_done(planner: Planner, applied: Program) -> None:
+    assert planner.make("duration") == 0
+    assert applied(planner.file, "--yes").code == 0
+    refused(applied(planner.file, "--yes"), "count to do: 12 pending were planned, there are 0 (tolerance 0)")
+
+
+# Each single difference.
+
+
+def test_a_script_changed_by_one_byte_is_refused(
+    planner: Planner, applied: Program, working: Server, store: Store
+) -> None:
+    assert planner.make("duration") == 0
+    script = working.scripts / "media_duration.py"
+    script.write_bytes(script.read_bytes() + b"\n")
+    refused(applied(planner.file, "--yes"), "script: sha256 ")
+    assert store.pending == 12
+
+
+def test_a_changed_spec_is_refused(planner: Planner, applied: Program, working: Server) -> None:
+    assert planner.make("duration") == 0
+    spec = working.scripts / "duration.toml"
+    spec.write_bytes(spec.read_bytes() + b"# a comment\n")
+    refused(applied(planner.file, "--yes"), "spec: sha256 ")
+
+
+def test_another_commit_is_refused(planner: Planner, applied: Program, working: Server) -> None:
+    first = commit(working.folder, "first")
+    assert planner.make("duration") == 0
+    second = commit(working.folder, "second")
+    refused(
+        applied(planner.file, "--yes"),
+        f"server commit: {first[:12]} was planned, it is {second[:12]}",
+    )
+
+
+def test_a_change_that_is_in_no_commit_is_refused(
+    planner: Planner, applied: Program, working: Server
+) -> None:
+    first = commit(working.folder, "first")
+    assert planner.make("duration") == 0
+    (working.folder / "models.py").write_text("", encoding="utf-8")
+    refused(
+        applied(planner.file, "--yes"), f"server commit: {first[:12]} was planned, it is {first[:12]}+dirty"
+    )
+
+
+def test_other_arguments_are_refused_even_with_the_right_sha256(planner: Planner, applied: Program) -> None:
+    assert planner.make("duration", "--media-type", "video") == 0
+    planner.forget()
+    planner.edit(resealed=True, arguments=["--media-type", "audio"])
+    refused(
+        applied(planner.file, "--yes"),
+        "arguments: `--media-type audio` was planned, it would be `--media-type video`",
+    )
+
+
+def test_another_database_is_refused(
+    planner: Planner, applied: Program, store: Store, tmp_path: Path
+) -> None:
+    assert planner.make("duration") == 0
+    (tmp_path / "other").write_text("12", encoding="utf-8")
+    url = f"sqlite:///{tmp_path / 'other'}"
+    refused(applied(planner.file, "--yes", "-d", url), f"database: {store.url} was planned, it is {url}")
+    assert (tmp_path / "other").read_text(encoding="utf-8") == "12"
+
+
+def test_a_plan_that_is_too_old_is_refused(planner: Planner, applied: Program) -> None:
+    assert planner.make("duration") == 0
+    planner.forget()
+    planner.edit(resealed=True, made=(datetime.now(UTC) - timedelta(hours=25)).isoformat())
+    refused(applied(planner.file, "--yes"), "age: it was made 1d 01h ago, more than 1d 00h")
+    assert applied(planner.file, "--yes", "--max-age", "26h").code == 0
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "pending", "agreed"),
+    [
+        pytest.param("0", 13, False, id="none"),
+        pytest.param("1", 13, True, id="a number, at its end"),
+        pytest.param("1", 14, False, id="a number, beyond"),
+        pytest.param("25%", 9, True, id="a part, at its end"),
+        pytest.param("25%", 8, False, id="a part, beyond"),
+    ],
+)
+def test_a_count_that_is_off_is_refused_unless_tolerated(
+    planner: Planner, applied: Program, store: Store, tolerance: str, pending: int, *, agreed: bool
+) -> None:
+    assert planner.make("duration") == 0
+    store.set(pending)
+    ended = applied(planner.file, "--yes", "--tolerance", tolerance)
+    if agreed:
+        assert (ended.code, store.pending) == (0, 0)
+    else:
+        refused(ended, f"count to do: 12 pending were planned, there are {pending} (tolerance {tolerance})")
+        assert store.pending == pending
+
+
+@pytest.mark.parametrize("fault", ["exits", "nonsense"])
+def test_a_count_that_can_not_be_taken_is_a_difference(
+    planner: Planner, applied: Program, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    assert planner.make("duration") == 0
+    monkeypatch.setenv("FAULT", fault)
+    refused(applied(planner.file, "--yes"), "count to do: not known (the count ")
+
+
+def test_all_differences_are_named_at_once(
+    planner: Planner, applied: Program, working: Server, store: Store
+) -> None:
+    assert planner.make("duration") == 0
+    for name in ("media_duration.py", "duration.toml"):
+        path = working.scripts / name
+        path.write_bytes(path.read_bytes() + b"#\n")
+    store.set(11)
+    refused(applied(planner.file, "--yes"), "script: ", "spec: ", "count to do: ")
+
+
+# The file.
+
+
+def test_a_plan_holds_nothing_secret(
+    planner: Planner, applied: Program, working: Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = (working.scripts / "duration.toml").read_text(encoding="utf-8").partition("\n")[2]
+    option = '[[option]]\nname = "token"\nsecret = true\nenvvar = "TOKEN"\npass-env = "TOKEN"\n'
+    working.spec("duration", spec + option)
+    monkeypatch.setenv("DATABASE_URL", f"x://ann:{PASSWORD}@:///{store.path}")
+    monkeypatch.setenv("TOKEN", "tok-en-tok-en")
+    assert planner.make("duration") == 0
+    text = planner.file.read_text(encoding="utf-8")
+    assert PASSWORD not in text
+    assert "tok-en" not in text
+    assert planner.content["options"]["token"] == "***"  # noqa: S105 - what stands in a secret's place
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 0
+    assert PASSWORD not in ended.stderr
+    monkeypatch.delenv("TOKEN")
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert "Set TOKEN" in ended.stderr
+
+
+def test_the_second_person_needs_no_more_than_the_database(
+    planner: Planner, applied: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert planner.make("duration") == 0
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.delenv("CORPUS_SERVER_APP_PATH")
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert "Set DATABASE_URL or give -d" in ended.stderr
+    assert applied(planner.file, "--yes", "-d", store.url).code == 0
+    assert store.pending == 0
+
+
+def test_it_is_a_file_like_any_other_and_never_written_over_one(planner: Planner, store: Store) -> None:
+    assert planner.make("duration") == 0
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(planner.file.stat().st_mode) == 0o666 & ~mask
+    before, calls = planner.file.read_bytes(), len(store.calls)
+    with pytest.raises(BackfillError, match="exists already"):
+        planner.make("duration")
+    assert (planner.file.read_bytes(), len(store.calls)) == (before, calls), "seen before anything ran"
+    assert [path.name for path in planner.file.parent.glob("*plan.json*")] == ["plan.json"]
+
+
+def test_a_file_that_appeared_meanwhile_is_not_written_over(planner: Planner) -> None:
+    assert planner.make("duration") == 0
+    plan, other = read_plan(planner.file), planner.file.with_name("other.json")
+    other.write_text("mine", encoding="utf-8")
+    with pytest.raises(BackfillError, match="exists already"):
+        write_plan(other, plan)
+    assert other.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["made here", "made elsewhere"])
+def test_an_edited_file_is_refused(planner: Planner, applied: Program, store: Store, *, known: bool) -> None:
+    assert planner.make("duration", "--limit", "2") == 0
+    if not known:
+        planner.forget()
+    planner.edit(arguments=["--media-type", "both"])
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert "was changed after it was made" in ended.stderr
+    assert store.pending == 12
+
+
+def test_an_edited_file_with_the_right_sha256_is_refused_where_it_was_made(
+    planner: Planner, applied: Program, store: Store
+) -> None:
+    assert planner.make("duration", "--limit", "2") == 0
+    options = {name: value for name, value in planner.content["options"].items() if name != "limit"}
+    changes = {"options": options, "arguments": ["--media-type", "both"]}
+    planner.edit(resealed=True, **changes)
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert "was changed after it was made" in ended.stderr
+    assert store.pending == 12
+    planner.forget()
+    assert "not made here" in applied(planner.file).stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(b"", "is no plan", id="empty"),
+        pytest.param(b"\xff\xfe", "is no plan", id="no text"),
+        pytest.param(b"[" * 100_000, "is no plan", id="deep"),
+        pytest.param(b" " * (5 << 20), "too large", id="large"),
+        pytest.param(b'{"format": 2}', "is no plan", id="of another version"),
+        pytest.param(None, "can't be read: No such file", id="missing"),
+    ],
+)
+def test_what_is_no_plan_is_told(
+    applied: Program, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    if content is not None:
+        (tmp_path / "x.json").write_bytes(content)
+    ended = applied(tmp_path / "x.json")
+    assert ended.code == 1
+    assert reason in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        pytest.param({"media-type": "images"}, "media-type: ", id="not a choice"),
+        pytest.param({"media-type": 3}, "media-type: not a text", id="no text"),
+        pytest.param({"media-type": {"a": 1}}, "media-type: not a text", id="a table"),
+        pytest.param({"dry-run": "x"}, "dry-run: not what this option takes", id="no bool"),
+        pytest.param({"nothing": "x"}, "there is no option nothing", id="unknown"),
+    ],
+)
+def test_values_that_nobody_could_have_typed_are_refused(
+    planner: Planner, applied: Program, options: dict[str, Any], reason: str
+) -> None:
+    assert planner.make("duration") == 0
+    planner.forget()
+    planner.edit(resealed=True, options=planner.content["options"] | options)
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert reason in ended.stderr
+
+
+# What can't be planned.
+
+
+def test_a_command_without_a_dry_run_can_not_be_planned(
+    planner: Planner, working: Server, store: Store
+) -> None:
+    working.spec("duration", 'script = "media_duration.py"\ncommon = ["database-url"]\n')
+    with pytest.raises(BackfillError, match="no dry run"):
+        planner.make("duration")
+    assert not planner.file.exists()
+    assert store.calls == []
+
+
+def dry_by_default(more: str) -> Script:
+    """Return a script whose dry run is on unless it is told otherwise."""
+    switch = f'name = "dry-run"\ntype = "bool"\nrole = "dry-run"\ndefault = true\n{more}'
+    text = f'spec-version = 1\nscript = "a.py"\n[[option]]\n{switch}\n'
+    return msgspec.convert(tomllib.loads(text), Script)
+
+
+def test_a_script_that_is_dry_by_default_is_planned_with_its_switch_off() -> None:
+    script = dry_by_default('negate = "--really"')
+    for values in ({"dry-run": True}, {"dry-run": False}):
+        real, dry = both(script, Selection(values=dict(values)))
+        assert (real.values["dry-run"], dry.values["dry-run"]) == (False, True)
+
+
+def test_a_script_that_is_always_dry_has_nothing_to_plan_for() -> None:
+    with pytest.raises(BackfillError, match="makes dry runs only"):
+        both(dry_by_default(""), Selection(values={"dry-run": True}))
+
+
+def test_a_dry_run_that_fails_makes_no_plan(
+    planner: Planner, working: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body = "import sys; print('pending=1'); sys.exit(3 if '--dry-run' in sys.argv else 0)"
+    working.script("media_duration.py", body)
+    assert planner.make("duration") == 3
+    assert "No plan was written" in capfd.readouterr().err
+    assert not planner.file.exists()
+
+
+def test_a_count_that_fails_makes_no_plan(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    monkeypatch.setenv("FAULT", "nonsense")
+    with pytest.raises(BackfillError, match=r"what is left to do is not known: .*banana"):
+        planner.make("duration")
+    assert not planner.file.exists()
+    assert "--dry-run" not in " ".join(store.calls)
+
+
+def test_a_script_that_changes_under_the_dry_run_makes_no_plan(planner: Planner, working: Server) -> None:
+    body = """
+import pathlib, sys
+print("pending=1")
+if "--dry-run" in sys.argv:
+    path = pathlib.Path(sys.argv[0])
+    path.write_text(path.read_text() + "#")
+"""
+    working.script("media_duration.py", body)
+    with pytest.raises(BackfillError, match="while the dry run ran, this changed:\n  script: "):
+        planner.make("duration")
+    assert not planner.file.exists()
+
+
+def test_a_secret_in_another_option_can_not_be_planned(
+    planner: Planner, working: Server, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    spec = (working.scripts / "duration.toml").read_text(encoding="utf-8").partition("\n")[2]
+    working.spec("duration", spec + '[[option]]\nname = "note"\n')
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://ann:{PASSWORD}@host/db")
+    with pytest.raises(BackfillError, match="an option holds a secret"):
+        planner.make("duration", "--note", PASSWORD)
+    assert store.calls == []
+
+
+def test_a_database_that_is_no_url_can_not_be_planned(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"host=db password={PASSWORD}")
+    with pytest.raises(BackfillError, match="not named by a URL"):
+        planner.make("duration")
+
+
+def test_without_a_count_a_plan_is_made_and_the_count_is_not_compared(
+    planner: Planner, applied: Program, working: Server, store: Store
+) -> None:
+    spec = (working.scripts / "duration.toml").read_text(encoding="utf-8").partition("\n")[2]
+    working.spec("duration", spec.partition("[postcondition]")[0])
+    assert planner.make("duration") == 0
+    assert planner.content["left"] == {}
+    ended = applied(planner.file, "--yes")
+    assert (ended.code, store.pending) == (0, 0)
+    assert "not compared: the spec has no count" in ended.stderr
+
+
+# The judgement, alone.
+
+PLAN = Plan(
+    id="0" * 32, command="duration", arguments=("--x", "1"), options={}, given=(), script="backfill/a.py",
+    script_hash="a" * 64, spec_hash="b" * 64, server="/srv", server_commit="c" * 40,
+    database="postgresql://u:***@h/d", database_identity="postgresql://h:5432/d", left={"pending": 100},
+    previewed={}, run=1, user="ann", host="h", made=datetime(2026, 1, 1, tzinfo=UTC), plugin_version="1",
+)  # fmt: skip
+REQUEST = RunRequest(
+    invocation=Invocation(
+        program=("python",), script="backfill/a.py", arguments=("--x", "1"), folder="/srv", environ={}
+    ),
+    command="duration", spec_source="server", spec_path="/srv/duration.toml", spec_hash="b" * 64,
+    script_path="/srv/a.py", script_hash="a" * 64, options={}, database="postgresql+psycopg://bob:***@H:5432/d?x=1",
+    server="/srv", server_commit="c" * 40,
+)  # fmt: skip
+
+
+def judged(plan: Plan = PLAN, request: RunRequest = REQUEST, **more: Any) -> tuple[str, ...]:  # noqa: ANN401 - of differences
+    """Return the differences a minute after the plan was made."""
+    return differences(plan, request, **({"now": PLAN.made + timedelta(minutes=1)} | more))
+
+
+def test_the_same_run_has_no_difference_whoever_logs_in_to_the_database() -> None:
+    assert judged() == ()
+
+
+def test_another_server_folder_is_the_same_when_a_clean_commit_proves_it() -> None:
+    elsewhere = msgspec.structs.replace(REQUEST, server="/opt")
+    assert judged(request=elsewhere) == ()
+    for commit_ in (None, "c" * 40 + "+dirty"):
+        plan = msgspec.structs.replace(PLAN, server_commit=commit_)
+        request = msgspec.structs.replace(elsewhere, server_commit=commit_)
+        assert judged(plan, request) == (
+            "server: /srv was planned, and no commit proves that /opt is the same",
+        )
+
+
+def test_a_plan_from_the_future_is_refused_beyond_the_skew_of_clocks() -> None:
+    assert judged(now=PLAN.made - timedelta(minutes=4)) == ()
+    assert judged(now=PLAN.made - timedelta(hours=1)) == (
+        "age: it was made 1h 00m in the future, by this machine's clock",
+    )
+
+
+def test_a_count_that_says_something_else_is_a_difference() -> None:
+    assert judged(counted=Counted(counts={"other": 1})) == (
+        "count to do: 100 pending were planned, the count does not say it now",
+    )
+
+
+@pytest.mark.parametrize("text", ["", "%", "-1", "5 %", "1e3", "nan", "five", "5%%"])
+def test_a_tolerance_is_a_number_or_a_part(text: str) -> None:
+    with pytest.raises(ValueError, match="neither a number"):
+        Tolerance.parse(text)
