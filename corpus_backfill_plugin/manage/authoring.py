@@ -13,16 +13,17 @@ from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.table import write_json
+from corpus_backfill_plugin.prepare import script_of
 from corpus_backfill_plugin.server import SCRIPTS_FOLDER, script_fault
 from corpus_backfill_plugin.spec.catalog import SUFFIX, LoadedSpec, SpecFile, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from corpus_backfill_plugin.authoring.drift import Drift
+    from corpus_backfill_plugin.authoring.introspect import ParserModel
     from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.drift import Drift
     from corpus_backfill_plugin.spec.fault import Fault
-    from corpus_backfill_plugin.spec.introspect import ParserModel
 
 SCHEMA_FILE = "spec.schema.json"
 
@@ -55,11 +56,11 @@ def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
         BackfillError: it can't be read, or did not come to parse.
     """
     if run:
-        from corpus_backfill_plugin.spec.introspect_run import read_by_running  # noqa: PLC0415 - only when asked
+        from corpus_backfill_plugin.authoring.introspect_run import read_by_running  # noqa: PLC0415 - only when asked
 
         return read_by_running(script, script.parent.parent, site.interpreter.program)
     # Here, not above: commands that look at no source must not pay for reading Python.
-    from corpus_backfill_plugin.spec.introspect_source import modules_beside, read_source  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source  # noqa: PLC0415
 
     try:
         text = script.read_text(encoding="utf-8")
@@ -87,7 +88,7 @@ def new(ctx: click.Context, script: str, output: str | None, name: str | None, *
     command = name or path.stem.lower().replace("_", "-").strip("-")
     model = read_parser(path, site_of(ctx), run=run)
     # Here, not above: only this writes specs.
-    from corpus_backfill_plugin.spec.writer import write_specs  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.writer import write_specs  # noqa: PLC0415
 
     texts = write_specs(model, path.name, command, f"./{SCHEMA_FILE}")
     if output == "-":
@@ -151,7 +152,7 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     """
     site = site_of(ctx)
     specs = tuple(_chosen(site, names))
-    remarks = [remark for spec in specs for remark in _remarks(spec, site, run=run, fix=fix)]
+    remarks = [remark for spec, script in specs for remark in _remarks(spec, script, site, run=run, fix=fix)]
     if as_json:
         write_json([msgspec.to_builtins(remark) for remark in remarks])
     else:
@@ -170,42 +171,64 @@ def _line(remark: Remark) -> str:
     return one_line(": ".join(part for part in (where, remark.key, f"{kind}{words}") if part))
 
 
-def _chosen(site: Site, names: Iterable[str]) -> Iterator[LoadedSpec]:
-    """Yield the specs that the words on the command line mean; a script means the specs that name it."""
+def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path | None]]:
+    """Yield the specs that the words on the command line mean, once each, with their script where it is known.
+
+    A script means the specs beside it that name it, and those of installed packages that no spec beside it
+    replaces.
+    """
+    seen: set[Path] = set()
+    for spec, script in _named(site, names):
+        place = spec.file.path.absolute()
+        if place not in seen:
+            seen.add(place)
+            yield spec, script
+
+
+def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path | None]]:
     for name in names or site.catalog.names():
         path = Path(name)
         if path.suffix == SUFFIX:
-            yield load(SpecFile(path.stem, "file", path))
+            yield load(SpecFile(path.stem, "file", path)), None
         elif path.suffix == ".py":
-            yield from _specs_of(path)
+            yield from _specs_of(path, site)
+        elif site.catalog.find(name) is None:
+            raise BackfillError(f"there is no spec named '{one_line(name)}'", "See 'specs list'.")
         else:
-            spec = site.catalog.load(name)
-            if spec is None:
-                raise BackfillError(f"there is no spec named '{one_line(name)}'", "See 'specs list'.")
-            yield spec
+            yield from ((load(file), None) for file in site.catalog.contenders(name))
 
 
-def _specs_of(script: Path) -> Iterator[LoadedSpec]:
-    for path in sorted(script.parent.glob(f"*{SUFFIX}")):
-        spec = load(SpecFile(path.stem, "file", path))
+def _specs_of(script: Path, site: Site) -> Iterator[tuple[LoadedSpec, Path]]:
+    if not script.is_file():
+        raise BackfillError(f"{one_line(str(script))} is not a file", "Check the path.")
+    beside = [load(SpecFile(path.stem, "file", path)) for path in sorted(script.parent.glob(f"*{SUFFIX}"))]
+    names = {spec.file.name for spec in beside}
+    files = [site.catalog.find(name) for name in site.catalog.names()]
+    installed = [load(file) for file in files if file and _is_installed(file) and file.name not in names]
+    for spec in (*beside, *installed):
         if spec.script is not None and spec.script.script == script.name:
-            yield spec
+            yield spec, script
 
 
-def _remarks(spec: LoadedSpec, site: Site, *, run: bool, fix: bool) -> Iterator[Remark]:
+def _is_installed(file: SpecFile) -> bool:
+    return file.source == "shipped" or file.source.startswith("pack ")
+
+
+def _remarks(spec: LoadedSpec, script: Path | None, site: Site, *, run: bool, fix: bool) -> Iterator[Remark]:
     if spec.script is None:
         yield from (Remark.of("fault", fault) for fault in spec.faults)
         return
     try:
-        drifts = _drifts(spec, site, run=run)
+        model = read_parser(script or _script_of(spec, site), site, run=run)
+        drifts = _drifts(spec, model)
         if fix and any(drift.certain for drift in drifts):
             spec = _fixed(spec, drifts)
-            drifts = _drifts(spec, site, run=run)
+            drifts = _drifts(spec, model)
     except BackfillError as error:
         yield Remark("drift", one_line(str(spec.file.path)), None, "script", error.problem, error.mend)
         return
     # Here, not above: only a check compares.
-    from corpus_backfill_plugin.spec.drift import located  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.drift import located  # noqa: PLC0415
 
     text = spec.file.path.read_text(encoding="utf-8")
     shown = one_line(str(spec.file.path))
@@ -213,28 +236,30 @@ def _remarks(spec: LoadedSpec, site: Site, *, run: bool, fix: bool) -> Iterator[
     yield from (Remark.of("note", f) for f in located(tuple(d for d in drifts if not d.certain), text, shown))
 
 
-def _drifts(spec: LoadedSpec, site: Site, *, run: bool) -> tuple[Drift, ...]:
-    # Here, not above: only a check compares.
-    from corpus_backfill_plugin.spec.drift import compare  # noqa: PLC0415
+def _script_of(spec: LoadedSpec, site: Site) -> Path:
+    """Return the script that a spec is held against: beside it, for a spec of the server or a file."""
+    name = script_of(spec).script
+    beside = spec.file.path.absolute().with_name(name)
+    in_place = spec.file.source == "file" and (beside.parent.name == SCRIPTS_FOLDER or beside.exists())
+    return beside if in_place or spec.file.source == "server" else site.server.scripts / name
 
-    script = spec.script
-    if script is None:
-        raise AssertionError(spec.file.path)  # asked for sound specs alone
-    beside = spec.file.path.with_name(script.script)
-    in_place = spec.file.source == "file" and spec.file.path.absolute().parent.name == SCRIPTS_FOLDER
-    path = beside if in_place or spec.file.source == "server" else site.server.scripts / script.script
-    return compare(script, read_parser(path, site, run=run))
+
+def _drifts(spec: LoadedSpec, model: ParserModel) -> tuple[Drift, ...]:
+    # Here, not above: only a check compares.
+    from corpus_backfill_plugin.authoring.drift import compare  # noqa: PLC0415
+
+    return compare(script_of(spec), model)
 
 
 def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
     """Mend a spec's file, whole or not at all, and read it again."""
     # Here, not above: only --fix needs them.
+    from corpus_backfill_plugin.authoring.fix import fix  # noqa: PLC0415
     from corpus_backfill_plugin.run.files import write_whole  # noqa: PLC0415
-    from corpus_backfill_plugin.spec.fix import fix  # noqa: PLC0415
     from corpus_backfill_plugin.spec.reader import read_script  # noqa: PLC0415
 
     path = spec.file.path
-    if spec.file.source == "shipped" or spec.file.source.startswith("pack "):
+    if _is_installed(spec.file):
         raise BackfillError(
             f"{one_line(str(path))} belongs to an installed package and is not edited",
             "Copy it beside the script, where it replaces the package's, and fix the copy.",

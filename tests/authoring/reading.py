@@ -11,14 +11,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.authoring.introspect_run import read_by_running
+from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.spec.introspect_run import read_by_running
-from corpus_backfill_plugin.spec.introspect_source import modules_beside, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel
+    from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"

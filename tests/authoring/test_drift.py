@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.spec.drift import Drift, compare, located
-from corpus_backfill_plugin.spec.fix import fix
-from corpus_backfill_plugin.spec.introspect_source import read_source
+from corpus_backfill_plugin.authoring.drift import Drift, compare, located
+from corpus_backfill_plugin.authoring.fix import fix
+from corpus_backfill_plugin.authoring.introspect_source import read_source
 from corpus_backfill_plugin.spec.reader import read_script
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.introspect import ParserModel
+    from corpus_backfill_plugin.authoring.introspect import ParserModel
     from corpus_backfill_plugin.spec.model import Script
 
 SPEC = """\

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from authoring.reading import TRUTH, lines, ran, reading_shares, static
 
+from corpus_backfill_plugin.authoring.introspect_source import read_source
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.spec.introspect_source import read_source
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.introspect import ParserModel
+    from corpus_backfill_plugin.authoring.introspect import ParserModel
 
 NOT_IN_A_RUN = {"entry_point": "nothing calls its main()", "two_steps": "a run stops at the first parser"}
 NOT_IN_THE_TEXT = {

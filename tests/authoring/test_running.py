@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from authoring.reading import FRAMEWORKS, lines, shape
 
+from corpus_backfill_plugin.authoring.introspect_run import PROBE, probe_environment, read_by_running
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.spec.introspect_run import PROBE, probe_environment, read_by_running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from corpus_backfill_plugin.spec.introspect import ParserModel
+    from corpus_backfill_plugin.authoring.introspect import ParserModel
 
 PYTHON = (sys.executable,)
 

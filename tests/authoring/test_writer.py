@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from authoring.reading import FRAMEWORKS, TRUTH, ran, static
 
-from corpus_backfill_plugin.spec.drift import compare
-from corpus_backfill_plugin.spec.introspect_run import read_by_running
-from corpus_backfill_plugin.spec.introspect_source import read_source
+from corpus_backfill_plugin.authoring.drift import compare
+from corpus_backfill_plugin.authoring.introspect_run import read_by_running
+from corpus_backfill_plugin.authoring.introspect_source import read_source
+from corpus_backfill_plugin.authoring.writer import toml, write_spec, write_specs
 from corpus_backfill_plugin.spec.reader import read_script
-from corpus_backfill_plugin.spec.writer import toml, write_spec, write_specs
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.introspect import ParserModel
+    from corpus_backfill_plugin.authoring.introspect import ParserModel
     from corpus_backfill_plugin.spec.model import Script
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.spec.introspect import Opaque
-from corpus_backfill_plugin.spec.introspect_action import Converter, RawAction
-from corpus_backfill_plugin.spec.introspect_argparse import infer_dest
-from corpus_backfill_plugin.spec.introspect_values import Func, Inst, Klass, Ref, Value, outside, scalars
+from corpus_backfill_plugin.authoring.introspect import Opaque
+from corpus_backfill_plugin.authoring.introspect_action import Converter, RawAction
+from corpus_backfill_plugin.authoring.introspect_argparse import infer_dest
+from corpus_backfill_plugin.authoring.introspect_values import Func, Inst, Klass, Ref, Value, outside, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Callable

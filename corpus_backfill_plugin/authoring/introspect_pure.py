@@ -9,8 +9,8 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.spec.introspect import Opaque
-from corpus_backfill_plugin.spec.introspect_values import (
+from corpus_backfill_plugin.authoring.introspect import Opaque
+from corpus_backfill_plugin.authoring.introspect_values import (
     PLAIN,
     Klass,
     Method,

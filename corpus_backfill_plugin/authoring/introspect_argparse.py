@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from corpus_backfill_plugin.spec.introspect import (
+from corpus_backfill_plugin.authoring.introspect import (
     ExclusiveGroup,
     Opaque,
     ParsedOption,
@@ -13,7 +13,7 @@ from corpus_backfill_plugin.spec.introspect import (
     Subcommand,
     Unknown,
 )
-from corpus_backfill_plugin.spec.introspect_action import (
+from corpus_backfill_plugin.authoring.introspect_action import (
     SKIPPED_ACTIONS,
     SUPPRESS,
     RawAction,

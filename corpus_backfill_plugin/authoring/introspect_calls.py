@@ -6,11 +6,11 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.spec.introspect import Opaque, Unknown
-from corpus_backfill_plugin.spec.introspect_argparse import Choice, Exclusive, Parser, Section
-from corpus_backfill_plugin.spec.introspect_eval import Evaluator
-from corpus_backfill_plugin.spec.introspect_keywords import Made, raw_action
-from corpus_backfill_plugin.spec.introspect_values import (
+from corpus_backfill_plugin.authoring.introspect import Opaque, Unknown
+from corpus_backfill_plugin.authoring.introspect_argparse import Choice, Exclusive, Parser, Section
+from corpus_backfill_plugin.authoring.introspect_eval import Evaluator
+from corpus_backfill_plugin.authoring.introspect_keywords import Made, raw_action
+from corpus_backfill_plugin.authoring.introspect_values import (
     Func,
     Inst,
     Klass,
@@ -22,7 +22,7 @@ from corpus_backfill_plugin.spec.introspect_values import (
 )
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.introspect_action import RawAction
+    from corpus_backfill_plugin.authoring.introspect_action import RawAction
 
 _PARSER_NAMES = {"argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser"}
 _PARSES = {

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel, Unknown
+from corpus_backfill_plugin.authoring.introspect_answer import model_of
+from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel, Unknown
-from corpus_backfill_plugin.spec.introspect_answer import model_of
-from corpus_backfill_plugin.spec.introspect_source import modules_beside, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin.authoring.introspect import Library, ParserModel, Unknown
+from corpus_backfill_plugin.authoring.introspect_argparse import Parser, to_model
+from corpus_backfill_plugin.authoring.introspect_follow import Modules, Reading
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.spec.introspect import Library, ParserModel, Unknown
-from corpus_backfill_plugin.spec.introspect_argparse import Parser, to_model
-from corpus_backfill_plugin.spec.introspect_follow import Modules, Reading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,10 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.spec.introspect import Opaque
-from corpus_backfill_plugin.spec.introspect_action import Member
-from corpus_backfill_plugin.spec.introspect_pure import BINARY, COMPARE, Pure, parts_of, too_big
-from corpus_backfill_plugin.spec.introspect_values import (
+from corpus_backfill_plugin.authoring.introspect import Opaque
+from corpus_backfill_plugin.authoring.introspect_action import Member
+from corpus_backfill_plugin.authoring.introspect_pure import BINARY, COMPARE, Pure, parts_of, too_big
+from corpus_backfill_plugin.authoring.introspect_values import (
     CONSTANTS,
     PLAIN,
     Func,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.spec.introspect import (
+from corpus_backfill_plugin.authoring.introspect import (
     Kind,
     Opaque,
     ParsedOption,
@@ -13,8 +13,8 @@ from corpus_backfill_plugin.spec.introspect import (
     Subcommand,
     Unknown,
 )
-from corpus_backfill_plugin.spec.introspect_action import Converter, Member, RawAction
-from corpus_backfill_plugin.spec.introspect_argparse import Choice, Exclusive, Parser, to_model
+from corpus_backfill_plugin.authoring.introspect_action import Converter, Member, RawAction
+from corpus_backfill_plugin.authoring.introspect_argparse import Choice, Exclusive, Parser, to_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

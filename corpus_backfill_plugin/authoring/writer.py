@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from corpus_backfill_plugin.authoring.propose import Proposal, option_name, propose_argument, propose_option
 from corpus_backfill_plugin.display import one_line
-from corpus_backfill_plugin.spec.propose import Proposal, option_name, propose_argument, propose_option
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.introspect import ParsedOption, ParserModel, Unknown
+    from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel, Unknown
 
 _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 

@@ -7,12 +7,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from corpus_backfill_plugin.spec.introspect import Opaque, Unknown
-from corpus_backfill_plugin.spec.introspect_action import Member
-from corpus_backfill_plugin.spec.introspect_argparse import Parser
-from corpus_backfill_plugin.spec.introspect_calls import Caller, Decided
-from corpus_backfill_plugin.spec.introspect_pure import ExhaustedError
-from corpus_backfill_plugin.spec.introspect_values import (
+from corpus_backfill_plugin.authoring.introspect import Opaque, Unknown
+from corpus_backfill_plugin.authoring.introspect_action import Member
+from corpus_backfill_plugin.authoring.introspect_argparse import Parser
+from corpus_backfill_plugin.authoring.introspect_calls import Caller, Decided
+from corpus_backfill_plugin.authoring.introspect_pure import ExhaustedError
+from corpus_backfill_plugin.authoring.introspect_values import (
     CONSTANTS,
     Func,
     Inst,

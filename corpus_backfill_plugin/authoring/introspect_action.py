@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.spec.introspect import Kind, Opaque, ParsedOption, ParsedType
+from corpus_backfill_plugin.authoring.introspect import Kind, Opaque, ParsedOption, ParsedType
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.spec.model import Scalar

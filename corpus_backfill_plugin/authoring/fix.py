@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 from tomlkit.items import AoT, Table
 
+from corpus_backfill_plugin.authoring.propose import propose_argument, propose_option
+from corpus_backfill_plugin.authoring.writer import common_fit
 from corpus_backfill_plugin.spec.lines import key_lines
 from corpus_backfill_plugin.spec.model import COMMON_OPTIONS
-from corpus_backfill_plugin.spec.propose import propose_argument, propose_option
-from corpus_backfill_plugin.spec.writer import common_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from corpus_backfill_plugin.spec.drift import Drift
+    from corpus_backfill_plugin.authoring.drift import Drift
+    from corpus_backfill_plugin.authoring.introspect import ParsedOption
     from corpus_backfill_plugin.spec.fault import KeyPath
-    from corpus_backfill_plugin.spec.introspect import ParsedOption
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "type": (

@@ -6,8 +6,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from corpus_backfill_plugin.spec.introspect import Opaque
-from corpus_backfill_plugin.spec.introspect_action import SUPPRESS, Member
+from corpus_backfill_plugin.authoring.introspect import Opaque
+from corpus_backfill_plugin.authoring.introspect_action import SUPPRESS, Member
 
 if TYPE_CHECKING:
     import ast
