@@ -12,8 +12,12 @@ BOXES = str.maketrans(dict.fromkeys("╭╮╰╯│─", " "))
 
 
 def plain(text: str) -> str:
-    """The words alone: no frames, line ends or full stops, which are the host's way of putting it."""
-    return " ".join(text.translate(BOXES).split()).replace("Aborted!", "Aborted").replace(".", "")
+    """The words alone: no frames, line ends or full stops, which are the host's way of putting it.
+
+    Of two names of the help option newer clicks name the longer in "Try ...", rich-click the first.
+    """
+    words = " ".join(text.translate(BOXES).split())
+    return words.replace("Aborted!", "Aborted").replace(" -h' for help", " --help' for help").replace(".", "")
 
 
 def assert_same(found: Outcome, expected: Outcome, *, framed: bool = False) -> None:
