@@ -24,6 +24,8 @@ from corpus_backfill_plugin.site import Site
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from corpus_backfill_plugin.plan.model import Plan
     from corpus_backfill_plugin.plan.renew import Renewed
     from corpus_backfill_plugin.run.count import Counted
@@ -131,8 +133,11 @@ def _show(plan: Plan, counted: Counted | None, *, here: bool) -> None:
         "options": " ".join(f"{name}={value}" for name, value in plan.options.items()) or "(none)",
         "server": f"{plan.server} at {plan.server_commit or 'no commit'}",
         "database": plan.database or "(none)",
-        "dry run said": _counts(plan.previewed) or "(no counts)",
-        "left to do": f"{_counts(plan.left)} then, {now or 'not known'} now"
+        "dry run said": ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()
+        )
+        or "(no counts)",
+        "left to do": f"{_counts(plan.left, plan.left)} then, {now or 'not known'} now"
         if plan.left
         else "not compared: the spec has no count",
     }
@@ -140,9 +145,8 @@ def _show(plan: Plan, counted: Counted | None, *, here: bool) -> None:
         click.echo(f"{name:<12}  {one_line(value)}", err=True)
 
 
-def _counts(counts: dict[str, int], only: dict[str, int] | None = None) -> str:
-    shown = counts if only is None else {name: counts[name] for name in only if name in counts}
-    return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in shown.items())
+def _counts(counts: dict[str, int], names: Iterable[str]) -> str:
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names if name in counts)
 
 
 def _ask(plan: Plan) -> None:

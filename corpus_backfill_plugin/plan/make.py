@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -97,7 +98,7 @@ def make_plan(
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
     remember(state.root, plan)
     write_plan(path, plan)
-    _say(f"Plan written to {path}. To run it: backfill runs apply {path}")
+    _say(f"Plan written to {path}. To run it: backfill runs apply {shlex.quote(str(path))}")
     return 0
 
 

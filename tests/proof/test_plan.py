@@ -181,6 +181,7 @@ def test_apply_asks_and_takes_no_for_an_answer(
     ended = applied(planner.file)
     assert (ended.code, store.pending) == (1, 12)
     assert "12 pending then, 12 pending now" in ended.stderr
+    assert "would update 12" in ended.stderr
     assert applied(planner.file).code == 0
     assert store.pending == 0
     assert asked == ["Run duration as planned?"] * 2
