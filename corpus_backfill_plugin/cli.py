@@ -29,6 +29,7 @@ PLUGIN_COMMANDS = "corpus_backfill_plugin.commands"
 MANAGE = {
     "runs": "List, follow, stop and repeat runs.",
     "specs": "List, write and check specs.",
+    "status": "Count what is left to do, of all commands side by side.",
     "doctor": "Check host, server app, specs and state, and say what to mend.",
 }
 """Commands of the Manage section, each the attribute of its name in a module of its name in `manage`.
@@ -45,7 +46,9 @@ class BackfillGroup(BridgedGroup):
         return [*self._backfills(ctx), *MANAGE]
 
     def _backfills(self, ctx: click.Context) -> list[str]:
-        return sorted({*_site(ctx).catalog.names(), *_plugin_entry_points()} - MANAGE.keys())
+        # A file whose name would redraw the terminal is no command; `specs check` tells of it.
+        names = {name for name in _site(ctx).catalog.names() if name.isprintable()}
+        return sorted((names | _plugin_entry_points().keys()) - MANAGE.keys())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return one command, reading one spec at the most; None for an unknown name.

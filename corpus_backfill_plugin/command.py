@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,7 +118,10 @@ def command_for(spec: LoadedSpec) -> click.Command:
 
 def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     script, site, chosen = script_of(spec), site_of(ctx), checked_selection(ctx, script_of(spec))
-    request = prepare(spec, chosen, site, timeout=ctx.params["timeout_"], verify=not ctx.params["no_verify_"])
+    limits = {"timeout": ctx.params["timeout_"], "verify": not ctx.params["no_verify_"]}
+    if ctx.params["plan_"] is not None:
+        ctx.exit(_plan(ctx, spec, chosen, limits))
+    request = prepare(spec, chosen, site, **limits)
     if ctx.params["show_command_"]:
         _show(request)
         return
@@ -134,6 +138,16 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
             record=not ctx.params["no_record_"],
         )
     )
+
+
+def _plan(ctx: click.Context, spec: LoadedSpec, chosen: Selection, limits: dict[str, Any]) -> int:
+    contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if ctx.params[_param(name)]]
+    if contrary:
+        raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
+    # Here, not above: only this makes plans.
+    from corpus_backfill_plugin.plan.make import make_plan  # noqa: PLC0415
+
+    return make_plan(spec, chosen, site_of(ctx), ctx.params["plan_"], **limits)
 
 
 def checked_selection(ctx: click.Context, script: Script) -> Selection:
@@ -209,8 +223,13 @@ FLAGS = {
 }
 
 
+def _param(name: str) -> str:
+    """Return click's name for one of our options. They end in `_`, as no spec's can."""
+    return f"{name.replace('-', '_')}_"
+
+
 def control_options() -> list[click.Option]:
-    """Return our own options, which every command has. Their names end in `_`, as no spec's can."""
+    """Return our own options, which every command has."""
     return [
         click.Option(
             ["server_path_", "--server-path"],
@@ -223,15 +242,18 @@ def control_options() -> list[click.Option]:
             metavar="PATH",
             help="Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
         ),
-        *(
-            click.Option([f"{name.replace('-', '_')}_", f"--{name}"], is_flag=True, help=text)
-            for name, text in FLAGS.items()
-        ),
+        *(click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()),
         click.Option(
             ["timeout_", "--timeout"],
             metavar="TIME",
             callback=_duration,
             help="Stop it after TIME, like 90s or 12h.",
+        ),
+        click.Option(
+            ["plan_", "--plan"],
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="Do the dry run and write what would be done, for 'runs apply'.",
         ),
         click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours."),
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.manage.apply import apply
 from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
 from corpus_backfill_plugin.run.attach import attach, current, find, show_logs, stop_run
 from corpus_backfill_plugin.run.folder import STREAMS
@@ -158,3 +159,6 @@ def prune_(*, older_than: float, keep: int) -> None:
     with opened() as (state, ledger):
         forgotten = prune(state, ledger, older_than, keep)
     click.echo(f"Forgot {len(forgotten)} run{'s' * (len(forgotten) != 1)}.", err=True)
+
+
+runs.add_command(apply)
