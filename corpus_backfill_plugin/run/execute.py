@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus_backfill_plugin.errors import BackfillError, HeldError
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run import lock
+from corpus_backfill_plugin.run.exclusion import take_turn
 from corpus_backfill_plugin.run.finish import Finished, conclude, finish
 from corpus_backfill_plugin.run.folder import Card, RunFolder, signal_name
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -58,7 +59,7 @@ def execute(request: RunRequest, *, detach: bool = False, wait: bool = False, re
         ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
         if state and ledger:
             reconcile(state, ledger)
-        held = _take_lock(request, state, wait=wait)
+        held = take_turn(request, state, ledger, wait=wait)
         signals = stack.enter_context(Signals())
         run = Run(request, state, ledger)
         link = run.begin(held)
@@ -236,37 +237,3 @@ def _state(*, record: bool) -> State | None:
             raise
         say(f"{error.problem}; no lock keeps a second run out.")
         return None
-
-
-def _take_lock(request: RunRequest, state: State | None, *, wait: bool) -> int | None:
-    """Take the lock that keeps a second run of the kind out; None where the run needs none.
-
-    Raises:
-        HeldError: another run has it.
-    """
-    if request.lock_key is None or state is None:
-        return None
-    path = lock.key_path(state.locks, request.lock_key)
-    held = lock.take(path)
-    if held is None:
-        error = held_error(request.command, lock.holder_of(path))
-        if not wait:
-            raise error
-        say(f"{error.problem}; waiting (Ctrl-C to give up).")
-        held = lock.wait_for(path)
-    lock.sign(held, None)
-    return held
-
-
-def held_error(command: str, holder: lock.Holder | None) -> HeldError:
-    """Return the error that says who holds the lock and what can be done about it."""
-    if holder is None:
-        return HeldError(f"Another run of {command} is starting", "Wait for it with --wait.")
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
-    run = "a run without a record" if holder.number is None else f"run {holder.number}"
-    attach = "" if holder.number is None else f"`backfill runs attach {holder.number}` shows it; "
-    return HeldError(
-        f"{command} already runs on this server and database: {run} of {holder.user} on {holder.host}"
-        f" since {since}",
-        f"{attach}--wait starts when it has ended.",
-    )

@@ -88,7 +88,7 @@ class Ledger:
         marks = ", ".join("?" * len(values))
         with self._transaction():
             made = self._db.execute(
-                f"INSERT INTO runs ({names}) VALUES ({marks})",  # noqa: S608  names of our own columns
+                f"INSERT INTO runs ({names}) VALUES ({marks})",  # noqa: S608  # nosec B608 - our own columns
                 tuple(values.values()),
             )
             number = int(made.lastrowid or 0)
@@ -100,7 +100,7 @@ class Ledger:
         names = ", ".join(f"{name} = ?" for name in facts)
         with self._explained():
             self._db.execute(
-                f"UPDATE runs SET {names} WHERE number = ? AND state = 'running'",  # noqa: S608  our columns
+                f"UPDATE runs SET {names} WHERE number = ? AND state = 'running'",  # noqa: S608  # nosec B608 - our own columns
                 (*facts.values(), number),
             )
 
@@ -157,7 +157,7 @@ class Ledger:
     def _query(self, clause: str, values: tuple[Any, ...]) -> list[RunRecord]:
         with self._explained():
             names = ", ".join(_COLUMNS)
-            rows = self._db.execute(f"SELECT {names} FROM runs {clause}", values)  # noqa: S608  our columns
+            rows = self._db.execute(f"SELECT {names} FROM runs {clause}", values)  # noqa: S608  # nosec B608 - our own columns
             return [_from_row(dict(row)) for row in rows]
 
     @contextmanager

@@ -167,7 +167,7 @@ class Supervisor:
         os.dup2(null, 2)  # the logs are the script's
         module = "corpus_backfill_plugin.run.finish"
         words = [sys.executable, "-P", "-m", module, self.folder, str(self.request)]
-        os.execv(sys.executable, words)  # noqa: S606  our own interpreter
+        os.execv(sys.executable, words)  # noqa: S606  # nosec B606 - our interpreter
 
     def overdue(self) -> None:
         """End a script that took too long: ask, insist, end for certain, a step every ten seconds."""
@@ -229,7 +229,7 @@ def become(argv: list[str], working: str, token: str, gate: int, tell: int) -> N
             os.chdir(working)
             step = "program"
             environ = os.environ | {"CORPUS_BACKFILL_RUN": token}
-            os.execvpe(argv[0], argv, environ)  # noqa: S606  the script
+            os.execvpe(argv[0], argv, environ)  # noqa: S606  # nosec B606 - the script
     except OSError as error:
         os.write(tell, f"{error.errno} {step}".encode())
     finally:

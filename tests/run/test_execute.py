@@ -10,9 +10,10 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
-from corpus_backfill_plugin.run.lock import is_free, key_path
+from corpus_backfill_plugin.run.lock import Holder, is_free, key_path, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,21 @@ def test_a_second_run_of_the_kind_is_held_and_told_by_whom(runs: Runs) -> None:
     with sqlite3.connect(runs.state.ledger) as db:
         assert db.execute("select count(*) from runs").fetchone() == (1,)
     db.close()
+
+
+def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) -> None:
+    runs.run("--key", "k", runs.script(SPEAKS), "0")
+    path = key_path(runs.state.locks, "k")
+    ended = runs.record()
+    holder = Holder(number=1, command="demo", user="ann", host="here", since=ended.started)
+    path.write_bytes(msgspec.json.encode(holder))
+    held = take(path)
+    assert held is not None
+    process = runs.spawn("--key", "k", runs.script(SPEAKS), "4")
+    time.sleep(1)
+    assert process.poll() is None
+    os.close(held)
+    assert process.wait(20) == 4
 
 
 def test_runs_of_other_kinds_do_not_wait_for_one_another(runs: Runs) -> None:

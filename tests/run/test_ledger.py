@@ -243,7 +243,9 @@ def test_a_disk_that_fills_during_a_run_does_not_lose_its_end(runs: Runs) -> Non
         wait $run && code=0 || code=$?
         echo "code $code"
         rm "$CORPUS_BACKFILL_STATE/fill"
-        {sys.executable} -m corpus_backfill_plugin runs
+        tries=0
+        until {sys.executable} -m corpus_backfill_plugin runs --state failed | grep . || [ $tries = 20 ]
+        do tries=$((tries + 1)); sleep 0.2; done
     """
     ended = in_a_mount(runs, steps, *runs.words(script), size="1M")
     lines = ended.stdout.decode().splitlines()
