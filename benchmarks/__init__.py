@@ -1,0 +1,1 @@
+"""What the plugin costs: counts, and ratios of programs measured in turns on one machine."""
