@@ -14,7 +14,7 @@ from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.follow import Closed, Follower
 from corpus_backfill_plugin.run.outcome import Outcome
 from corpus_backfill_plugin.run.reconcile import is_here, settle
-from corpus_backfill_plugin.run.sink import PlainSink
+from corpus_backfill_plugin.run.shown import unwatched, watched
 from corpus_backfill_plugin.run.state import current_user
 from corpus_backfill_plugin.run.stop import stop
 from corpus_backfill_plugin.run.watch import FolderEnd, Left, Signals, Watcher, say
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.ledger import Ledger
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.state import State
+    from corpus_backfill_plugin.watch.sink import WatchingSink
 
 _RECORD_SECONDS = 30.0
 _PAUSE = 0.02
@@ -66,7 +67,8 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
     with Signals() as signals:
         watcher = Watcher(folder, name, signals)
         try:
-            watcher.watch(FolderEnd(folder), PlainSink(), _secrets(folder))
+            with _shown(record, folder) as sink:
+                watcher.watch(FolderEnd(folder), sink, _secrets(folder))
         except Left as left:
             return left.code
     ended = wait_for_record(record, folder, ledger)
@@ -102,11 +104,12 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
     Raises:
         BackfillError: the logs are gone.
     """
+    sink = unwatched()
     try:
-        follower = Follower(folder, PlainSink(), _secrets(folder), streams)
+        follower = Follower(folder, sink, _secrets(folder), streams)
     except FileNotFoundError:
         raise BackfillError(f"the logs in {folder.path} are gone", "") from None
-    with Signals() as signals, follower:
+    with Signals() as signals, follower, sink:
         try:
             follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)
         except Closed:
@@ -137,6 +140,12 @@ def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
         return end.wait(seconds)
 
     return ended
+
+
+def _shown(record: RunRecord, folder: RunFolder) -> WatchingSink:
+    request = folder.request()
+    output = request.output if request else None
+    return watched(folder, output, name=record.command, took=record.took or 0.0)
 
 
 def _secrets(folder: RunFolder) -> tuple[Secret, ...]:

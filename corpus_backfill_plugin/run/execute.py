@@ -22,7 +22,7 @@ from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import record_of, without_secrets
-from corpus_backfill_plugin.run.sink import PlainSink
+from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
 from corpus_backfill_plugin.run.watch import Left, LinkEnd, Signals, Watcher, say
@@ -132,7 +132,8 @@ class Run:
         watcher = Watcher(self._folder, self.name, signals)
         end = LinkEnd(link, self._folder, self.name)
         try:
-            found = watcher.watch(end, PlainSink(), self._request.invocation.secrets)
+            with watched(self._folder, self._request.output, name=self._request.command, took=0.0) as sink:
+                found = watcher.watch(end, sink, self._request.invocation.secrets)
         except Left as left:
             link.close(finished=False)
             return left.code

@@ -114,6 +114,13 @@ class RunFolder:
         """Return the file that the script's `stream` (stdout, stderr) goes into."""
         return self.path / f"{stream}.log"
 
+    def size(self, stream: str) -> int:
+        """Return the bytes in a log, 0 when it is not there."""
+        try:
+            return self.log(stream).stat().st_size
+        except OSError:
+            return 0
+
     def make(self) -> int:
         """Make the folder (0700) and return the descriptor of its lock, taken.
 

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from corpus_backfill_plugin.watch import bar
 from corpus_backfill_plugin.watch.reader import STREAMS
@@ -29,8 +29,15 @@ FIRST_DRAW = 0.2
 LINE_EVERY = 10.0
 """Seconds between two plain lines of progress."""
 
+NOTE_EVERY = 1.0
+"""Seconds between two notes of how far the run is, for those who look from elsewhere."""
+
 PATIENCE = 1.0
 """Seconds for which an unfinished escape sequence keeps the bar from being drawn."""
+
+
+Note: TypeAlias = "Callable[[bar.View, dict[str, int]], None]"
+"""Takes how far a run is and the counts that it has named, for others to read."""
 
 
 class Target(Protocol):
@@ -105,12 +112,16 @@ class LineDisplay:
         target: its stderr is where the lines go.
         streams: the script's streams that go to the same place.
         name: what each line begins with.
+        every: seconds between two lines.
     """
 
-    def __init__(self, target: Target, streams: frozenset[str], name: str) -> None:
+    def __init__(
+        self, target: Target, streams: frozenset[str], name: str, *, every: float = LINE_EVERY
+    ) -> None:
         self._target = target
         self._streams = streams
         self._name = name
+        self._every = every
         self._shown = 0.0
         self._line_open = False
 
@@ -120,8 +131,8 @@ class LineDisplay:
             self._line_open = not data.endswith(b"\n")
 
     def show(self, view: bar.View, now: float) -> None:  # noqa: ARG002 - a Display's method
-        """Write a line when ten seconds have gone by, behind an unfinished one of the script's if need be."""
-        if view.elapsed - self._shown < LINE_EVERY:
+        """Write a line when it is time for one, behind an unfinished one of the script's if need be."""
+        if view.elapsed - self._shown < self._every:
             return
         self._shown = view.elapsed
         line = f"{self._name}: {bar.plain(view)}\n"
@@ -135,6 +146,19 @@ class LineDisplay:
         """Do nothing: a written line stays."""
 
 
+class NoDisplay:
+    """Nothing beside the output: the progress is only read, or only taken out."""
+
+    def passed(self, stream: str, data: bytes, now: float) -> None:
+        """Do nothing."""
+
+    def show(self, view: bar.View, now: float) -> None:
+        """Do nothing."""
+
+    def hide(self) -> None:
+        """Do nothing."""
+
+
 class WatchingSink:
     """Takes what a run prints, in the order it comes, and shows it with its progress.
 
@@ -145,6 +169,9 @@ class WatchingSink:
         display: shows the progress.
         target: where the script's bytes go.
         started: when the run began, on `clock`.
+        past: bytes at the beginning that were printed before anybody watched. They come all at once, and
+            the times they were printed at are judged by how far into the output they stand.
+        note: called with how far the run is, once in `NOTE_EVERY` at the most.
         clock: tells the time in seconds; must not go back.
     """
 
@@ -155,6 +182,8 @@ class WatchingSink:
         *,
         target: Target,
         started: float,
+        past: int = 0,
+        note: Note | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.watcher = watcher
@@ -164,6 +193,11 @@ class WatchingSink:
         self._clock = clock
         self._closed = False
         self._shown = float("-inf")
+        self._noted = clock()
+        self._note = note
+        self._past = self._unread = past
+        self._opened = clock()
+        self._wrote = False
 
     def write(self, stream: str, piece: bytes) -> None:
         """Show `piece` of `stream` at once, without lines of the protocol.
@@ -171,7 +205,7 @@ class WatchingSink:
         Raises:
             OSError: the operator's end is gone.
         """
-        now = self._clock()
+        now = self._when(len(piece))
         self._pass(stream, self.watcher.feed(stream, piece, now), now)
         self._show(now)
 
@@ -181,6 +215,9 @@ class WatchingSink:
 
     def tick(self, now: float) -> None:
         """Bring the display up to date; to be called some times a second, also in silence."""
+        if not self._wrote:
+            self._unread = 0  # whatever was to come of the past has come
+        self._wrote = False
         self._show(now)
 
     def close(self) -> None:
@@ -199,18 +236,30 @@ class WatchingSink:
         progress = self.watcher.progress
         return None if progress is None else bar.view(progress, self.watcher.results, self._started, now)
 
+    def _when(self, length: int) -> float:
+        """Return when the next `length` bytes were printed."""
+        self._wrote = True
+        if self._unread <= 0:
+            return self._clock()
+        self._unread -= length
+        return self._opened - (self._opened - self._started) * max(self._unread, 0) / self._past
+
     def _pass(self, stream: str, shown: bytes, now: float) -> None:
         if shown:
             self._target.write(stream, shown)
             self._display.passed(stream, shown, now)
 
     def _show(self, now: float) -> None:
-        if self._closed or now - self._shown < DRAW_EVERY:  # pieces come a thousand times a second
+        # Pieces come a thousand times a second, and those of the past are not worth drawing.
+        if self._closed or self._unread > 0 or now - self._shown < DRAW_EVERY:
             return
         view = self.view(now)
         if view is not None:
             self._shown = now
             self._display.show(view, now)
+            if self._note and now - self._noted >= NOTE_EVERY:
+                self._noted = now
+                self._note(view, self.watcher.results.counts)
 
     def __enter__(self) -> Self:
         """Begin to handle Ctrl-Z, unless somebody else does."""
@@ -246,31 +295,44 @@ def open_sink(
     environ: Mapping[str, str],
     name: str = "progress",
     encoding: str = "utf-8",
+    line_every: float = LINE_EVERY,
 ) -> WatchingSink:
-    """Return the sink that fits where our own output goes.
-
-    A terminal gets a bar, on stderr if that is one, else on stdout; anything else, also `TERM=dumb`, gets
-    a plain line on stderr now and then.
+    """Return a sink with the display that `choose_display` takes.
 
     Args:
         watcher: reads the run's output.
         target: where the script's bytes go.
         started: when the run began, on `time.monotonic`'s clock.
+        environ: as of `choose_display`, like the rest.
+        name: see there.
+        encoding: see there.
+        line_every: see there.
+    """
+    display = choose_display(target, environ=environ, name=name, encoding=encoding, line_every=line_every)
+    return WatchingSink(watcher, display, target=target, started=started)
+
+
+def choose_display(
+    target: Target, *, environ: Mapping[str, str], name: str, encoding: str = "utf-8", line_every: float
+) -> Display:
+    """Return the display that fits where our own output goes.
+
+    A terminal gets a bar, on stderr if that is one, else on stdout; anything else, also `TERM=dumb`, gets
+    a plain line on stderr now and then.
+
+    Args:
+        target: where the script's bytes go.
         environ: where `TERM` and `NO_COLOR` are looked up.
         name: the command's, which plain lines begin with.
         encoding: of the terminal; only with UTF-8 are line-drawing characters used.
+        line_every: seconds between two plain lines.
     """
     fds = {stream: target.descriptor(stream) for stream in STREAMS}
     terminal = next((fd for fd in (fds["stderr"], fds["stdout"]) if fd is not None and os.isatty(fd)), None)
-    display: Display
     if terminal is None or environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
-        display = LineDisplay(target, _on(fds, fds["stderr"]) | {"stderr"}, name)
-    else:
-        ascii_only = encoding.lower().replace("-", "") != "utf8"
-        display = BarDisplay(
-            terminal, _on(fds, terminal), color=not environ.get("NO_COLOR"), ascii_only=ascii_only
-        )
-    return WatchingSink(watcher, display, target=target, started=started)
+        return LineDisplay(target, _on(fds, fds["stderr"]) | {"stderr"}, name, every=line_every)
+    ascii_only = encoding.lower().replace("-", "") != "utf8"
+    return BarDisplay(terminal, _on(fds, terminal), color=not environ.get("NO_COLOR"), ascii_only=ascii_only)
 
 
 def _on(fds: Mapping[str, int | None], place: int | None) -> frozenset[str]:

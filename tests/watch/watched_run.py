@@ -20,7 +20,7 @@ from corpus_backfill_plugin.watch.summary import summary
 
 
 def main(script: str, spec: str | None = None) -> int:
-    sinks.LINE_EVERY = float(os.environ.get("LINE_EVERY", sinks.LINE_EVERY))
+    every = float(os.environ.get("LINE_EVERY", sinks.LINE_EVERY))
     watcher = Watcher(Output(progress=spec, failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$"))
     child = subprocess.Popen(
         [sys.executable, "-u", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -28,7 +28,9 @@ def main(script: str, spec: str | None = None) -> int:
     started = time.monotonic()
     interrupted = False
     with (
-        sinks.open_sink(watcher, PlainSink(), started=started, environ=os.environ, name="demo") as sink,
+        sinks.open_sink(
+            watcher, PlainSink(), started=started, environ=os.environ, name="demo", line_every=every
+        ) as sink,
         selectors.DefaultSelector() as selector,
     ):
         selector.register(child.stdout or 0, selectors.EVENT_READ, "stdout")
