@@ -172,7 +172,7 @@ def _line(remark: Remark) -> str:
 
 
 def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path | None]]:
-    """Yield the specs that the words on the command line mean, once each, with their script where it is known.
+    """Yield the specs that the words on the command line mean, once each, and their script if one was named.
 
     A script means the specs beside it that name it, and those of installed packages that no spec beside it
     replaces.

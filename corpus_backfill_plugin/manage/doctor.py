@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
@@ -18,7 +18,7 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.host import is_bridged
 from corpus_backfill_plugin.manage.table import write_json
 from corpus_backfill_plugin.server import script_fault
-from corpus_backfill_plugin.spec.catalog import PACKS
+from corpus_backfill_plugin.spec.catalog import PACKS, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -113,9 +113,13 @@ def _host(ctx: click.Context) -> Iterator[Finding]:
 
 
 def _installation() -> Iterator[Finding]:
-    places = [(d.version, str(d.locate_file(""))) for d in distributions(name=DISTRIBUTION)]
-    shown = ", ".join(f"{number} in {place}" for number, place in places)
-    if not places:
+    places = [(_version_of(d), str(d.locate_file(""))) for d in distributions(name=DISTRIBUTION)]
+    shown = ", ".join(f"{number or 'no version'} in {place}" for number, place in places)
+    half = [place for number, place in places if not number]
+    if half:
+        mend = "Install the package anew: pip install --force-reinstall corpus-backfill-plugin."
+        yield Finding("installation", "fault", f"half removed, its metadata is gone: {shown}", mend)
+    elif not places:
         yield Finding("installation", "note", "runs from a folder, not from an installed package")
     elif len(places) > 1:
         yield Finding("installation", "fault", f"installed more than once: {shown}", "Uninstall all but one.")
@@ -123,10 +127,24 @@ def _installation() -> Iterator[Finding]:
         yield Finding("installation", "ok", shown)
 
 
+def _version_of(distribution: Any) -> str | None:  # noqa: ANN401 - its public types differ between releases
+    try:
+        return distribution.version
+    except (OSError, KeyError):  # no METADATA in its folder, or no version in that
+        return None
+
+
+def _owner(entry: EntryPoint) -> str:
+    try:
+        return f"{entry.value} of {entry.dist.name if entry.dist else 'an unknown package'}"
+    except (OSError, KeyError):  # as above
+        return f"{entry.value} of a package without metadata"
+
+
 def _plugins() -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for entry in entry_points(group=HOST_PLUGINS):
-        owner = f"{entry.value} of {entry.dist.name if entry.dist else 'an unknown package'}"
+        owner = _owner(entry)
         if entry.name in seen:
             yield Finding(
                 "plugins",
@@ -144,7 +162,7 @@ def _plugins() -> Iterator[Finding]:
             "Install this package into the host's environment.",
         )
     for entry in entry_points(group=PLUGIN_COMMANDS):
-        yield _loaded(entry, entry.value)
+        yield _loaded(entry, _owner(entry))
 
 
 def _loaded(entry: EntryPoint, owner: str) -> Finding:
@@ -205,21 +223,24 @@ def _specs(site: Site) -> Iterator[Finding]:
     for trouble in catalog.troubles:
         yield Finding("specs", "fault", trouble, f"Mend the folder, or uninstall the pack (group {PACKS}).")
     for name in names:
-        spec = catalog.load(name)
-        for fault in spec.faults if spec else ():
-            yield Finding("specs", "fault", str(fault))
+        in_force = catalog.contenders(name)
+        for file in in_force:
+            for fault in load(file).faults:
+                yield Finding("specs", "fault", str(fault))
         for file in catalog.shadowed(name):
-            yield Finding(
-                "specs",
-                "note",
-                f"'{name}' of {file.source} is replaced by {spec.file.source if spec else '?'}",
-            )
+            text = f"'{name}' of {file.source} is replaced by {in_force[0].source}"
+            yield Finding("specs", "note", text)
 
 
 def _state() -> Iterator[Finding]:
     # Here, not above: it exists for runs alone, and doctor must answer where runs can't.
-    from corpus_backfill_plugin.run.state import open_state  # noqa: PLC0415
+    from corpus_backfill_plugin.run.state import open_state, state_root  # noqa: PLC0415
 
-    state = open_state()
-    mode = state.root.stat().st_mode & 0o777
-    yield Finding("state", "ok", f"{state.root}, mode {mode:o}")
+    root = state_root()
+    before = root.stat().st_mode & 0o777 if root.is_dir() else None
+    mode = open_state().root.stat().st_mode & 0o777
+    if before is not None and before & 0o077:
+        text = f"{root} was open to others, mode {before:o}, and is closed now, mode {mode:o}"
+        yield Finding("state", "note", text, "See that nobody has put anything there.")
+    else:
+        yield Finding("state", "ok", f"{root}, mode {mode:o}")

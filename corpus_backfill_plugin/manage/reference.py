@@ -10,7 +10,7 @@ import click
 from corpus_backfill_plugin.cli import MANAGE
 from corpus_backfill_plugin.command import ScriptCommand, command_for, control_options, site_of
 from corpus_backfill_plugin.display import one_line
-from corpus_backfill_plugin.params import SpecOption
+from corpus_backfill_plugin.params import SpecArgument, SpecOption, help_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,6 +51,8 @@ def _backfill(command: ScriptCommand, ctx: click.Context) -> Iterator[str]:
     yield f"### `{command.name}`\n"
     yield f"{one_line(command.help or '')}\n"
     yield f"Runs `{script.script}`. Spec: {command.spec.file.source}.\n"
+    words = [param for param in command.params if isinstance(param, SpecArgument)]
+    yield from _table("argument", [(param.usage_word, help_text(param.declared)) for param in words])
     yield from _options([param for param in command.params if isinstance(param, SpecOption)], ctx)
     if script.examples:
         yield "```sh"
@@ -59,7 +61,8 @@ def _backfill(command: ScriptCommand, ctx: click.Context) -> Iterator[str]:
 
 
 def _managing(path: str, command: click.Command, ctx: click.Context) -> Iterator[str]:
-    words = [p.make_metavar(ctx) for p in command.params if isinstance(p, click.Argument)]
+    # Not `make_metavar`, which wants a context from click 8.2 on, and takes none before.
+    words = () if isinstance(command, click.Group) else command.collect_usage_pieces(ctx)[1:]
     yield f"### `{' '.join((path, *words))}`\n"
     yield f"{' '.join((command.help or '').split())}\n"
     yield from _options([param for param in command.params if isinstance(param, click.Option)], ctx)
@@ -71,10 +74,14 @@ def _managing(path: str, command: click.Command, ctx: click.Context) -> Iterator
 
 
 def _options(options: Iterable[click.Option], ctx: click.Context) -> Iterator[str]:
-    records = [record for option in options if (record := option.get_help_record(ctx))]
+    yield from _table("option", [r for option in options if (r := option.get_help_record(ctx))])
+
+
+def _table(heading: str, records: Iterable[tuple[str, str]]) -> Iterator[str]:
+    records = tuple(records)
     if not records:
         return
-    yield "| option | meaning |"
+    yield f"| {heading} | meaning |"
     yield "| --- | --- |"
     for names, text in records:
         yield f"| `{_in_cell(names)}` | {_in_cell(text)} |"

@@ -15,11 +15,14 @@ from corpus_backfill_plugin.manage.reference import docs
 from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
 from corpus_backfill_plugin.prepare import SpecError, prepare
 from corpus_backfill_plugin.server import script_fault
+from corpus_backfill_plugin.spec.catalog import load
 from corpus_backfill_plugin.spec.model import effective_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.catalog import LoadedSpec
+    from corpus_backfill_plugin.spec.catalog import LoadedSpec, SpecFile
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 
@@ -42,30 +45,35 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def _listed(site: Site, name: str) -> list[dict[str, Any]]:
-    spec = _loaded(site, name)
+    loaded = [load(file) for file in site.catalog.contenders(name)]
     rows = [
-        {
-            "name": name,
-            "source": spec.file.source,
-            "path": str(spec.file.path),
-            "script": spec.script.script if spec.script else None,
-            "state": _state(site, spec),
-            "faults": [str(fault) for fault in spec.faults],
-        }
-    ]
-    for file in site.catalog.shadowed(name):
-        state = f"shadowed by {spec.file.source}"
-        rows.append(
-            {
-                "name": name,
-                "source": file.source,
-                "path": str(file.path),
-                "script": None,
-                "state": state,
-                "faults": [],
-            }
+        _row(
+            spec.file,
+            script=spec.script.script if spec.script else None,
+            state=_state(site, spec),
+            faults=[str(fault) for fault in spec.faults],
         )
-    return rows
+        for spec in loaded
+    ]
+    by = loaded[0].file.source
+    return rows + [
+        _row(rival, state=f"shadowed by {by}")
+        for file in site.catalog.shadowed(name)
+        for rival in (file, *file.rivals)
+    ]
+
+
+def _row(
+    file: SpecFile, *, state: str, script: str | None = None, faults: Iterable[str] = ()
+) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "source": file.source,
+        "path": str(file.path),
+        "script": script,
+        "state": state,
+        "faults": list(faults),
+    }
 
 
 def _state(site: Site, spec: LoadedSpec) -> str:
@@ -87,14 +95,12 @@ def _loaded(site: Site, name: str) -> LoadedSpec:
     return spec
 
 
-def _names(site: Site) -> tuple[str, ...]:
-    return site.catalog.names()
-
-
 def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of specs."""
     del param
-    return [name for name in _names(site_of(ctx)) if name.startswith(incomplete)]
+    return [
+        name for name in site_of(ctx).catalog.names() if name.startswith(incomplete) and name.isprintable()
+    ]
 
 
 @specs.command()
@@ -133,6 +139,9 @@ def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, as_json: bool)
 
     Secret values are shown by name only.
     """
+    if args[:1] == ("--",):
+        # As it is written in `specs try NAME -- ARGS`; further dashes are the command's own.
+        args = args[1:]
     command = command_for(_loaded(site_of(ctx), name))
     if not isinstance(command, ScriptCommand):
         raise SpecError(command.spec)  # type: ignore[attr-defined] # the other kind of command_for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.display import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +47,11 @@ def write_json(value: object) -> None:
     """Write a JSON-able value to stdout, indented, non-ASCII letters as they are."""
     import json  # noqa: PLC0415 - only when it is asked for
 
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    if printable(text) != text:
+        # JSON escapes less than a terminal obeys.
+        text = "".join(c if printable(c) == c else f"\\u{ord(c):04x}" for c in text)
+    click.echo(text)
 
 
 def _cell(value: object) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,7 +61,12 @@ class SpecFile:
     name: str
     source: str
     path: Path
-    rivals: tuple[Path, ...] = ()
+    rivals: tuple[SpecFile, ...] = ()
+
+    def seen_from(self, rival: SpecFile) -> SpecFile:
+        """Return `rival` with this file among its own rivals."""
+        others = (SpecFile(self.name, self.source, self.path), *(r for r in self.rivals if r != rival))
+        return SpecFile(rival.name, rival.source, rival.path, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,11 @@ class Catalog:
         stack = self._stacks.get(name)
         return stack[0] if stack else None
 
+    def contenders(self, name: str) -> tuple[SpecFile, ...]:
+        """Return the file in force for `name` and its rivals of the same source: several are all at fault."""
+        file = self.find(name)
+        return (file, *map(file.seen_from, file.rivals)) if file else ()
+
     def shadowed(self, name: str) -> tuple[SpecFile, ...]:
         """Return the files of `name` that a later source replaced, the latest first."""
         return tuple(self._stacks.get(name, ())[1:])
@@ -149,8 +160,24 @@ class Catalog:
 
 
 def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
-    folder, path = files[0]
-    return SpecFile(name, folder.label, path, rivals=tuple(rival for _, rival in files[1:]))
+    first, *rivals = (SpecFile(name, folder.label, path) for folder, path in files)
+    return SpecFile(name, first.source, first.path, tuple(rivals))
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a plain file, one too many where it is larger than a spec may be.
+
+    Raises:
+        OSError: it can't be read, or is no plain file: a pipe would never end.
+    """
+    # Here, not above: it brings msgspec, and a listing of names reads no file.
+    from corpus_backfill_plugin.spec.reader import MAX_BYTES  # noqa: PLC0415
+
+    # Without O_NONBLOCK the opening of a pipe would wait for a writer.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(0, "not a plain file")
+        return file.read(MAX_BYTES + 1)
 
 
 def load(file: SpecFile) -> LoadedSpec:
@@ -160,7 +187,7 @@ def load(file: SpecFile) -> LoadedSpec:
 
     shown = one_line(str(file.path))
     try:
-        data = file.path.read_bytes()
+        data = _read(file.path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         fault = Fault(
@@ -173,7 +200,7 @@ def load(file: SpecFile) -> LoadedSpec:
             file=shown,
             line=None,
             key="",
-            problem=f"{one_line(str(rival))} has the same name in the same source",
+            problem=f"{one_line(str(rival.path))} has the same name in the same source",
             mend="rename one of them",
         )
         for rival in file.rivals
@@ -187,14 +214,20 @@ def _head(path: Path) -> dict[str, Any]:
     Reading these alone keeps a folder of a thousand specs quick to check. A text that only looks like
     a table, inside a multi-line string, makes the short reading fail; the whole file is read then.
     """
+    # Here, not above: as in `_read`.
+    from corpus_backfill_plugin.spec.reader import LONG_KEY, MAX_BYTES  # noqa: PLC0415
+
     try:
-        text = path.read_text(encoding="utf-8")
+        data = _read(path)
+        text = data.decode("utf-8").removeprefix("\ufeff")
     except (OSError, UnicodeDecodeError):
+        return {}
+    if len(data) > MAX_BYTES or LONG_KEY.search(text):
         return {}
     for part in (text.partition("\n[")[0], text):
         try:
             return tomllib.loads(part)
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             continue
     return {}
 
@@ -257,7 +290,9 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
         server_scripts: the server app's backfill folder, None when no server was found.
         environ: the operator's environment; `CORPUS_BACKFILL_SPECS` lists more folders.
     """
-    listed = [Path(text).expanduser() for text in environ.get(SPECS_VARIABLE, "").split(os.pathsep) if text]
+    texts = environ.get(SPECS_VARIABLE, "").split(os.pathsep)
+    # A folder that is listed twice is no rival of itself.
+    listed = tuple({(p := Path(t).expanduser().absolute()).resolve(): p for t in texts if t}.values())
     missing = tuple(f"{SPECS_VARIABLE}: {one_line(str(p))} is not a folder" for p in listed if not p.is_dir())
     server = (Folder("server", server_scripts),) if server_scripts else ()
     return Catalog(
@@ -266,6 +301,6 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
             installed_packs(),
             Source("server", server),
             Source("operator", (Folder("operator", operator_folder()),)),
-            Source("environment", tuple(Folder(SPECS_VARIABLE, path) for path in listed), missing),
+            Source("environment", tuple(Folder(SPECS_VARIABLE, p) for p in listed if p.is_dir()), missing),
         )
     )

@@ -17,7 +17,7 @@ from corpus_backfill_plugin.spec.model import NAME_PATTERN, Script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_BYTES", "Fault", "read_script"]
+__all__ = ["LONG_KEY", "MAX_BYTES", "Fault", "read_script"]
 
 MAX_TABLES = 500
 """Options, arguments or groups of a spec that has faults: with more it is not explained."""
@@ -91,11 +91,12 @@ _SYNTAX_MENDS = (
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\Z")
 
 
-_LONG_KEY = re.compile(r"(?:\.[ \t]*[^\s.,=\[\]{}#]{1,64}[ \t]*){100}")
+LONG_KEY = re.compile(r"(?:\.[ \t]*[^\s.,=\[\]{}#]{1,64}[ \t]*){100}")
+"""A key of so many parts that reading it would take all memory."""
 
 
 def _parse(source: str) -> dict[str, Any]:
-    if long := _LONG_KEY.search(source):
+    if long := LONG_KEY.search(source):
         # tomllib keeps every beginning of a dotted key: a megabyte of dots would take all memory.
         line = source.count("\n", 0, long.start()) + 1
         raise _UnreadableError("a key of too many parts", "a spec has three levels at the most", line)

@@ -96,7 +96,8 @@ def _unmet_requirements(script: Script, selection: Selection) -> list[str]:
 
 
 def _missing_by_condition(script: Script, selection: Selection) -> list[str]:
-    parameters = {p.name: p for p in (*effective_options(script), *script.argument)}
+    parameters: dict[str, Option | Argument] = {o.name: o for o in effective_options(script)}
+    parameters |= {argument.name: argument for argument in script.argument}
     return [
         f"{shown_name(script, parameter.name)} is required "
         f"when {shown_name(script, other)} is {_shown(wanted)}"
