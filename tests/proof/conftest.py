@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import Outcome, Server
 
-from corpus_backfill_plugin.cli import MANAGE
 from corpus_backfill_plugin.cli import backfill as group
 
 if TYPE_CHECKING:
@@ -120,9 +119,8 @@ Program = Callable[..., Outcome]
 
 
 @pytest.fixture
-def backfill(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+def backfill(capfd: pytest.CaptureFixture[str]) -> Program:
     """Run the group in this process, which saves half a second a call; scripts are real processes."""
-    monkeypatch.setitem(MANAGE, "status", "")
 
     def call(*words: str) -> Outcome:
         capfd.readouterr()

@@ -20,8 +20,6 @@ import pytest
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
-from corpus_backfill_plugin.manage.apply import apply
-from corpus_backfill_plugin.manage.runs import runs
 from corpus_backfill_plugin.plan.file import read_plan, write_plan
 from corpus_backfill_plugin.plan.make import both, make_plan
 from corpus_backfill_plugin.plan.model import Plan, Tolerance, differences, sealed
@@ -33,7 +31,7 @@ from corpus_backfill_plugin.spec.model import Script
 from corpus_backfill_plugin.spec.selection import Selection
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from conftest import Cli, Server
 
     from proof.conftest import Program, Store
 
@@ -84,9 +82,8 @@ def planner(working: Server, tmp_path: Path) -> Planner:
 
 
 @pytest.fixture
-def applied(backfill: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
+def applied(backfill: Program) -> Program:
     """Call `backfill runs apply`."""
-    monkeypatch.setitem(runs.commands, "apply", apply)
 
     def call(*words: str | Path) -> Any:  # noqa: ANN401 - an Outcome
         return backfill("runs", "apply", *map(str, words))
@@ -612,3 +609,25 @@ def test_a_count_that_says_something_else_is_a_difference() -> None:
 def test_a_tolerance_is_a_number_or_a_part(text: str) -> None:
     with pytest.raises(ValueError, match="neither a number"):
         Tolerance.parse(text)
+
+
+# The option, through the real program.
+
+
+def test_plan_writes_a_file_that_apply_runs(working: Server, cli: Cli, tmp_path: Path) -> None:
+    environ = {"CORPUS_SERVER_APP_PATH": str(working.folder)}
+    file = tmp_path / "p.json"
+    made = cli("duration", "--media-type", "audio", "--plan", str(file), env=environ)
+    assert (made.code, made.stdout) == (0, "would-update=12\n")
+    assert f"Plan written to {file}" in made.stderr
+    done = cli("runs", "apply", str(file), "--yes", env=environ)
+    assert (done.code, done.stdout) == (0, "updated=12 skipped=0 failed=0\n")
+
+
+@pytest.mark.parametrize("switch", ["--detach", "--no-record", "--show-command"])
+def test_plan_refuses_what_contradicts_it(switch: str, working: Server, cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    outcome = cli("duration", "--plan", str(file), switch, "--server-path", str(working.folder))
+    assert outcome.code == 2
+    assert f"--plan can't be given with {switch}" in outcome.stderr
+    assert not file.exists()

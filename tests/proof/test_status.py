@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
     from proof.conftest import Program, Store
 
-PROGRAM = [
-    sys.executable,
-    "-c",
-    "from corpus_backfill_plugin.cli import MANAGE, main; MANAGE.setdefault('status', ''); main()",
-]
+PROGRAM = [sys.executable, "-m", "corpus_backfill_plugin"]
 
 NO_COUNT = 'script = "media_duration.py"\n'
 OTHER = 'script = "media_duration.py"\n[[option]]\nname = "project"\nrequired = true\n'
