@@ -10,7 +10,14 @@ import click
 
 from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.params import SpecArgument, SpecOption, help_text, parameters, selection
+from corpus_backfill_plugin.params import (
+    SpecArgument,
+    SpecOption,
+    help_text,
+    parameters,
+    selection,
+    tie_values,
+)
 from corpus_backfill_plugin.prepare import SpecError, prepare, script_of
 from corpus_backfill_plugin.site import Site, site_in
 from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script, effective_options
@@ -45,6 +52,10 @@ class ScriptCommand(click.Command):
             hidden=self.script.hidden,
             epilog=_examples(self.script),
         )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, but for what it gets wrong of optional values."""
+        return super().parse_args(ctx, tie_values(args, self.script.option))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in sections, each in the order of the spec."""

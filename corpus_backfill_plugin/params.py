@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ALONE = "\0alone"
 """Stands for an option with an optional value that was given without one; no argument can hold a NUL."""
 
+TIED = "\0="
+"""Stands before a value that was tied to its option by `=`, see `tie_values`."""
+
 GIVEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP})
 
 BOOL_TEXTS = {"1": True, "true": True, "t": True, "yes": True, "y": True, "on": True} | {
@@ -44,7 +47,7 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # generic from click
         """Return the text as it came; fail when the spec does not allow it."""
         if value == ALONE:
             return value
-        text = value if isinstance(value, str) else _text(value)
+        text = value.replace(TIED, "") if isinstance(value, str) else _text(value)
         try:
             check_value(self.parameter, text)
         except ValueError as error:
@@ -246,6 +249,32 @@ def _bounds(option: Option | Argument) -> list[str]:
 def parameters(script: Script, options: Sequence[Option]) -> list[click.Parameter]:
     """Return the click parameters of a spec, in its order."""
     return [*map(SpecOption, options), *map(SpecArgument, script.argument)]
+
+
+def tie_values(words: Sequence[str], options: Sequence[Option]) -> list[str]:
+    """Return `words` so that click takes `--x=-1` for a value of an option with an optional value.
+
+    Click looks whether the next word begins with a dash even when the value came in the same word, and
+    takes the option to stand alone then: what was meant as its value would be read as another option.
+    """
+    starts = tuple(
+        start
+        for option in options
+        if option.value_optional
+        for start in (
+            *(f"--{name}=" for name in (option.name, *option.aliases)),
+            *([f"-{option.short}"] if option.short else []),
+        )
+    )
+    if not starts:
+        return list(words)
+    end = words.index("--") if "--" in words else len(words)
+    return [*(_tied(word, starts) for word in words[:end]), *words[end:]]
+
+
+def _tied(word: str, starts: tuple[str, ...]) -> str:
+    start = next((start for start in starts if word.startswith(f"{start}-")), None)
+    return word if start is None else f"{start}{TIED}{word.removeprefix(start)}"
 
 
 def selection(ctx: click.Context) -> Selection:

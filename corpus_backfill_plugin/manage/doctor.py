@@ -129,9 +129,10 @@ def _installation() -> Iterator[Finding]:
 
 def _version_of(distribution: Any) -> str | None:  # noqa: ANN401 - its public types differ between releases
     try:
-        return distribution.version
+        number: str | None = distribution.version
     except (OSError, KeyError):  # no METADATA in its folder, or no version in that
         return None
+    return number
 
 
 def _owner(entry: EntryPoint) -> str:

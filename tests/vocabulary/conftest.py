@@ -1,0 +1,106 @@
+"""A spec, an operator's command line, and what would have been started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from click.testing import CliRunner
+
+from corpus_backfill_plugin.cli import backfill
+from corpus_backfill_plugin.invocation import Invocation
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+    from corpus_backfill_plugin.run.request import RunRequest
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command line ended: with a request to run something, or with words."""
+
+    code: int
+    output: str
+    requests: tuple[RunRequest, ...]
+
+    @property
+    def request(self) -> RunRequest:
+        """The one request that was made."""
+        assert len(self.requests) == 1, self.output
+        return self.requests[0]
+
+    @property
+    def job(self) -> Invocation:
+        """What would have been started."""
+        return self.request.invocation
+
+    @property
+    def sent(self) -> list[str]:
+        """The script's argument list."""
+        return list(self.job.arguments)
+
+    @property
+    def error(self) -> str:
+        """The message of a refusal; nothing was started."""
+        assert self.requests == ()
+        assert "Traceback" not in self.output
+        return self.output.partition("Error: ")[2].strip()
+
+
+class Call(Protocol):
+    """Call the command of a spec: `call('[[option]]...', "--x", "1")`."""
+
+    def __call__(
+        self,
+        spec: str,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        default_map: Mapping[str, Any] | None = None,
+        prefix: str | None = None,
+        text: str = "",
+        sub: tuple[str, ...] = (),
+    ) -> Answer: ...
+
+
+@pytest.fixture
+def call(server: Server, monkeypatch: pytest.MonkeyPatch) -> Call:
+    requests: list[RunRequest] = []
+
+    def start(request: RunRequest, **_: object) -> int:
+        requests.append(request)
+        return 0
+
+    monkeypatch.setattr("corpus_backfill_plugin.run.execute.execute", start)
+    monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
+    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
+    server.script("thing.py")
+
+    def call_it(
+        spec: str,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        default_map: Mapping[str, Any] | None = None,
+        prefix: str | None = None,
+        text: str = "",
+        sub: tuple[str, ...] = (),
+    ) -> Answer:
+        requests.clear()
+        server.spec("thing", spec if "script =" in spec else f'script = "thing.py"\n{spec}')
+        result = CliRunner().invoke(
+            backfill,
+            [*sub, "thing", *words],
+            env=dict(env or {}),
+            input=text,
+            default_map=dict(default_map or {}),
+            auto_envvar_prefix=prefix,
+            prog_name="backfill",
+        )
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Answer(result.exit_code, result.output, tuple(requests))
+
+    return call_it
