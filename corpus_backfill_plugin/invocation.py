@@ -237,7 +237,7 @@ def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
         if option.secret:
             value = selection.values[option.name]
             for text in map(str, value if isinstance(value, list) else [value]):
-                if option.secret == "url":  # noqa: S105 - the kind of masking, not a password
+                if option.secret == "url":  # noqa: S105  # nosec B105 - the kind of masking, not a password
                     yield from url_secrets(text)
                 elif text:
                     yield Secret(value=text)

@@ -165,7 +165,7 @@ def _masked(value: Value, how: bool | str) -> Value:  # noqa: FBT001 - a spec's 
 
 def database_url(script: Script, job: Invocation, site: Site) -> str | None:
     """Return the URL of the database that the script will be told of, secrets and all; None without one."""
-    urls = (option for option in effective_options(script) if option.secret == "url")  # noqa: S105 - a kind
+    urls = (option for option in effective_options(script) if option.secret == "url")  # noqa: S105  # nosec B105 - a kind
     names = [option.pass_env for option in urls if option.pass_env]
     for name in (*names, "DATABASE_URL"):
         value = job.environ.get(name) or site.environ.get(name)

@@ -185,7 +185,7 @@ class Script(_Table, frozen=True, kw_only=True):
 
 
 COMMON_OPTIONS: tuple[Option, ...] = (
-    Option(
+    Option(  # nosec B106 - a variable's name
         name="database-url",
         short="d",
         metavar="URL",
