@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.run.execute import exit_code
+from corpus_backfill_plugin.run.closing import close
+from corpus_backfill_plugin.run.finish import as_recorded
 from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.follow import Closed, Follower
-from corpus_backfill_plugin.run.outcome import Outcome
 from corpus_backfill_plugin.run.reconcile import is_here, settle
 from corpus_backfill_plugin.run.shown import unwatched, watched
 from corpus_backfill_plugin.run.state import current_user
@@ -72,7 +72,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
         except Left as left:
             return left.code
     ended = wait_for_record(record, folder, ledger)
-    return exit_code(Outcome(**{name: getattr(ended, name) for name in Outcome.__struct_fields__}), name)
+    return close(as_recorded(ended, ledger), name, ended.number)
 
 
 def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float) -> RunRecord:

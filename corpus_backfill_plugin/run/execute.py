@@ -15,9 +15,10 @@ import click
 
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run import lock
+from corpus_backfill_plugin.run.closing import close
 from corpus_backfill_plugin.run.exclusion import take_turn
-from corpus_backfill_plugin.run.finish import Finished, conclude, finish
-from corpus_backfill_plugin.run.folder import Card, RunFolder, signal_name
+from corpus_backfill_plugin.run.finish import Finished, UnrecordedError, finish, never
+from corpus_backfill_plugin.run.folder import Card, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
@@ -25,10 +26,11 @@ from corpus_backfill_plugin.run.record import record_of, without_secrets
 from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
-from corpus_backfill_plugin.run.watch import Left, LinkEnd, Signals, Watcher, say
+from corpus_backfill_plugin.run.watch import Hurry, Left, LinkEnd, Signals, Watcher, say
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.run.outcome import Outcome
+    from collections.abc import Callable
+
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.start import Link
 
@@ -134,22 +136,22 @@ class Run:
         try:
             with watched(self._folder, self._request.output, name=self._request.command, took=0.0) as sink:
                 found = watcher.watch(end, sink, self._request.invocation.secrets)
+            finished = self.finish(link, Hurry(self._folder, signals).wanted)
         except Left as left:
             link.close(finished=False)
             return left.code
-        finished = self.finish(link)
         if found or finished.masked:
             say(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
-        return exit_code(finished.outcome, self.name)
+        return close(finished, self.name, self.number)
 
-    def finish(self, link: Link) -> Finished:
+    def finish(self, link: Link, stopped: Callable[[], bool] = never) -> Finished:
         """Finish the record, let the supervisor go, and return how the run ended."""
         try:
-            finished = finish(self._folder, self._request, self._ledger)
-        except BackfillError as failed:
+            finished = finish(self._folder, self._request, self._ledger, stopped)
+        except UnrecordedError as failed:
             link.close(finished=False)
             say(f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended.")
-            return conclude(self._folder, self._request)
+            return failed.finished
         link.close(finished=True)
         return finished
 
@@ -202,24 +204,6 @@ class Run:
             "started": self._started,
             "plugin_version": version("corpus-backfill-plugin"),
         }
-
-
-def exit_code(outcome: Outcome, name: str) -> int:
-    """Return the CLI's exit code for how a run ended, and say on stderr what the script's output can't.
-
-    Raises:
-        BackfillError: it is not known.
-    """
-    if outcome.state == "lost":
-        raise BackfillError(
-            f"{name} is lost: {outcome.reason}",
-            "None of its processes is left. Look at its output, then decide whether to run it again.",
-        )
-    if outcome.signal is not None or outcome.state == "stopped":
-        end = "ended" if outcome.signal is None else f"died of {signal_name(outcome.signal)}"
-        why = f" after a stop was asked for ({outcome.reason})" if outcome.state == "stopped" else ""
-        say(f"{name} {end}{why}.")
-    return outcome.code
 
 
 def _environment(request: RunRequest) -> dict[str, str]:

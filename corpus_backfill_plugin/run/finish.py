@@ -21,10 +21,14 @@ from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.mask import Masker
 from corpus_backfill_plugin.run.outcome import Outcome, judge
+from corpus_backfill_plugin.run.proof import Proof, prove
 from corpus_backfill_plugin.run.request import RunRequest
+from corpus_backfill_plugin.run.results import read_results
+from corpus_backfill_plugin.watch.bar import View
+from corpus_backfill_plugin.watch.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.record import RunRecord
@@ -38,25 +42,51 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outcome: how the run ended.
         masked: whether secrets were found in its logs and taken out; None when they could not be searched.
+        results: what the script said it did.
+        view: how far it came; None when it never said.
+        proof: what came of its postcondition.
     """
 
     outcome: Outcome
-    masked: bool | None
+    masked: bool | None = False
+    results: Results = Results()
+    view: View | None = None
+    proof: Proof = Proof()
 
 
-def finish(folder: RunFolder, request: RunRequest | None, ledger: Ledger | None) -> Finished:
+class UnrecordedError(BackfillError):
+    """How a run ended is known, and could not be written down."""
+
+    def __init__(self, finished: Finished, failed: BackfillError) -> None:
+        super().__init__(failed.problem, failed.mend)
+        self.finished = finished
+
+
+def never() -> bool:
+    """Tell that nobody wants the end of a run to be hurried."""
+    return False
+
+
+def finish(
+    folder: RunFolder,
+    request: RunRequest | None,
+    ledger: Ledger | None,
+    stopped: Callable[[], bool] = never,
+) -> Finished:
     """Finish the record of a run whose processes are proved to be gone.
 
     Args:
         folder: the run's. One without a record is removed at the end.
         request: what was asked for, with its secrets; None takes the one kept, which has none.
         ledger: where the record is; None for a run without one.
+        stopped: asked now and then while what is left is counted; true ends that, and by raising it leaves
+            the run to be finished by another.
 
     Returns:
         What it came to, also when another was faster.
 
     Raises:
-        BackfillError: the ledger can't be written; whoever looks next does it.
+        UnrecordedError: the ledger can't be written; whoever looks next does it.
     """
     card = folder.card()
     try:
@@ -65,12 +95,23 @@ def finish(folder: RunFolder, request: RunRequest | None, ledger: Ledger | None)
         held = None  # the folder was taken away: the ledger's transaction alone decides
     try:
         number = card.number if card else None
-        record = ledger.get(number) if ledger and number is not None else None
-        if record and record.state != "running":
-            return _as_recorded(record)
-        finished = conclude(folder, request)
-        if ledger and record:
-            write_end(ledger, record, finished)
+        if card and card.ledger is None and folder.card() is None:  # another was faster, and has removed it
+            return Finished(outcome=judge(None, None, None, (), time.time()))
+        failed, record = None, None
+        try:
+            record = ledger.get(number) if ledger and number is not None else None
+            if ledger and record and record.state != "running":
+                return as_recorded(record, ledger)
+        except BackfillError as unreadable:
+            failed = unreadable
+        finished = conclude(folder, request, stopped)
+        if failed:
+            raise UnrecordedError(finished, failed)
+        try:
+            if ledger and record:
+                write_end(ledger, record, finished)
+        except BackfillError as unwritable:
+            raise UnrecordedError(finished, unwritable) from unwritable
     finally:
         if held is not None:
             os.close(held)
@@ -81,26 +122,53 @@ def finish(folder: RunFolder, request: RunRequest | None, ledger: Ledger | None)
 
 def write_end(ledger: Ledger, record: RunRecord, finished: Finished) -> None:
     """Put what a run came to into its row."""
-    facts = msgspec.structs.asdict(finished.outcome)
-    ledger.finish(record.number, **facts, masked=finished.masked)
+    ledger.finish(
+        record.number,
+        finished.results.failed,
+        **msgspec.structs.asdict(finished.outcome),
+        masked=finished.masked,
+        view=finished.view,
+        counts=finished.results.counts,
+        failures=finished.results.failures,
+        proof=finished.proof.state,
+        proof_reason=finished.proof.reason,
+    )
 
 
-def _as_recorded(record: RunRecord) -> Finished:
+def as_recorded(record: RunRecord, ledger: Ledger) -> Finished:
+    """Return what an ended run came to, as its record has it."""
     facts = {name: getattr(record, name) for name in Outcome.__struct_fields__}
-    return Finished(outcome=Outcome(**facts), masked=record.masked)
+    return Finished(
+        outcome=Outcome(**facts),
+        masked=record.masked,
+        results=Results(record.counts, ledger.failed_items(record.number), record.failures),
+        view=record.view,
+        proof=Proof(record.proof, record.proof_reason),
+    )
 
 
-def conclude(folder: RunFolder, request: RunRequest | None) -> Finished:
-    """Judge the end of a run from what its processes left, and clean its logs. Arguments as of `finish`."""
+def conclude(folder: RunFolder, request: RunRequest | None, stopped: Callable[[], bool] = never) -> Finished:
+    """Judge the end of a run from what its processes left, clean its logs and read what they say.
+
+    Arguments as of `finish`.
+    """
     card = folder.card()
+    whole = request is not None
     request = request or (card.request if card else None)
     codes = request.success_codes if request else (0,)
     outcome = judge(folder.ending(), folder.stop_request(), folder.process(), codes, time.time())
     secrets = request.invocation.secrets if request else ()
-    if card and card.secret and not secrets:
-        return Finished(outcome=outcome, masked=None)
-    found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
-    return Finished(outcome=outcome, masked=any(found))
+    masked: bool | None = None
+    if not (card and card.secret) or secrets:
+        found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
+        masked = any(found)
+    results, view = read_results(folder, request.output if request else None, outcome.took)
+    if masked is None:  # what failed might be named by a secret: how many is all that may be kept
+        results = msgspec.structs.replace(results, failed=())
+    proof = Proof()
+    if request:
+        outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped)
+    return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
 
 
 def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:
@@ -145,7 +213,7 @@ def main(arguments: list[str]) -> int:
             finish(folder, request, None)
         else:
             with Ledger(Path(card.ledger)) as ledger:
-                finish(folder, request, ledger)
+                finish(folder, request, ledger, lambda: folder.stop_request() is not None)
     except BackfillError:
         return 1  # whoever looks at the runs next finishes this one
     return 0

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.record import RunRecord
+from corpus_backfill_plugin.watch.results import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from corpus_backfill_plugin.watch.bar import View
+
 BUSY_SECONDS = 10.0
 _COLUMNS = RunRecord.__struct_fields__
-_AS_JSON = {"options", "given", "arguments"}
+_AS_JSON = {"options", "given", "arguments", "view", "counts"}
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -35,6 +38,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX runs_by_state ON runs (state, number)",
         "CREATE INDEX runs_by_command ON runs (command, number)",
+    ),
+    (
+        "ALTER TABLE runs ADD COLUMN view TEXT NOT NULL DEFAULT 'null'",
+        "ALTER TABLE runs ADD COLUMN seen REAL",
+        "ALTER TABLE runs ADD COLUMN counts TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE runs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN proof TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE runs ADD COLUMN proof_reason TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE runs ADD COLUMN on_end TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL",
+        """CREATE TABLE failures (
+            run INTEGER NOT NULL, position INTEGER NOT NULL, item TEXT NOT NULL, reason TEXT NOT NULL,
+            PRIMARY KEY (run, position)
+        ) STRICT, WITHOUT ROWID""",
     ),
 )
 """Statements that bring a ledger from version n to n + 1, a transaction each. None is ever edited."""
@@ -95,14 +112,68 @@ class Ledger:
             prepare(number)
         return number
 
-    def finish(self, number: int, **facts: Any) -> None:  # noqa: ANN401  the columns that an end settles
-        """Write how run `number` ended, unless that is written already."""
-        names = ", ".join(f"{name} = ?" for name in facts)
-        with self._explained():
-            self._db.execute(
+    def finish(self, number: int, failed: Sequence[Failure] = (), **facts: Any) -> None:  # noqa: ANN401  columns
+        """Write how run `number` ended, and which items failed, unless that is written already."""
+        values = _encoded(facts)
+        names = ", ".join(f"{name} = ?" for name in values)
+        with self._transaction():
+            done = self._db.execute(
                 f"UPDATE runs SET {names} WHERE number = ? AND state = 'running'",  # noqa: S608  # nosec B608 - our own columns
-                (*facts.values(), number),
+                (*values.values(), number),
             )
+            if done.rowcount:
+                self._db.executemany(
+                    "INSERT INTO failures (run, position, item, reason) VALUES (?, ?, ?, ?)",
+                    [(number, at, failure.item, failure.reason) for at, failure in enumerate(failed)],
+                )
+
+    def note(self, number: int, view: View, counts: dict[str, int]) -> None:
+        """Write how far run `number` is, at once or not at all: whoever watches must not wait for it.
+
+        It is not forced to the disk either. After a crash of the machine it would not be true any more.
+        """
+        facts = {"view": view, "seen": time.time(), "counts": counts, "failures": view.failures}
+        values = _encoded(facts)
+        names = ", ".join(f"{name} = ?" for name in values)
+        with suppress(self._failure):
+            try:
+                self._db.execute("PRAGMA busy_timeout = 0")
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.execute(
+                    f"UPDATE runs SET {names} WHERE number = ? AND state = 'running'",  # noqa: S608  # nosec B608 - our own columns
+                    (*values.values(), number),
+                )
+            finally:
+                self._db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+                self._db.execute("PRAGMA synchronous = FULL")
+
+    def claim_end(self, number: int) -> bool:
+        """Return whether it is on the caller, and on nobody else, to tell the operator of a run's end."""
+        with self._explained():
+            claimed = self._db.execute(
+                "UPDATE runs SET on_end = 'called' WHERE number = ? AND on_end = '' AND state != 'running'",
+                (number,),
+            )
+            return claimed.rowcount > 0
+
+    def told_end(self, number: int, how: str) -> None:
+        """Write what came of telling."""
+        with self._explained():
+            self._db.execute("UPDATE runs SET on_end = ? WHERE number = ?", (how, number))
+
+    def failed_items(self, number: int) -> tuple[Failure, ...]:
+        """Return the items of run `number` that failed, in order, as far as they were kept."""
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT item, reason FROM failures WHERE run = ? ORDER BY position", (number,)
+            )
+            return tuple(Failure(row[0], row[1]) for row in rows)
+
+    def repeats(self, number: int) -> list[int]:
+        """Return the numbers of the runs that repeat or retry run `number`, oldest first."""
+        with self._explained():
+            rows = self._db.execute("SELECT number FROM runs WHERE parent = ? ORDER BY number", (number,))
+            return [row[0] for row in rows]
 
     def get(self, number: int) -> RunRecord | None:
         """Return run `number`, None when there is none."""
@@ -146,6 +217,10 @@ class Ledger:
         with self._transaction():
             self._db.executemany(
                 "DELETE FROM runs WHERE number = ? AND state != 'running'", [(n,) for n in numbers]
+            )
+            self._db.executemany(
+                "DELETE FROM failures WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE number = ?1)",
+                [(n,) for n in numbers],
             )
 
     @contextmanager
@@ -246,8 +321,13 @@ def _explain(path: Path, error: Exception) -> tuple[str, str]:
 
 
 def _to_row(record: RunRecord) -> dict[str, Any]:
-    row = {name: getattr(record, name) for name in _COLUMNS}
-    return row | {name: msgspec.json.encode(row[name]).decode() for name in _AS_JSON}
+    return _encoded({name: getattr(record, name) for name in _COLUMNS})
+
+
+def _encoded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values by column as they are stored."""
+    as_json = {name: msgspec.json.encode(values[name]).decode() for name in _AS_JSON & values.keys()}
+    return values | as_json
 
 
 def _from_row(row: dict[str, Any]) -> RunRecord:

@@ -29,9 +29,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def code(self) -> int:
-        """The CLI's exit code: the script's own, 128 + n for signal n, 1 when it is not known."""
+        """The CLI's exit code: the script's own, 128 + n for signal n.
+
+        It is 1 when the script's own is not known, or claims a success that is none.
+        """
         if self.signal is not None:
             return 128 + self.signal
+        if self.state == "incomplete" or (self.state == "failed" and (self.reason or self.exit_code == 0)):
+            return 1
         return 1 if self.exit_code is None else self.exit_code
 
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from corpus_backfill_plugin.masking import HIDDEN, mask
+from corpus_backfill_plugin.watch.bar import View
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.invocation import Invocation
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.request import RunRequest
 
-RunState: TypeAlias = Literal["running", "succeeded", "failed", "stopped", "lost"]
-STATES: tuple[RunState, ...] = ("running", "succeeded", "failed", "stopped", "lost")
+RunState: TypeAlias = Literal["running", "succeeded", "incomplete", "failed", "stopped", "lost"]
+STATES: tuple[RunState, ...] = ("running", "succeeded", "incomplete", "failed", "stopped", "lost")
+
+ProofState: TypeAlias = Literal["", "held", "failed", "unknown", "skipped"]
+"""Of a postcondition: empty where there is none, or the script itself failed."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +27,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: counted from 1, never given twice.
         token: marks the run's processes, unlike the number also without a ledger.
-        state: `running` until the end is proved; `lost` when dead is all that is known.
+        state: `running` until the end is proved; `incomplete` when the script claims success and its
+            postcondition does not bear it out; `lost` when dead is all that is known.
         user: who started it, `root (ann)` under sudo.
         boot: which boot of the machine it runs in.
         started: seconds since the epoch, as `ended`.
@@ -36,6 +41,14 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         stopped_by: who asked it to stop.
         arguments: the whole argument list, the program first.
         masked: whether a secret was found in the logs and taken out; None when they could not be searched.
+        view: how far it is, as last noted by who watched, or at its end; None while it has not said so.
+        seen: when that was, in seconds since the epoch.
+        counts: what the script said it did, by name.
+        failures: how many items failed. The first of them, with reasons, are in the ledger.
+        proof: what came of the postcondition.
+        proof_reason: why, such as `0 left (pending = 0)`.
+        on_end: what came of the operator's program for the end: empty when there is none, `called`, `ok`, or
+            `failed: ` and why.
 
     The others are as in `RunRequest`.
     """
@@ -72,6 +85,13 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     lock_key: str | None = None
     plugin_version: str = ""
     masked: bool | None = False
+    view: View | None = None
+    seen: float | None = None
+    counts: dict[str, int] = {}
+    failures: int = 0
+    proof: ProofState = ""
+    proof_reason: str = ""
+    on_end: str = ""
 
 
 def record_of(request: RunRequest, **facts: Any) -> RunRecord:  # noqa: ANN401  the fields of RunRecord

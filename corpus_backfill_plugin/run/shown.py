@@ -51,5 +51,5 @@ def watched(
 
 
 def unwatched() -> WatchingSink:
-    """Return the sink that shows logs as a person saw them: without lines of the protocol, and no progress."""
+    """Return the sink that shows logs without lines of the protocol, and no progress."""
     return WatchingSink(Watcher(None), NoDisplay(), target=PlainSink(), started=time.monotonic())

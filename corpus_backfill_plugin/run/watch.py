@@ -210,6 +210,33 @@ class Watcher:
         say(f"The script has ended; what it started still runs: {names or 'not known which'}. Waiting.")
 
 
+class Hurry:
+    """Tells while a run's record is finished whether the person has had enough of it.
+
+    Args:
+        folder: the run's.
+        signals: taken over already.
+    """
+
+    def __init__(self, folder: RunFolder, signals: Signals) -> None:
+        self._folder, self._signals = folder, signals
+        self._told_at = time.monotonic() + _NOTICE_SECONDS
+
+    def wanted(self) -> bool:
+        """Return whether to stop counting what is left: Ctrl-C or SIGTERM here, `runs stop` elsewhere.
+
+        Raises:
+            Left: the person or the terminal left; the supervisor does it in our place.
+        """
+        for number in (signal.SIGHUP, signal.SIGQUIT):
+            if number in self._signals.pending:
+                raise Left(128 + number)
+        if time.monotonic() >= self._told_at:
+            self._told_at = float("inf")
+            say("Counting what is left; Ctrl-C gives up on that.")
+        return bool(self._signals.pending) or self._folder.stop_request() is not None
+
+
 def say(text: str) -> None:
     """Tell the person something, on stderr; if that is gone, there is nobody to tell."""
     try:

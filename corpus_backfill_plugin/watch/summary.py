@@ -8,6 +8,7 @@ from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.watch.bar import number
 
 if TYPE_CHECKING:
+    from corpus_backfill_plugin.watch.bar import View
     from corpus_backfill_plugin.watch.progress import Progress
     from corpus_backfill_plugin.watch.results import Results
 
@@ -16,7 +17,7 @@ SHOWN = 5
 
 
 def summary(
-    results: Results, progress: Progress | None, elapsed: float, *, see_all: str = "backfill runs show"
+    results: Results, progress: Progress | View | None, elapsed: float, *, see_all: str = "backfill runs show"
 ) -> str:
     """Return `Updated 12, failed 1 in 2 m 14 s` and, on lines of their own, the first failed items.
 

@@ -1,0 +1,49 @@
+"""What a person is told when a run has ended: what it did, whether that is proved, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run.folder import signal_name
+from corpus_backfill_plugin.run.watch import say
+from corpus_backfill_plugin.watch.summary import summary
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.run.finish import Finished
+
+
+def close(finished: Finished, name: str, number: int | None) -> int:
+    """Say on stderr what the script's output can't, and return the CLI's exit code for it.
+
+    Args:
+        finished: what the run came to.
+        name: how to call it, `duration (run 12)`.
+        number: its number; None when it has no record.
+
+    Raises:
+        BackfillError: how it ended is not known.
+    """
+    outcome, results, proof = finished.outcome, finished.results, finished.proof
+    if results.counts or results.failures or finished.view:
+        see_all = "see its output" if number is None else f"backfill runs show {number} --json"
+        for line in summary(results, finished.view, outcome.took or 0.0, see_all=see_all).splitlines():
+            say(line)
+    if outcome.state == "lost":
+        raise BackfillError(
+            f"{name} is lost: {outcome.reason}",
+            "None of its processes is left. Look at its output, then decide whether to run it again.",
+        )
+    if outcome.signal is not None or outcome.state == "stopped":
+        end = "ended" if outcome.signal is None else f"died of {signal_name(outcome.signal)}"
+        why = f" after a stop was asked for ({outcome.reason})" if outcome.state == "stopped" else ""
+        say(f"{name} {end}{why}.")
+    elif outcome.state == "incomplete":
+        say(f"{name} is incomplete: {outcome.reason}")
+    elif outcome.state == "failed" and outcome.reason:
+        say(f"{name} failed: {outcome.reason}")
+    elif proof.state == "held":
+        say(f"{name}: {proof.reason}")
+    elif proof.state == "skipped":
+        say(f"{name}: not checked: {proof.reason}")
+    return outcome.code

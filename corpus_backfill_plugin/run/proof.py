@@ -1,0 +1,65 @@
+"""Whether a run that claims success did its work: few enough failures, and nothing left to do."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from corpus_backfill_plugin.run import count
+from corpus_backfill_plugin.run.record import ProofState
+from corpus_backfill_plugin.spec.values import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from corpus_backfill_plugin.run.outcome import Outcome
+    from corpus_backfill_plugin.run.request import RunRequest
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What came of a postcondition. Fields are as `proof` and `proof_reason` of `RunRecord`."""
+
+    state: ProofState = ""
+    reason: str = ""
+
+
+def prove(
+    outcome: Outcome, request: RunRequest, failures: int, *, whole: bool, stopped: Callable[[], bool]
+) -> tuple[Outcome, Proof]:
+    """Return how a run ended once its claim of success was put to the test.
+
+    Args:
+        outcome: by its exit code alone. One that claims no success is returned as it is.
+        request: what was asked for.
+        failures: how many items failed.
+        whole: whether `request` is what the run was started with, secrets and all. Else nobody was there
+            at its end, its lock is free, and what is counted now might be another's work.
+        stopped: asked now and then while the script counts; true ends that.
+    """
+    if outcome.state != "succeeded":
+        return outcome, Proof()
+    condition = request.postcondition
+    allowed = condition.max_failed if condition else None
+    if allowed is not None and failures > allowed:
+        reason = f"{failures} items failed, {allowed} at the most may"
+        return msgspec.structs.replace(outcome, state="failed", reason=reason), Proof()
+    if condition is None or request.verify is None:
+        return outcome, Proof("skipped", request.not_checked) if request.not_checked else Proof()
+    if whole:
+        counted = count.count(
+            request.verify,
+            request.output,
+            seconds=parse_duration(condition.timeout),
+            environ=os.environ,
+            stopped=stopped,
+        )
+    else:
+        counted = count.Counted(reason="its supervisor was killed before it was counted")
+    verdict = count.judge(condition, counted)
+    proof = Proof(verdict.state, verdict.sentence)
+    if verdict.state == "held":
+        return outcome, proof
+    reason = verdict.sentence if verdict.state == "failed" else f"not known what is left: {verdict.sentence}"
+    return msgspec.structs.replace(outcome, state="incomplete", reason=reason), proof

@@ -1,0 +1,114 @@
+"""What a run's logs say: at its end all of it, and in between how far it is, from the logs' last lines."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from corpus_backfill_plugin.run.folder import STREAMS
+from corpus_backfill_plugin.watch import bar
+from corpus_backfill_plugin.watch.reader import Watcher
+from corpus_backfill_plugin.watch.results import Results
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.run.folder import RunFolder
+    from corpus_backfill_plugin.run.record import RunRecord
+    from corpus_backfill_plugin.spec.model import Output
+
+FRESH_SECONDS = 3.0
+"""A note of how far a run is that is younger is as good as a look into its logs."""
+
+_CHUNK = 1 << 20
+_TAILS = (1 << 16, 1 << 22)
+"""Bytes at a log's end that are searched for its last word on progress: few, and if it is not there, more."""
+
+
+def read_results(
+    folder: RunFolder, output: Output | None, took: float | None
+) -> tuple[Results, bar.View | None]:
+    """Return what the logs of a run that has ended say it did, and how far it came; None when they don't.
+
+    They are read once, in pieces: memory does not grow with them.
+
+    Args:
+        folder: the run's. A log that is gone says nothing.
+        output: what the script's lines mean.
+        took: seconds that the run took.
+    """
+    if output is None or not (output.failed or output.result):
+        return Results(), look(folder, output, took or 0.0)
+    watcher = Watcher(output)
+    for stream in STREAMS:
+        try:
+            descriptor = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        with os.fdopen(descriptor, "rb", buffering=0) as log:
+            while piece := log.read(_CHUNK):
+                watcher.feed(stream, piece, 0.0)
+        watcher.close(stream, 0.0)
+    view = _view(watcher, took or 0.0)
+    return watcher.results, view and msgspec.structs.replace(view, failures=watcher.results.failures)
+
+
+def look(folder: RunFolder, output: Output | None, took: float) -> bar.View | None:
+    """Return how far a run is by the last lines of its logs; None when they don't say.
+
+    The rate is that of the whole run, as the lines carry no time.
+
+    Args:
+        folder: the run's.
+        output: what the script's lines mean.
+        took: seconds since it began.
+    """
+    only = None if output is None else msgspec.structs.replace(output, failed=None, result=())
+    for length in _TAILS:
+        watcher = Watcher(only)
+        for stream in STREAMS:
+            watcher.feed(stream, _tail(folder, stream, length), 0.0)
+            watcher.close(stream, 0.0)
+        if watcher.progress is not None or all(folder.size(stream) <= length for stream in STREAMS):
+            return _view(watcher, took)
+    return None
+
+
+def _view(watcher: Watcher, took: float) -> bar.View | None:
+    said = watcher.progress
+    if said is None:
+        return None
+    rate = said.done / took if said.done and took > 0 else None
+    known = rate and said.total is not None and said.done <= said.total
+    eta = (said.total - said.done) / rate if known and rate and said.total is not None else None
+    return bar.View(done=said.done, total=said.total, rate=rate, eta=eta, elapsed=took)
+
+
+def _tail(folder: RunFolder, stream: str, length: int) -> bytes:
+    """Return the last `length` bytes of a log, from the begin of a line on."""
+    try:
+        with folder.log(stream).open("rb") as log:
+            at = log.seek(0, os.SEEK_END) - length
+            log.seek(max(at, 0))
+            tail = log.read(length)
+    except OSError:
+        return b""
+    return tail if at <= 0 else tail[max(tail.find(b"\n"), tail.find(b"\r")) + 1 :]
+
+
+def with_view(record: RunRecord, folder: RunFolder) -> RunRecord:
+    """Return the record of a running run as of now: what a watcher noted, or else what its logs say."""
+    took = record.took or 0.0
+    age = time.time() - (record.seen or 0.0)
+    if record.view is not None and 0 <= age < FRESH_SECONDS:
+        noted = record.view
+        eta = None if noted.eta is None else max(noted.eta - age, 0.0)
+        return msgspec.structs.replace(
+            record, view=msgspec.structs.replace(noted, eta=eta, elapsed=noted.elapsed + age)
+        )
+    card = folder.card()
+    seen = look(folder, card.request.output if card else None, took)
+    if seen is None:
+        return record
+    return msgspec.structs.replace(record, view=msgspec.structs.replace(seen, failures=record.failures))
