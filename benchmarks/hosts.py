@@ -64,9 +64,9 @@ def help_times(bench: Bench) -> Table:
     return Table(
         "Hosts with and without the plugin",
         f"Processor time, the least of {bench.size(40, 3)} runs each of `--help` and {bench.size(15, 3)} of"
-        " an own command, in turns. A lazy host's `--help` loads the plugin to show its line; its own commands"
-        " do not. From 0.26 on Typer brings no click with it: what its hosts pay is the import of click. A"
-        " lazy Click host pays for click-plugins as well.",
+        " an own command, in turns. A lazy host's `--help` loads the plugin to show its line; its own"
+        " commands do not. From 0.26 on Typer brings no click with it: what its hosts pay is the import of"
+        " click. A lazy Click host pays for click-plugins as well.",
         ("host", "`--help`", "ms more", "ms without", "an own command", "ms more"),
         tuple(rows),
     )
