@@ -147,9 +147,11 @@ def place(test: str, shells: list[str]) -> tuple[str, str]:
     plain = function.removeprefix("test_").replace("_", " ")
     if function == "test_the_reference_answers_as_expected":
         return "click_host", parameters
+    # The real group's cases have the names of the probe's.
+    group = "backfill, " if "backfill" in function else ""
     for host in COLUMNS:
         if parameters.startswith(f"{host}-"):
-            return host, parameters.removeprefix(f"{host}-")
+            return host, group + parameters.removeprefix(f"{host}-")
         if parameters == host or parameters.endswith(f"-{host}"):
             return host, f"{plain} {parameters.removesuffix(host).rstrip('-')}".strip()
     return "other", ""
