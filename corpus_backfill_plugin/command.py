@@ -11,6 +11,7 @@ import click
 from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import (
+    TIED,
     SpecArgument,
     SpecOption,
     help_text,
@@ -55,7 +56,12 @@ class ScriptCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, but for what it gets wrong of optional values."""
-        return super().parse_args(ctx, tie_values(args, self.script.option))
+        try:
+            return super().parse_args(ctx, tie_values(args, self.script.option))
+        except click.UsageError as error:
+            if TIED not in error.message:
+                raise
+            raise click.UsageError(error.message.replace(TIED, ""), ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in sections, each in the order of the spec."""

@@ -266,10 +266,8 @@ def tie_values(words: Sequence[str], options: Sequence[Option]) -> list[str]:
             *([f"-{option.short}"] if option.short else []),
         )
     )
-    if not starts:
-        return list(words)
-    end = words.index("--") if "--" in words else len(words)
-    return [*(_tied(word, starts) for word in words[:end]), *words[end:]]
+    # Behind `--` as well, which may itself be a value; `SpecValue` takes the mark away wherever it landed.
+    return [_tied(word, starts) for word in words] if starts else list(words)
 
 
 def _tied(word: str, starts: tuple[str, ...]) -> str:

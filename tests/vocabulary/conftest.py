@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,11 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from corpus_backfill_plugin.cli import backfill
-from corpus_backfill_plugin.invocation import Invocation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from conftest import Server
 
+    from corpus_backfill_plugin.invocation import Invocation
     from corpus_backfill_plugin.run.request import RunRequest
 
 
