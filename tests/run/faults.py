@@ -289,7 +289,7 @@ def kill_prune(point: str) -> Verdict:
     with _place() as place:
         for _ in range(2):
             place.drive(seconds=0).wait(60)
-        goes_on = place.drive("--detach", seconds=3)
+        goes_on = place.drive("--detach", seconds=120)
         goes_on.wait(60)
         first = _prune(place, point)
         wrong = [] if first == -signal.SIGKILL else [f"the kill did not happen: {first}"]
@@ -300,7 +300,8 @@ def kill_prune(point: str) -> Verdict:
         rows = [(row.number, row.state) for row in place.records()]
         if left != ["3"] or rows != [(3, "running")]:
             wrong.append(f"left: {left} {rows}")
-        _wait(lambda: place.records()[0].state != "running")
+        os.kill(place.pids()["script"], signal.SIGKILL)
+        _wait(lambda: all(row.state != "running" for row in place.records()))
         return 0, wrong
 
 
