@@ -27,7 +27,7 @@ export PATH DATABASE_URL CORPUS_BACKFILL_STATE
 unset CORPUS_SERVER_APP_PATH CORPUS_BACKFILL_PYTHON CORPUS_BACKFILL_SPECS VIRTUAL_ENV
 
 say "2. A corpus of real media, with nothing measured yet"
-(cd "$here/corpus-server-app" && uv run --quiet python make_corpus.py --records "${RECORDS:-60}" --media "$work/media" --clean)
+(cd "$here/corpus-server-app" && uv run --quiet python make_corpus.py --records "${RECORDS:-120}" --media "$work/media" --clean)
 
 say "3. What is there, and what is missing"
 run corpus-client stats
@@ -47,13 +47,15 @@ run corpus-client backfill version-0
 say "6. After"
 run corpus-client stats
 run corpus-client records list --limit 8
-run corpus-client backfill runs
+run corpus-client backfill runs --limit 6
+run corpus-client backfill status
 
 say "What to type next"
 cat <<NEXT
   export PATH="$client/bin:\$PATH" DATABASE_URL="$DATABASE_URL" CORPUS_BACKFILL_STATE="$CORPUS_BACKFILL_STATE"
   corpus-client backfill duration --help      # options of one backfill
   corpus-client backfill runs show            # the latest run, with everything that is known of it
+  corpus-client backfill duration --detach    # runs on without a terminal; `runs attach` shows it again
   corpus-client backfill specs list           # where each command comes from
   corpus-client backfill doctor               # is everything in order on this machine?
 NEXT
