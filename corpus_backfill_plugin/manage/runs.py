@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from corpus_backfill_plugin.run.folder import STREAMS
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import STATES
-from corpus_backfill_plugin.run.report import COLUMNS, details, facts, row
+from corpus_backfill_plugin.run.report import COLUMNS, all_facts, details, facts, row
 from corpus_backfill_plugin.run.state import State, open_state
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def show(*, number: int | None, as_json: bool) -> None:
     """Show all that is known of run N, the latest if left out."""
     with opened() as (state, ledger):
         record, _ = find(state, ledger, number)
-    write_facts(facts(record) if as_json else details(record), as_json=as_json)
+        bar = sys.stdout.isatty()
+        told = all_facts(record, ledger) if as_json else details(record, ledger, with_bar=bar)
+    write_facts(told, as_json=as_json)
 
 
 @runs.command()

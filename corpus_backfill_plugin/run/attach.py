@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from corpus_backfill_plugin.run.finish import as_recorded
 from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.follow import Closed, Follower
 from corpus_backfill_plugin.run.reconcile import is_here, settle
+from corpus_backfill_plugin.run.results import with_view
 from corpus_backfill_plugin.run.shown import unwatched, watched
 from corpus_backfill_plugin.run.state import current_user
 from corpus_backfill_plugin.run.stop import stop
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.watch.sink import WatchingSink
 
 _RECORD_SECONDS = 30.0
+_NOTICE_SECONDS = 2.0
 _PAUSE = 0.02
 
 
@@ -46,13 +49,14 @@ def find(state: State, ledger: Ledger, number: int | None) -> tuple[RunRecord, R
 
 
 def current(record: RunRecord, state: State) -> RunRecord:
-    """Return `record` with what a running one's folder knows better: how long it takes, and its process."""
+    """Return `record` with what a running one's folder knows better: its process, how long, how far."""
     if record.state != "running" or not is_here(record):
         return record
-    process = RunFolder(state.run_folder(record.number), record.token).process()
+    folder = RunFolder(state.run_folder(record.number), record.token)
+    process = folder.process()
     if process is None:
         return record
-    return msgspec.structs.replace(record, pid=process.pid, took=process.took())
+    return with_view(msgspec.structs.replace(record, pid=process.pid, took=process.took()), folder)
 
 
 def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
@@ -67,7 +71,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
     with Signals() as signals:
         watcher = Watcher(folder, name, signals)
         try:
-            with _shown(record, folder) as sink:
+            with _shown(record, folder, ledger) as sink:
                 watcher.watch(FolderEnd(folder), sink, _secrets(folder))
         except Left as left:
             return left.code
@@ -122,7 +126,11 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
 def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> RunRecord:
     """Return the record of a run whose processes are gone, as soon as its end is written in it."""
     until = time.monotonic() + _RECORD_SECONDS
-    while time.monotonic() < until:
+    told_at = time.monotonic() + _NOTICE_SECONDS
+    while time.monotonic() < until or _is_finished_by_another(folder):
+        if time.monotonic() > told_at:
+            told_at = float("inf")
+            say(f"The script of run {record.number} has ended; waiting for what its end comes to.")
         settle(folder, record, ledger)
         found = ledger.get(record.number)
         if found is None:
@@ -131,6 +139,12 @@ def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> Run
             return found
         time.sleep(_PAUSE)
     return record
+
+
+def _is_finished_by_another(folder: RunFolder) -> bool:
+    """Return whether somebody lives who sees to a run's record: counting what is left may take long."""
+    process = folder.process()
+    return process is not None and process.is_supervised()
 
 
 def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
@@ -142,10 +156,11 @@ def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
     return ended
 
 
-def _shown(record: RunRecord, folder: RunFolder) -> WatchingSink:
+def _shown(record: RunRecord, folder: RunFolder, ledger: Ledger) -> WatchingSink:
     request = folder.request()
     output = request.output if request else None
-    return watched(folder, output, name=record.command, took=record.took or 0.0)
+    note = functools.partial(ledger.note, record.number)
+    return watched(folder, output, name=record.command, took=record.took or 0.0, note=note)
 
 
 def _secrets(folder: RunFolder) -> tuple[Secret, ...]:

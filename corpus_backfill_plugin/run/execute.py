@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -27,15 +28,24 @@ from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
 from corpus_backfill_plugin.run.watch import Hurry, Left, LinkEnd, Signals, Watcher, say
+from corpus_backfill_plugin.watch.sink import LINE_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.start import Link
+    from corpus_backfill_plugin.watch.sink import WatchingSink
 
 
-def execute(request: RunRequest, *, detach: bool = False, wait: bool = False, record: bool = True) -> int:
+def execute(
+    request: RunRequest,
+    *,
+    detach: bool = False,
+    wait: bool = False,
+    record: bool = True,
+    line_every: float = LINE_EVERY,
+) -> int:
     """Run `request` and return the exit code for the CLI.
 
     The script's output goes to this process's stdout and stderr as it comes.
@@ -45,6 +55,7 @@ def execute(request: RunRequest, *, detach: bool = False, wait: bool = False, re
         detach: print the run's number and return as soon as the script has started.
         wait: wait for another run that holds the same lock, instead of giving up.
         record: write the run into the ledger; without, its logs are gone with it.
+        line_every: seconds between two plain lines of progress, where there is no terminal.
 
     Returns:
         The script's own exit code; 128 + n when signal n ended it; 0 when detached; 129, 131 or 141 when the
@@ -69,7 +80,7 @@ def execute(request: RunRequest, *, detach: bool = False, wait: bool = False, re
             link.close(finished=False)
             click.echo(str(run.number))
             return 0
-        return run.watch(link, signals)
+        return run.watch(link, signals, line_every)
 
 
 class Run:
@@ -125,8 +136,13 @@ class Run:
             raise not_started(self._request, link)
         return link
 
-    def watch(self, link: Link, signals: Signals) -> int:
+    def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
         """Show the run to its end, finish its record, and return the exit code.
+
+        Args:
+            link: to its supervisor.
+            signals: taken over already.
+            line_every: seconds between two plain lines of progress, where there is no terminal.
 
         Raises:
             BackfillError: how it ended is not known.
@@ -134,7 +150,7 @@ class Run:
         watcher = Watcher(self._folder, self.name, signals)
         end = LinkEnd(link, self._folder, self.name)
         try:
-            with watched(self._folder, self._request.output, name=self._request.command, took=0.0) as sink:
+            with self._shown(line_every) as sink:
                 found = watcher.watch(end, sink, self._request.invocation.secrets)
             finished = self.finish(link, Hurry(self._folder, signals).wanted)
         except Left as left:
@@ -154,6 +170,13 @@ class Run:
             return failed.finished
         link.close(finished=True)
         return finished
+
+    def _shown(self, line_every: float) -> WatchingSink:
+        name, output = self._request.command, self._request.output
+        note = None
+        if self._ledger and self.number is not None:
+            note = functools.partial(self._ledger.note, self.number)
+        return watched(self._folder, output, name=name, took=0.0, note=note, line_every=line_every)
 
     def _start(self, bare: RunRequest, held: int | None) -> Link:
         if held is not None:

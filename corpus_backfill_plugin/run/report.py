@@ -9,18 +9,35 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corpus_backfill_plugin.run.folder import signal_name
+from corpus_backfill_plugin.watch import bar
 
 if TYPE_CHECKING:
+    from corpus_backfill_plugin.run.ledger import Ledger
     from corpus_backfill_plugin.run.record import RunRecord
 
-COLUMNS = ("number", "state", "command", "started", "took", "exit", "who")
-_NOT_TOLD = {"token", "boot"}
+COLUMNS = ("number", "state", "command", "started", "took", "exit", "progress", "who")
+_NOT_TOLD = {"token", "boot", "view", "seen", "proof", "proof_reason"}
+_SHOWN = 10
+_WIDTH = 79
 
 
 def facts(record: RunRecord) -> dict[str, Any]:
     """Return `record` as JSON shows it: times as ISO 8601 in UTC, durations in seconds."""
     told = {name: value for name, value in msgspec.structs.asdict(record).items() if name not in _NOT_TOLD}
-    return told | {"started": _iso(record.started), "ended": _iso(record.ended)}
+    return told | {
+        "started": _iso(record.started),
+        "ended": _iso(record.ended),
+        "progress": None if record.view is None else msgspec.structs.asdict(record.view),
+        "proof": {"state": record.proof, "reason": record.proof_reason} if record.proof else None,
+    }
+
+
+def all_facts(record: RunRecord, ledger: Ledger) -> dict[str, Any]:
+    """Return `facts` with what is in the ledger beside the row: items that failed, runs that repeat it."""
+    return facts(record) | {
+        "failed": [msgspec.structs.asdict(failure) for failure in ledger.failed_items(record.number)],
+        "retries": ledger.repeats(record.number),
+    }
 
 
 def row(record: RunRecord) -> dict[str, str]:
@@ -32,16 +49,33 @@ def row(record: RunRecord) -> dict[str, str]:
         "started": clock_time(record.started),
         "took": "-" if record.took is None else duration(record.took),
         "exit": _exit(record),
+        "progress": _progress(record),
         "who": f"{record.user}@{record.host}",
     }
 
 
-def details(record: RunRecord) -> dict[str, object]:
-    """Return what `runs show` tells people: the table's cells, then all that is known and not empty."""
-    skipped = {"exit_code", "signal", "ended", "user", "host", "lock_key", "given", "masked"}
-    rest = {name: value for name, value in facts(record).items() if name not in row(record).keys() | skipped}
+def details(record: RunRecord, ledger: Ledger, *, with_bar: bool) -> dict[str, object]:
+    """Return what `runs show` tells people: the table's cells, then all that is known and not empty.
+
+    Args:
+        record: the run.
+        ledger: where it is.
+        with_bar: draw how far it is.
+    """
+    skipped = {"exit_code", "signal", "ended", "user", "host", "lock_key", "given", "masked", "failed"}
+    known = all_facts(record, ledger)
+    rest = {name: value for name, value in known.items() if name not in row(record).keys() | skipped}
     rest["options"] = [f"{name}={value}" for name, value in record.options.items()]
     rest["logs searched for secrets"] = {None: "no", True: "yes, and found", False: "yes"}[record.masked]
+    rest["counts"] = [f"{name}={value}" for name, value in record.counts.items()]
+    rest["failures"] = record.failures or None
+    rest["failed"] = [f"{f['item']}: {f['reason']}" if f["reason"] else f["item"] for f in known["failed"]]
+    if len(rest["failed"]) > _SHOWN:
+        rest["failed"][_SHOWN:] = [f"and {len(rest['failed']) - _SHOWN:,} more, see --json"]
+    rest["proof"] = f"{_PROOFS[record.proof]}{record.proof_reason}" if record.proof else None
+    if record.view is not None:
+        drawn = bar.draw(record.view, _WIDTH) if with_bar else bar.plain(record.view)
+        rest["progress"] = drawn
     told = {name.replace("_", " "): value for name, value in rest.items() if value not in (None, "", [], ())}
     return row(record) | {"ended": clock_time(record.ended)} | told
 
@@ -64,6 +98,22 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}h {minutes:02}m"
     return f"{minutes}m {whole:02}s" if minutes else f"{whole}s"
+
+
+_PROOFS = {"held": "", "failed": "", "unknown": "not known: ", "skipped": "not checked: "}
+
+
+def _progress(record: RunRecord) -> str:
+    """Return how far a run is, in a few characters; `-` when it has not said so."""
+    parts = []
+    if view := record.view:
+        whole = f"{bar.number(view.done)} done" if view.total is None else f"{bar.number(view.done)}?"
+        parts.append(whole if view.fraction is None else f"{int(view.fraction * 100)}%")
+        if record.state == "running" and view.eta is not None:
+            parts.append(f"ETA {bar.clock(view.eta)}")
+    if record.failures:
+        parts.append(f"{bar.number(record.failures)} failed")
+    return ", ".join(parts) or "-"
 
 
 def _exit(record: RunRecord) -> str:

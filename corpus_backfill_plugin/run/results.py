@@ -39,7 +39,7 @@ def read_results(
         took: seconds that the run took.
     """
     if output is None or not (output.failed or output.result):
-        return Results(), look(folder, output, took or 0.0)
+        return Results(), _at_end(look(folder, output, took or 0.0), 0)
     watcher = Watcher(output)
     for stream in STREAMS:
         try:
@@ -51,7 +51,7 @@ def read_results(
                 watcher.feed(stream, piece, 0.0)
         watcher.close(stream, 0.0)
     view = _view(watcher, took or 0.0)
-    return watcher.results, view and msgspec.structs.replace(view, failures=watcher.results.failures)
+    return watcher.results, _at_end(view, watcher.results.failures)
 
 
 def look(folder: RunFolder, output: Output | None, took: float) -> bar.View | None:
@@ -73,6 +73,11 @@ def look(folder: RunFolder, output: Output | None, took: float) -> bar.View | No
         if watcher.progress is not None or all(folder.size(stream) <= length for stream in STREAMS):
             return _view(watcher, took)
     return None
+
+
+def _at_end(view: bar.View | None, failures: int) -> bar.View | None:
+    """Return `view` of a run that goes no further."""
+    return None if view is None else msgspec.structs.replace(view, eta=None, failures=failures)
 
 
 def _view(watcher: Watcher, took: float) -> bar.View | None:

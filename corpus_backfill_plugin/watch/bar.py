@@ -76,7 +76,7 @@ def draw(view: View, width: int, *, color: bool = False, ascii_only: bool = Fals
 def plain(view: View) -> str:
     """Return the same as a line for logs and pipes: no bar, no colour, as long as it gets."""
     parts, _ = next(_layouts(view))
-    return ", ".join(part for part, _ in parts)
+    return ", ".join(part.strip() for part, _ in parts)
 
 
 def _layouts(view: View) -> Iterator[tuple[list[tuple[str, str]], bool]]:
