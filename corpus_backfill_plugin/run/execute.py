@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import signal
 import tempfile
 import time
 import uuid
@@ -21,6 +22,7 @@ from corpus_backfill_plugin.run.exclusion import take_turn
 from corpus_backfill_plugin.run.finish import Finished, UnrecordedError, finish, never
 from corpus_backfill_plugin.run.folder import Card, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.on_end import config_path, read_config, tell_end
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import record_of, without_secrets
@@ -71,6 +73,7 @@ def execute(
         state = _state(record=record)
         ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
         if state and ledger:
+            read_config(config_path())  # a fault in it is better told now than in hours
             reconcile(state, ledger)
         held = take_turn(request, state, ledger, wait=wait)
         signals = stack.enter_context(Signals())
@@ -133,6 +136,7 @@ class Run:
                     os.close(descriptor)
         if link.failure:
             self.finish(link)
+            self._tell_end(never)
             raise not_started(self._request, link)
         return link
 
@@ -158,7 +162,11 @@ class Run:
             return left.code
         if found or finished.masked:
             say(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
-        return close(finished, self.name, self.number)
+        try:
+            return close(finished, self.name, self.number)
+        finally:
+            signals.pending.clear()
+            self._tell_end(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
 
     def finish(self, link: Link, stopped: Callable[[], bool] = never) -> Finished:
         """Finish the record, let the supervisor go, and return how the run ended."""
@@ -204,6 +212,10 @@ class Run:
                 self._ledger.finish(self.number, state="failed", ended=time.time(), took=0.0, reason=reason)
         if self._ledger is None:
             shutil.rmtree(self._folder.path.parent, ignore_errors=True)
+
+    def _tell_end(self, stopped: Callable[[], bool]) -> None:
+        if self._ledger and self.number is not None:
+            tell_end(self._ledger, self.number, self._request, stopped)
 
     def _holder(self) -> lock.Holder:
         return lock.Holder(

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.record import RunRecord
 
 _CHUNK = 1 << 20
+_DESCRIPTORS = 4096
+"""More than a supervisor inherits."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,9 +216,19 @@ def main(arguments: list[str]) -> int:
         else:
             with Ledger(Path(card.ledger)) as ledger:
                 finish(folder, request, ledger, lambda: folder.stop_request() is not None)
+            _tell_end(Path(card.ledger), card.number or 0, request)
     except BackfillError:
         return 1  # whoever looks at the runs next finishes this one
     return 0
+
+
+def _tell_end(path: Path, number: int, request: RunRequest) -> None:
+    """Let the run's locks go, then tell the operator: the next run of the kind need not wait for that."""
+    from corpus_backfill_plugin.run.on_end import tell_end  # noqa: PLC0415  the record comes first
+
+    os.closerange(3, _DESCRIPTORS)
+    with Ledger(path) as ledger:
+        tell_end(ledger, number, request)
 
 
 if __name__ == "__main__":

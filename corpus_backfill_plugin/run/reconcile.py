@@ -37,10 +37,18 @@ def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
         return
     if folder.card() is not None:
         finish(folder, None, ledger)
+        _tell_end(ledger, record.number)
         return
     # Killed between the record and the start, or its folder was taken away.
     outcome = judge(None, None, process, (0,), time.time())
-    write_end(ledger, record, Finished(outcome=outcome, masked=False))
+    write_end(ledger, record, Finished(outcome=outcome))
+    _tell_end(ledger, record.number)
+
+
+def _tell_end(ledger: Ledger, number: int) -> None:
+    from corpus_backfill_plugin.run.on_end import tell_end  # noqa: PLC0415  seldom: nobody saw to this end
+
+    tell_end(ledger, number, None)
 
 
 def is_here(record: RunRecord) -> bool:

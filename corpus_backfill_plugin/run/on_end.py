@@ -1,0 +1,176 @@
+"""The operator's program that is told when a run ends, named in `config.toml` of their configuration folder.
+
+It belongs to the operator, so no spec and no server can name one. What becomes of it is told and recorded,
+and changes nothing about the run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess  # nosec B404 - the operator's own program, with an argument list
+import tempfile
+import time
+import tomllib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.masking import mask
+from corpus_backfill_plugin.run.files import memory_file
+from corpus_backfill_plugin.run.report import all_facts
+from corpus_backfill_plugin.run.watch import say
+from corpus_backfill_plugin.spec.catalog import operator_folder
+from corpus_backfill_plugin.spec.fault import Fault
+from corpus_backfill_plugin.spec.model import Duration, Word
+from corpus_backfill_plugin.spec.values import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from corpus_backfill_plugin.run.ledger import Ledger
+    from corpus_backfill_plugin.run.request import RunRequest
+
+_TICK = 0.02
+_TAIL = 4096
+_SHOWN = 200
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """`config.toml`: what the operator has settled for all runs."""
+
+    on_end: Annotated[tuple[Word, ...], Meta(description="program and arguments, told when a run ends")] = ()
+    on_end_when: Annotated[
+        Literal["always", "failed"], Meta(description="'failed': unless the run succeeded")
+    ] = "always"
+    on_end_timeout: Annotated[Duration, Meta(description="how long the program may take")] = "30s"
+
+
+def config_path() -> Path:
+    """Return where the operator's configuration is, or would be."""
+    return operator_folder().parent / "config.toml"
+
+
+def read_config(path: Path) -> Config:
+    """Return the configuration in the file at `path`; without one, that of nobody.
+
+    Raises:
+        BackfillError: with each fault, as `file:line: key: problem; mend`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise BackfillError(
+            f"{one_line(str(path))} can't be read: {why}", "Mend it or take it away."
+        ) from None
+    try:
+        raw = tomllib.loads(text)
+        return msgspec.convert(raw, Config)
+    except tomllib.TOMLDecodeError as error:
+        faults = [f"{one_line(str(path))}: not TOML: {one_line(str(error))}"]
+    except msgspec.ValidationError:
+        faults = _faults(path, raw, text)
+    raise BackfillError("\n".join(faults), "Mend the file; nothing was started.")
+
+
+def _faults(path: Path, raw: dict[str, object], text: str) -> list[str]:
+    from corpus_backfill_plugin.spec.lines import key_lines, line_of  # noqa: PLC0415  faults alone need it
+    from corpus_backfill_plugin.spec.shape import fit  # noqa: PLC0415  same
+
+    lines = key_lines(text)
+    return [
+        str(
+            Fault(
+                one_line(str(path)),
+                line_of(found.path, lines),
+                ".".join(str(step + 1) if isinstance(step, int) else one_line(step) for step in found.path),
+                one_line(found.problem),
+                one_line(found.mend),
+            )
+        )
+        for found in fit(raw, Config)[1]
+    ]
+
+
+def tell_end(
+    ledger: Ledger, number: int, request: RunRequest | None, stopped: Callable[[], bool] = lambda: False
+) -> None:
+    """Give an ended run to the operator's program, if there is one and nobody else did.
+
+    Args:
+        ledger: where the run is recorded.
+        number: the run's.
+        request: what it was asked for, to keep its secrets from the program, and from what is recorded of it.
+        stopped: asked now and then; once it is true, the program is ended.
+    """
+    try:
+        config = read_config(config_path())
+        record = ledger.get(number)
+        if not config.on_end or record is None or record.state == "running":
+            return
+        if config.on_end_when == "failed" and record.state == "succeeded":
+            return
+        if not ledger.claim_end(number):
+            return
+        facts = msgspec.json.encode(all_facts(record, ledger))
+        fault = _call(config, facts, request, stopped)
+        ledger.told_end(number, f"failed: {fault}" if fault else "ok")
+    except BackfillError as error:
+        fault = error.problem
+    if fault:
+        say(f"on-end for run {number} failed: {fault}. The run is as it was recorded.")
+
+
+def _call(config: Config, facts: bytes, request: RunRequest | None, stopped: Callable[[], bool]) -> str:
+    """Run the program; return what was wrong with it, on one line, or nothing."""
+    job = request.invocation if request else None
+    environ = {name: text for name, text in os.environ.items() if not job or name not in job.secret_names}
+    name = one_line(config.on_end[0])
+    stdin = memory_file(facts)
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(  # noqa: S603  # nosec B603 - the operator's own argument list
+                [os.path.expanduser(config.on_end[0]), *config.on_end[1:]],  # noqa: PTH111  a bare name stays one
+                stdin=stdin,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=config_path().parent,
+                env=environ,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return f"{name} was not started: {getattr(error, 'strerror', None) or error}"
+        finally:
+            os.close(stdin)
+        try:
+            until = time.monotonic() + parse_duration(config.on_end_timeout)
+            while process.poll() is None:
+                if stopped() or time.monotonic() > until:
+                    break
+                time.sleep(_TICK)
+            code = process.poll()
+        finally:
+            with suppress(ProcessLookupError, PermissionError):  # gone, or (macOS) nothing but a zombie
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if code is None:
+            why = "a stop was asked for" if stopped() else f"it took longer than {config.on_end_timeout}"
+            return f"{name} was ended: {why}"
+        if code == 0:
+            return ""
+        cut = errors.seek(0, os.SEEK_END) > _TAIL
+        errors.seek(-_TAIL if cut else 0, os.SEEK_END if cut else os.SEEK_SET)
+        tail = errors.read()
+    if cut:
+        tail = tail.partition(b"\n")[2]  # its first line may be the end of a secret, which no mask knows
+    said = tail.decode(errors="replace").strip().splitlines()
+    last = one_line(mask(said[-1], job.secrets if job else ()))[:_SHOWN] if said else ""
+    return f"{name} ended with exit code {code}" + (f": {last}" if last else "")
