@@ -69,7 +69,7 @@ def environment(folder: Path) -> dict[str, str]:
 def make_corpus(folder: Path, environ: dict[str, str]) -> None:
     """Write media files and a database in which nothing is measured yet."""
     words = ["uv", "run", "--quiet", "python", "make_corpus.py", "--media", str(folder / "media")]
-    counts = ["--records", "60", "--bulk", str(MORE_RECORDS)]
+    counts = ["--clean", "--records", "60", "--bulk", str(MORE_RECORDS)]
     subprocess.run(  # noqa: S603 - fixed words
         [str(BIN / "uv"), *words[1:], *counts], cwd=SERVER, env=environ, check=True, stdout=subprocess.DEVNULL
     )
