@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.prepare import prepare, script_of
+from corpus_backfill_plugin.run.request import ITEMS_FILE
 from corpus_backfill_plugin.site import Site
 from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.selection import Selection
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.request import RunRequest
+    from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Option
 
 _COMPARED = {
@@ -34,12 +39,49 @@ def rebuild_request(record: RunRecord, environ: Mapping[str, str]) -> RunRequest
     spec = site.catalog.load(record.command)
     if spec is None:
         raise BackfillError(f"there is no command {record.command} any more", "See `backfill specs list`.")
+    values = recorded_values(record, spec, environ)
+    items = retried_items(record, spec)
+    if items:
+        values |= {option.name: ITEMS_FILE for option in items_options(spec)}
+    chosen = Selection(values=values, given=frozenset(record.given))
+    return msgspec.structs.replace(prepare(spec, chosen, site, parent=record.number), items=items)
+
+
+def recorded_values(record: RunRecord, spec: LoadedSpec, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of a recorded run by option name, its secrets from `environ`.
+
+    Raises:
+        BackfillError: a secret is not there.
+    """
     values: dict[str, Any] = dict(record.options)
     for option in effective_options(script_of(spec)):
         if option.secret and option.name in values:
             values[option.name] = _secret(option, environ)
-    chosen = Selection(values=values, given=frozenset(record.given))
-    return prepare(spec, chosen, site, parent=record.number)
+    return values
+
+
+def items_options(spec: LoadedSpec) -> tuple[Option, ...]:
+    """Return the option by which the script is told to work on some items alone; empty when it has none."""
+    return tuple(o for o in effective_options(script_of(spec)) if o.role == "retry-items")
+
+
+def retried_items(record: RunRecord, spec: LoadedSpec) -> tuple[str, ...]:
+    """Return the items in the file that was made for a run that was a retry; empty for any other.
+
+    Raises:
+        BackfillError: the file is gone.
+    """
+    for option in items_options(spec):
+        path = Path(str(record.options.get(option.name, "")))
+        if path.parts[-3:] == ("runs", str(record.number), "items"):
+            try:
+                return tuple(path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")[:-1])
+            except OSError as error:
+                raise BackfillError(
+                    f"the items that run {record.number} was limited to can't be read: {error.strerror}",
+                    f"They were in {path}. Retry the run before it: `backfill runs retry {record.parent}`.",
+                ) from None
+    return ()
 
 
 def _secret(option: Option, environ: Mapping[str, str]) -> str:
@@ -60,6 +102,13 @@ def differences(record: RunRecord, request: RunRequest) -> list[str]:
         for name, field in _COMPARED.items()
         if getattr(record, field) != getattr(request, field)
     ]
-    if record.arguments != request.invocation.argv:
+    if not _same_words(record, request.invocation.argv):
         found.append("the argument list has changed")
     return found
+
+
+def _same_words(record: RunRecord, words: tuple[str, ...]) -> bool:
+    """Return whether `words` are those of `record`, but for the file of items: each run has its own."""
+    return len(record.arguments) == len(words) and all(
+        new in (old, ITEMS_FILE) for old, new in zip(record.arguments, words, strict=True)
+    )

@@ -11,6 +11,7 @@ import click
 
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.apply import apply
+from corpus_backfill_plugin.manage.retry import retry
 from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
 from corpus_backfill_plugin.run.attach import attach, current, find, show_logs, stop_run
 from corpus_backfill_plugin.run.folder import STREAMS
@@ -165,3 +166,4 @@ def prune_(*, older_than: float, keep: int) -> None:
 
 
 runs.add_command(apply)
+runs.add_command(retry)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run import lock
 from corpus_backfill_plugin.run.closing import close
 from corpus_backfill_plugin.run.exclusion import take_turn
+from corpus_backfill_plugin.run.files import write_whole
 from corpus_backfill_plugin.run.finish import Finished, UnrecordedError, finish, never
 from corpus_backfill_plugin.run.folder import Card, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -26,6 +28,7 @@ from corpus_backfill_plugin.run.on_end import config_path, read_config, tell_end
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import record_of, without_secrets
+from corpus_backfill_plugin.run.request import with_items_file
 from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
@@ -35,6 +38,7 @@ from corpus_backfill_plugin.watch.sink import LINE_EVERY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.start import Link
     from corpus_backfill_plugin.watch.sink import WatchingSink
@@ -119,13 +123,12 @@ class Run:
         Raises:
             BackfillError: either could not be done; the record, if there is one, says so.
         """
-        bare = without_secrets(self._request)
         try:
             if self._ledger is None:
                 self._make_folder(Path(tempfile.mkdtemp(prefix="corpus-backfill-")) / "run")
             else:
-                self.number = self._ledger.begin(record_of(bare, **self._facts()), self._make_numbered)
-            link = self._start(bare, held)
+                self.number = self._ledger.begin(self._record(), self._make_numbered)
+            link = self._start(without_secrets(self._request), held)
         except BaseException as error:
             self._give_up(getattr(error, "problem", "") or f"not started: {error!r}")
             raise
@@ -196,14 +199,24 @@ class Run:
         descriptors = tuple(d for d in (self._alive, held) if d is not None)
         return start(self._folder, self._request, descriptors, _environment(self._request))
 
-    def _make_numbered(self, number: int) -> None:
+    def _record(self) -> RunRecord:
+        return record_of(without_secrets(self._request), **self._facts())
+
+    def _make_numbered(self, number: int) -> RunRecord | None:
         if self._state is None:
             raise AssertionError(number)  # a ledger is in a state folder
+        has_items = bool(self._request.items)
         self._make_folder(self._state.run_folder(number))
+        return self._record() if has_items else None
 
     def _make_folder(self, path: Path) -> None:
         self._folder = RunFolder(path, self._token)
         self._alive = self._folder.make()
+        if items := self._request.items:
+            # The script may run elsewhere than we do, so the path is whole.
+            path = self._folder.items.absolute()
+            write_whole(path, "".join(f"{item}\n" for item in items).encode(errors="surrogateescape"))
+            self._request = with_items_file(self._request, str(path))
 
     def _give_up(self, reason: str) -> None:
         """Record that the script was never started."""
@@ -228,8 +241,6 @@ class Run:
 
     def _facts(self) -> dict[str, object]:
         """Return what the record says beside the request."""
-        from importlib.metadata import version  # noqa: PLC0415  a run alone needs it
-
         return {
             "number": 0,
             "token": self._token,
@@ -237,7 +248,7 @@ class Run:
             "host": os.uname().nodename,
             "boot": boot_id(),
             "started": self._started,
-            "plugin_version": version("corpus-backfill-plugin"),
+            "plugin_version": own_version(),
         }
 
 

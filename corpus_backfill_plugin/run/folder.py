@@ -107,6 +107,7 @@ class RunFolder:
         self.token = token
         self.alive = path / "alive"
         self.exit = path / "exit"
+        self.items = path / "items"
         self._stop = path / "stop"
         self._card = path / "run.json"
 

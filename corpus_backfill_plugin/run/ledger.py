@@ -92,12 +92,13 @@ class Ledger:
         """Close it."""
         self._db.close()
 
-    def begin(self, record: RunRecord, prepare: Callable[[int], None]) -> int:
+    def begin(self, record: RunRecord, prepare: Callable[[int], RunRecord | None]) -> int:
         """Write the row of a run and return its number, chosen here; that of `record` is not looked at.
 
         Args:
             record: the run.
             prepare: called with the number before anybody can see the row; its failure takes the row back.
+                It returns the record anew when the number changes what is in it.
         """
         values = _to_row(record)
         del values["number"]
@@ -109,7 +110,14 @@ class Ledger:
                 tuple(values.values()),
             )
             number = int(made.lastrowid or 0)
-            prepare(number)
+            anew = prepare(number)
+            if anew is not None:
+                values = _to_row(msgspec.structs.replace(anew, number=number))
+                names = ", ".join(f"{name} = ?" for name in values)
+                self._db.execute(
+                    f"UPDATE runs SET {names} WHERE number = ?",  # noqa: S608  # nosec B608 - our own columns
+                    (*values.values(), number),
+                )
         return number
 
     def finish(self, number: int, failed: Sequence[Failure] = (), **facts: Any) -> None:  # noqa: ANN401  columns

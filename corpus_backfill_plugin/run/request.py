@@ -9,6 +9,9 @@ import msgspec
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.spec.model import Output, Postcondition
 
+ITEMS_FILE = "@corpus-backfill:items@"
+"""Stands for the path of a run's file of items."""
+
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One run, before it is started. Nothing in it is secret but `invocation`.
@@ -35,6 +38,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         verify: the Invocation that counts what is left, None when there is nothing to check.
         not_checked: why `verify` is None although the spec has a postcondition, else empty.
         parent: number of the run that this one retries or repeats.
+        items: what a retry is limited to. They go into a file of the run's folder, an item a line, whose path
+            takes the place of `ITEMS_FILE` wherever that stands: the folder is known last.
     """
 
     invocation: Invocation
@@ -59,3 +64,24 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     verify: Invocation | None = None
     not_checked: str = ""
     parent: int | None = None
+    items: tuple[str, ...] = ()
+
+
+def with_items_file(request: RunRequest, path: str) -> RunRequest:
+    """Return `request` with `path` in the place of `ITEMS_FILE`, and the items left to that file."""
+    return msgspec.structs.replace(
+        request,
+        invocation=_told(request.invocation, path),
+        verify=None if request.verify is None else _told(request.verify, path),
+        options={name: path if value == ITEMS_FILE else value for name, value in request.options.items()},
+        items=(),
+    )
+
+
+def _told(job: Invocation, path: str) -> Invocation:
+    return msgspec.structs.replace(
+        job,
+        arguments=tuple(path if word == ITEMS_FILE else word for word in job.arguments),
+        environ={name: path if value == ITEMS_FILE else value for name, value in job.environ.items()},
+        stdin=path if job.stdin == ITEMS_FILE else job.stdin,
+    )
