@@ -212,6 +212,15 @@ def _refuse_windows() -> None:
         )
 
 
+def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
+    if asked and not ctx.resilient_parsing:
+        # Here, not above: not click's own option, which fails without the package's metadata.
+        from corpus_backfill_plugin.about import DISTRIBUTION, own_version  # noqa: PLC0415
+
+        click.echo(f"{DISTRIBUTION}, version {own_version()}")
+        ctx.exit()
+
+
 @click.group(cls=BackfillGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--server-path",
@@ -223,7 +232,14 @@ def _refuse_windows() -> None:
     "--python", metavar="PATH", is_eager=True, help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]"
 )
 @click.option("--debug", is_flag=True, is_eager=True, help="Show a traceback for an error of ours.")
-@click.version_option(package_name="corpus-backfill-plugin", prog_name="corpus-backfill-plugin")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version.",
+)
 def backfill(**_: object) -> None:
     """Fill in data for records that came before their columns did.
 

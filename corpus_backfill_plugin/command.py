@@ -214,6 +214,7 @@ def _confirm(ctx: click.Context, script: Script, request: RunRequest) -> None:
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:
+        click.echo(err=True)  # the question's line has no end yet
         raise BackfillError(
             "not run: nobody answered", "Give --yes to run it without the question."
         ) from None

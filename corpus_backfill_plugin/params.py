@@ -6,6 +6,7 @@ is checked by `spec.values`, and the operator's own text is kept: a parsed date 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -98,15 +99,18 @@ class SpecOption(click.Option):
         if option.value_optional:
             self._flag_needs_value = True
 
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the variable's text; an empty one counts as not set, as in click."""
-        return super().resolve_envvar_value(ctx)
+    def _variable(self, ctx: click.Context) -> str | None:
+        """Return the text of the option's variable; click 8.2.1 gives the flag's value in its place."""
+        text = click.Parameter.resolve_envvar_value(self, ctx)
+        if text is None and ctx.auto_envvar_prefix and self.name:
+            text = os.environ.get(f"{ctx.auto_envvar_prefix}_{self.name.upper()}")
+        return text or None
 
     def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Read a bool by its text: some releases of click take `0` for true."""
         if self.declared.type != "bool":
             return super().value_from_envvar(ctx)
-        text = self.resolve_envvar_value(ctx)
+        text = self._variable(ctx)
         if text is None:
             return None
         if text.strip().lower() not in BOOL_TEXTS:

@@ -11,6 +11,7 @@ import click
 import msgspec
 from importlib_metadata import PackageNotFoundError, distributions, entry_points, version
 
+from corpus_backfill_plugin.about import DISTRIBUTION
 from corpus_backfill_plugin.cli import PLUGIN_COMMANDS
 from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.display import one_line
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.site import Site
 
-DISTRIBUTION = "corpus-backfill-plugin"
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
 BROKEN_CLICK = "8.2.0"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import HIDDEN
@@ -213,8 +214,6 @@ def _plan(
     timeout: str | None,
     verify: bool,
 ) -> Plan:
-    from importlib.metadata import version  # noqa: PLC0415 - only a plan and a run need it
-
     expected = request.postcondition.expect if request.postcondition else {}
     shared = {name: getattr(request, name) for name in _SHARED}
     return sealed(
@@ -231,7 +230,7 @@ def _plan(
             user=current_user(),
             host=os.uname().nodename,
             made=datetime.now(UTC),
-            plugin_version=version("corpus-backfill-plugin"),
+            plugin_version=own_version(),
             **shared,
         )
     )

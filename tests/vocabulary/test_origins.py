@@ -110,6 +110,7 @@ def test_a_bad_value_of_the_default_map_is_refused(call: Call) -> None:
 def test_the_hosts_prefix_names_variables(call: Call) -> None:
     env = {"HOST_THING_X_Y": "1", "HOST_THING_DRY_RUN": "0"}
     assert call(X, env=env, prefix="HOST").sent == ["--x-y", "1"]
+    assert call(X, env=env | {"HOST_THING_DRY_RUN": "1"}, prefix="HOST").sent == ["--dry-run", "--x-y", "1"]
 
 
 def test_the_database_is_read_from_its_variable(call: Call) -> None:

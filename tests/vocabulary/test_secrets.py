@@ -109,5 +109,5 @@ def test_a_run_leaves_it_nowhere(server: Server, cli: Cli, tmp_path: Path) -> No
         dump = "\n".join(ledger.iterdump())
     assert SECRET not in dump
     assert "pin-0815" not in dump
-    for words in (("runs", "list"), ("runs", "show", "1"), ("runs", "list", "--json"), ("runs", "logs", "1")):
-        assert SECRET not in cli(*words).stdout
+    for shown in (("runs", "list"), ("runs", "show", "1"), ("runs", "list", "--json"), ("runs", "logs", "1")):
+        assert SECRET not in cli(*shown).stdout
