@@ -225,11 +225,16 @@ def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  
 @click.option(
     "--server-path",
     metavar="DIR",
+    type=click.Path(),
     is_eager=True,
     help="The server app to work with. [env: CORPUS_SERVER_APP_PATH]",
 )
 @click.option(
-    "--python", metavar="PATH", is_eager=True, help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]"
+    "--python",
+    metavar="PATH",
+    type=click.Path(),
+    is_eager=True,
+    help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]",
 )
 @click.option("--debug", is_flag=True, is_eager=True, help="Show a traceback for an error of ours.")
 @click.option(

@@ -258,6 +258,7 @@ def control_options() -> list[click.Option]:
         click.Option(
             ["python_", "--python"],
             metavar="PATH",
+            type=click.Path(),
             help="Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
         ),
         *(click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()),
