@@ -7,6 +7,7 @@ and leaves everything else to the call that needs it.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -123,9 +124,13 @@ def _told(ctx: click.Context) -> Iterator[None]:
         if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
         from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
+        from corpus_backfill_plugin.masking import mask, url_secrets  # noqa: PLC0415 - same
 
+        # Nobody foresaw the error, so nobody knows what its text holds: a database's URL, say.
+        texts = (*sys.argv, *os.environ.values())
+        secrets = [secret for text in texts if "://" in text for secret in url_secrets(text)]
         raise BackfillError(
-            f"unexpected {type(error).__name__}: {error}",
+            mask(f"unexpected {type(error).__name__}: {error}", secrets),
             "This is a fault of corpus-backfill-plugin: run it again with --debug and report what it shows.",
         ) from error
 

@@ -293,13 +293,14 @@ def test_python_names_the_interpreter(server: Server, cli: Cli) -> None:
 
 def test_an_unexpected_exception_is_one_line_and_1(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> int:
-        raise RuntimeError("the moon is full")
+        raise RuntimeError(f"the moon is full over {os.environ['DATABASE_URL']}")
 
     monkeypatch.setattr("corpus_backfill_plugin.run.execute.execute", broken)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:geheim@host/name")
     monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
     result = CliRunner().invoke(backfill, ["version-0", "--server-path", str(server.folder)])
     assert result.exit_code == 1
-    assert "Error: unexpected RuntimeError: the moon is full" in result.output
+    assert "unexpected RuntimeError: the moon is full over postgresql://user:***@host/name" in result.output
     assert "Traceback" not in result.output
     shown = CliRunner().invoke(backfill, ["version-0", "--server-path", str(server.folder), "--debug"])
     assert isinstance(shown.exception, RuntimeError)
