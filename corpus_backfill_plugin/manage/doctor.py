@@ -168,12 +168,15 @@ def _plugins() -> Iterator[Finding]:
 
 def _loaded(entry: EntryPoint, owner: str) -> Finding:
     try:
-        entry.load()
+        found = entry.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign package raises is its fault
         reason = f"{type(error).__name__}: {error}"
         return Finding(
             "plugins", "fault", f"'{entry.name}' ({owner}) fails to load: {reason}", "Mend or uninstall it."
         )
+    if entry.group == PLUGIN_COMMANDS and not isinstance(found, click.Command):
+        what = f"'{entry.name}' ({owner}) is a {type(found).__name__}, not a click command"
+        return Finding("plugins", "fault", what, "Mend or uninstall it.")
     return Finding("plugins", "ok", f"'{entry.name}' is {owner}")
 
 
