@@ -19,6 +19,8 @@ from corpus_backfill_plugin.host import BridgedGroup
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from click.shell_completion import CompletionItem
+
     from corpus_backfill_plugin.site import Site
 
 SITE_KEY = "corpus_backfill_plugin.site"
@@ -226,18 +228,26 @@ def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  
         ctx.exit()
 
 
+def _complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave the word to the shell. Not by `click.Path`: its constructor imports gettext and locale."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a completion pays for it
+
+    del ctx, param
+    return [CompletionItem(incomplete, type="file")]
+
+
 @click.group(cls=BackfillGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--server-path",
     metavar="DIR",
-    type=click.Path(),
+    shell_complete=_complete_path,
     is_eager=True,
     help="The server app to work with. [env: CORPUS_SERVER_APP_PATH]",
 )
 @click.option(
     "--python",
     metavar="PATH",
-    type=click.Path(),
+    shell_complete=_complete_path,
     is_eager=True,
     help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]",
 )

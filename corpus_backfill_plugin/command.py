@@ -138,7 +138,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     limits = {"timeout": ctx.params["timeout_"], "verify": not ctx.params["no_verify_"]}
     if ctx.params["plan_"] is not None:
         ctx.exit(_plan(ctx, spec, chosen, limits))
-    request = prepare(spec, chosen, site, **limits)
+    request = prepare(spec, chosen, site, **limits, commit=not ctx.params["show_command_"])
     if ctx.params["show_command_"]:
         _show(request)
         return

@@ -78,6 +78,7 @@ def prepare(
     timeout: str | None = None,
     verify: bool = True,
     parent: int | None = None,
+    commit: bool = True,
 ) -> RunRequest:
     """Return the request to run the script of `spec` with the values of `selection`.
 
@@ -90,6 +91,7 @@ def prepare(
         timeout: the operator's limit like `12h`, in place of the spec's.
         verify: whether the postcondition is to be checked.
         parent: the number of the run that this one repeats or retries.
+        commit: whether to ask git for the server app's commit; what is only shown needs none.
 
     Raises:
         BackfillError: no server app, scripts missing, no interpreter, or a value that can't be sent.
@@ -119,7 +121,7 @@ def prepare(
         given=tuple(name for name in selection.values if name in selection.given),
         database=database(script, job, site),
         server=str(app.folder),
-        server_commit=server_commit(app),
+        server_commit=server_commit(app) if commit else None,
         interpreter=interpreter.found,
         dry_run=dry_run,
         lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, script, job, site),

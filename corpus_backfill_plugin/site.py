@@ -14,6 +14,7 @@ from corpus_backfill_plugin.server import (
     choose_interpreter,
     install_folders,
     locate,
+    script_fault,
 )
 from corpus_backfill_plugin.spec.catalog import Catalog, catalog
 
@@ -73,8 +74,27 @@ class Site:
         Raises:
             BackfillError: no server app, or the list of what is missing from it.
         """
-        check(self.server, (script, *self.catalog.scripts_in_force()))
+        check(self.server, (script, *self.scripts_wanted()))
         return self.server
+
+    def scripts_wanted(self) -> set[str]:
+        """Return the scripts that the server app must hold: those of all specs in force.
+
+        A broken spec asks for none: it costs its own command and no other.
+
+        Raises:
+            BackfillError: no server app.
+        """
+        wanted = set()
+        for name, script in self.catalog.scripts_in_force():
+            if script in wanted:
+                continue
+            if script_fault(self.server, script):
+                spec = self.catalog.load(name)
+                if spec is None or spec.script is None:
+                    continue
+            wanted.add(script)
+        return wanted
 
     @cached_property
     def interpreter(self) -> Interpreter:

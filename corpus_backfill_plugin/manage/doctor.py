@@ -183,7 +183,7 @@ def _loaded(entry: EntryPoint, owner: str) -> Finding:
 def _server(site: Site) -> Iterator[Finding]:
     app = site.server
     yield Finding("server", "ok", f"{app.folder} (from {app.found})")
-    for script in sorted(set(site.catalog.scripts_in_force())):
+    for script in sorted(site.scripts_wanted()):
         fault = script_fault(app, script)
         if fault:
             yield Finding(

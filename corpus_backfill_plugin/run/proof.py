@@ -43,7 +43,7 @@ def prove(
     condition = request.postcondition
     allowed = condition.max_failed if condition else None
     if allowed is not None and failures > allowed:
-        reason = f"{failures} items failed, {allowed} are allowed"
+        reason = f"{failures} item{'s' * (failures != 1)} failed, at most {allowed} allowed"
         return msgspec.structs.replace(outcome, state="failed", reason=reason), Proof()
     if condition is None or request.verify is None:
         return outcome, Proof("skipped", request.not_checked) if request.not_checked else Proof()

@@ -47,7 +47,7 @@ def open_state() -> State:
     state = State(state_root())
     try:
         for folder in (state.root, state.runs, state.locks):
-            _make_private(folder)
+            _make_private(folder, state)
         if not os.access(state.root, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
@@ -59,11 +59,11 @@ def open_state() -> State:
     return state
 
 
-def _make_private(folder: Path) -> None:
-    """Make `folder` if it is missing, refuse another owner's, take access away from others.
+def _make_private(folder: Path, state: State) -> None:
+    """Make a folder of `state` if it is missing, refuse another owner's, take access away from others.
 
     Raises:
-        BackfillError: it belongs to somebody else.
+        BackfillError: it belongs to somebody else, or is open and not for state alone.
         OSError: it can't be made or changed.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +74,18 @@ def _make_private(folder: Path) -> None:
             f"Records of runs must not be another user's to change. Name a folder of your own in {VARIABLE}.",
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
+        if folder == state.root and not _is_ours(state):
+            raise BackfillError(
+                f"The state folder {folder} is open to others and holds files that are not ours",
+                f"Closing it could shut others out. Name a folder of your own in {VARIABLE}.",
+            )
         folder.chmod(0o700)
+
+
+def _is_ours(state: State) -> bool:
+    """Whether the folder is empty or made for state: `/tmp`, named by mistake, must not be closed."""
+    held = {path.name for path in state.root.iterdir()}
+    return state.ledger.name in held or held <= {"runs", "locks", "plans"}
 
 
 def user_name(uid: int) -> str:

@@ -92,6 +92,7 @@ class Catalog:
 
     sources: tuple[Source, ...]
     _troubles: list[str] = field(default_factory=list)
+    _loaded: dict[str, LoadedSpec] = field(default_factory=dict)
 
     @cached_property
     def _stacks(self) -> dict[str, list[SpecFile]]:
@@ -143,20 +144,28 @@ class Catalog:
         return tuple(self._stacks.get(name, ())[1:])
 
     def load(self, name: str) -> LoadedSpec | None:
-        """Read the file that is in force for `name`; None when there is none."""
+        """Read the file that is in force for `name`, once; None when there is none."""
         file = self.find(name)
-        return load(file) if file else None
+        if file and name not in self._loaded:
+            self._loaded[name] = load(file)
+        return self._loaded.get(name)
 
-    def scripts_in_force(self) -> Iterator[str]:
-        """Yield the script of each command that is not hidden, reading no more of a file than it must.
+    def scripts_in_force(self) -> Iterator[tuple[str, str]]:
+        """Yield name and script of each command that is not hidden, reading no more of a file than it must.
 
-        Broken files are passed over: they cost their own command alone.
+        A file whose faults are further down than that is among them: who finds its script missing has to
+        `load` it before it is held against the server.
         """
-        for stack in self._stacks.values():
+        for name, stack in self._stacks.items():
+            if name in self._loaded:
+                spec = self._loaded[name].script
+                if spec and not spec.hidden:
+                    yield name, spec.script
+                continue
             head = _head(stack[0].path)
             script = head.get("script")
             if isinstance(script, str) and head.get("hidden") is not True:
-                yield script
+                yield name, script
 
 
 def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:

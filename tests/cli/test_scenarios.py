@@ -310,7 +310,8 @@ def test_an_unexpected_exception_is_one_line_and_1(server: Server, monkeypatch: 
 def test_the_streams_stay_apart(server: Server, cli: Cli) -> None:
     outcome = cli("version-0", "--server-path", str(server.folder))
     assert outcome.stdout.count("\n") == 1
-    assert outcome.stderr == "a line on stderr\n"
+    assert outcome.stderr.splitlines()[0] == "a line on stderr"
+    assert "a line on stderr" not in outcome.stdout
 
 
 def test_a_folder_with_spaces_and_letters_beyond_ascii(
@@ -328,3 +329,24 @@ def test_values_that_a_shell_would_have_eaten(server: Server, cli: Cli) -> None:
     told = cli("eat", "--server-path", str(server.folder), "--", *words).told
     assert told["argv"] == ["--", *words]
     assert not os.path.lexists(server.folder / "x")
+
+
+@pytest.mark.parametrize("script", ["../x.py", "gone.py"])
+def test_a_broken_spec_costs_its_own_command_alone(script: str, server: Server, cli: Cli) -> None:
+    server.spec("evil", f'script = "{script}"\nlock = 3\n')
+    assert cli("version-0", "--server-path", str(server.folder)).code == 0
+    broken = cli("evil", "--server-path", str(server.folder))
+    assert (broken.code, "evil.toml:" in broken.stderr) == (1, True)
+
+
+def test_a_shared_folder_is_not_closed(server: Server, cli: Cli, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (shared / "somebody's file").touch()
+    outcome = cli(
+        "version-0", "--server-path", str(server.folder), env={"CORPUS_BACKFILL_STATE": str(shared)}
+    )
+    assert outcome.code == 1
+    assert "is open to others and holds files that are not ours" in outcome.stderr
+    assert shared.stat().st_mode & 0o777 == 0o777
