@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.run.record import RunRecord
 
+GATE = """
+import os, time
+def gate(path={path!r}):
+    until = time.monotonic() + 120
+    while not os.path.exists(path) and time.monotonic() < until:
+        time.sleep(0.01)
+"""
 DRIVE = [sys.executable, str(Path(__file__).with_name("drive.py"))]
 
 
@@ -38,12 +45,14 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.state = State(Path(os.environ["CORPUS_BACKFILL_STATE"]))
+        self.gate = folder / "gate"
         self._started: list[subprocess.Popen[bytes]] = []
 
     def script(self, text: str, name: str = "script.py") -> str:
-        """Write a script and return its path."""
+        """Write a script and return its path; its calls of `gate()` last until the test opens the gate."""
         path = self.folder / name
-        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        gate = GATE.format(path=str(self.gate)) if "gate()" in text else ""
+        path.write_text(gate + textwrap.dedent(text), encoding="utf-8")
         return str(path)
 
     def words(self, *words: str) -> list[str]:
@@ -58,6 +67,17 @@ class Runs:
             "stderr": subprocess.PIPE,
         }
         process: subprocess.Popen[bytes] = subprocess.Popen(self.words(*words), **(pipes | more))
+        self._started.append(process)
+        return process
+
+    def watch(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start `backfill runs` with `words` and return it while it runs."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "corpus_backfill_plugin", "runs", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self._started.append(process)
         return process
 
@@ -109,7 +129,8 @@ class Runs:
         return self.record(number)
 
     def close(self) -> None:
-        """End what a failed test left behind."""
+        """End what a test left behind."""
+        self.gate.touch()
         if self.state.ledger.exists():
             with Ledger(self.state.ledger) as ledger:
                 left = ledger.running()

@@ -72,14 +72,15 @@ def test_folder_and_files_are_closed_to_others(runs: Runs) -> None:
 
 
 def test_detach_prints_the_number_alone_and_returns_at_once(runs: Runs) -> None:
-    ended = runs.run("--detach", runs.script("import time; time.sleep(1); raise SystemExit(4)"))
+    ended = runs.run("--detach", runs.script("gate(); raise SystemExit(4)"))
     assert ended == (0, b"1\n", b"")
     assert runs.record().state == "running"
+    runs.gate.touch()
     assert runs.wait_for_end().exit_code == 4
 
 
 def test_a_second_run_of_the_kind_is_held_and_told_by_whom(runs: Runs) -> None:
-    runs.detach("--key", "k", runs.script("import time; time.sleep(3)"))
+    runs.detach("--key", "k", runs.script("gate()"))
     ended = runs.run("--key", "k", runs.script(SPEAKS), "0")
     assert ended.code == 75
     for word in (b"run 1", b"since", runs.record().user.encode(), b"runs attach 1", b"--wait"):
@@ -105,31 +106,36 @@ def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) ->
 
 
 def test_runs_of_other_kinds_do_not_wait_for_one_another(runs: Runs) -> None:
-    runs.detach("--key", "k", runs.script("import time; time.sleep(3)"))
+    runs.detach("--key", "k", runs.script("gate()"))
     assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
     assert runs.run(runs.script(SPEAKS, "other.py"), "0").code == 0
 
 
 def test_wait_starts_when_the_other_run_has_ended(runs: Runs) -> None:
-    runs.detach("--key", "k", runs.script("import time; time.sleep(1)"))
-    ended = runs.run("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
-    assert ended.code == 5
-    assert b"waiting" in ended.err
+    runs.detach("--key", "k", runs.script("gate()"))
+    process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
+    assert process.stderr
+    assert b"waiting" in process.stderr.readline()
+    runs.gate.touch()
+    assert process.wait(30) == 5
     first, second = runs.record(1), runs.record(2)
     assert first.ended
     assert second.started >= first.ended
 
 
-def test_the_lock_is_held_until_the_last_process_of_the_run_is_gone(runs: Runs) -> None:
+def test_the_lock_is_held_until_the_last_process_of_the_run_is_gone(
+    runs: Runs, until: Callable[..., None]
+) -> None:
     forks = """
         import os, time
         if os.fork() == 0:
-            os.setsid(); time.sleep(2); os._exit(0)
+            os.setsid(); gate(); os._exit(0)
     """
     process = runs.spawn("--key", "k", runs.script(forks))
-    time.sleep(1)
+    until(lambda: runs.state.run_folder(1).joinpath("exit").exists())
     held = runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0")
     assert held.code == 75
+    runs.gate.touch()
     assert process.wait(20) == 0
     assert runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0").code == 0
     assert is_free(key_path(runs.state.locks, "k"))
@@ -138,15 +144,20 @@ def test_the_lock_is_held_until_the_last_process_of_the_run_is_gone(runs: Runs) 
 def test_a_process_left_behind_is_waited_for_and_named(runs: Runs) -> None:
     leaves = """
         import subprocess, sys
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2.5)"], start_new_session=True)
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     """
-    ended = runs.run(runs.script(leaves))
-    assert ended.code == 0
-    assert b"still runs" in ended.err
-    assert b"time.sleep(2.5)" in ended.err
-    took = runs.record().took
-    assert took is not None
-    assert took < 2
+    process = runs.spawn(runs.script(leaves))
+    assert process.stderr
+    told = process.stderr.readline()
+    assert b"still runs" in told
+    assert b"time.sleep(60)" in told
+    (left,) = runs.place().survivors()
+    os.kill(left.pid, 9)
+    assert process.wait(20) == 0
+    record = runs.record()
+    assert record.took is not None
+    assert record.ended
+    assert record.ended - record.started > record.took
 
 
 def test_no_record_leaves_nothing(runs: Runs, tmp_path: Path) -> None:
@@ -255,11 +266,12 @@ def test_a_timeout_ends_the_run_as_stopped(runs: Runs) -> None:
 
 
 def test_a_lost_run_is_said_to_be_lost(runs: Runs, until: Callable[..., None]) -> None:
-    process = runs.spawn(runs.script("import time; print('on', flush=True); time.sleep(1)"))
+    process = runs.spawn(runs.script("print('on', flush=True); gate()"))
     runs.wait_for_log(b"on")
     facts = runs.place().process()
     assert facts is not None
     os.kill(facts.supervisor, 9)
+    runs.gate.touch()
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, b"on\n")
     assert b"lost" in err
@@ -267,10 +279,12 @@ def test_a_lost_run_is_said_to_be_lost(runs: Runs, until: Callable[..., None]) -
     until(lambda: not runs.place().survivors())
 
 
-def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(runs: Runs) -> None:
-    number = runs.detach(runs.script("import time; time.sleep(1)"))
+def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(
+    runs: Runs, until: Callable[..., None]
+) -> None:
+    number = runs.detach(runs.script("gate()"))
     runs.state.run_folder(number).rename(runs.folder / "taken")
     shown = json.loads(runs.command("show", "--json").out)
     assert shown["state"] == "running"
-    time.sleep(1.5)
-    assert json.loads(runs.command("show", "--json").out)["state"] == "lost"
+    runs.gate.touch()
+    until(lambda: json.loads(runs.command("show", "--json").out)["state"] == "lost")

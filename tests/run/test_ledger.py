@@ -235,16 +235,17 @@ def test_a_full_disk_stops_a_run_before_it_starts(runs: Runs) -> None:
 
 
 def test_a_disk_that_fills_during_a_run_does_not_lose_its_end(runs: Runs) -> None:
-    script = runs.script("import sys, time; print('on', flush=True); time.sleep(1.5); sys.exit(5)")
+    script = runs.script("print('on', flush=True); gate(); raise SystemExit(5)")
     steps = f"""
         "$@" & run=$!
-        sleep 1
+        until grep -q on "$CORPUS_BACKFILL_STATE/runs/1/stdout.log"; do sleep 0.1; done
         head -c 9M /dev/zero > "$CORPUS_BACKFILL_STATE/fill" 2>/dev/null || true
+        touch {runs.gate}
         wait $run && code=0 || code=$?
         echo "code $code"
         rm "$CORPUS_BACKFILL_STATE/fill"
         tries=0
-        until {sys.executable} -m corpus_backfill_plugin runs --state failed | grep . || [ $tries = 20 ]
+        until {sys.executable} -m corpus_backfill_plugin runs --state failed | grep . || [ $tries = 50 ]
         do tries=$((tries + 1)); sleep 0.2; done
     """
     ended = in_a_mount(runs, steps, *runs.words(script), size="1M")

@@ -71,7 +71,8 @@ PRINTS = """
     secret = os.environ["SECRET_0"]
     sys.stdout.write(f"the secret is {secret[:4]}"); sys.stdout.flush(); time.sleep(0.3)
     print(f"{secret[4:]}, yes", flush=True); print(secret, file=sys.stderr, flush=True)
-    time.sleep(float(sys.argv[1]))
+    if sys.argv[1] == "wait":
+        gate()
 """
 
 
@@ -91,11 +92,15 @@ def test_a_detached_run_is_masked_at_its_end(runs: Runs) -> None:
 
 
 def test_another_terminal_that_attaches_does_not_see_it_either(runs: Runs) -> None:
-    runs.detach("--secret", SECRET, runs.script(PRINTS), "2")
+    runs.detach("--secret", SECRET, runs.script(PRINTS), "wait")
     runs.wait_for_log(b"yes")
-    ended = runs.command("attach")
-    assert ended.out == b"the secret is ***, yes\n"
-    assert SECRET.encode() not in ended.err
+    process = runs.watch("attach")
+    assert process.stderr
+    assert b"Attached" in process.stderr.readline()
+    runs.gate.touch()
+    out, err = process.communicate(timeout=30)
+    assert out == b"the secret is ***, yes\n"
+    assert SECRET.encode() not in err
 
 
 def test_the_value_is_in_no_file_of_the_state_folder_and_in_no_argument_list(runs: Runs) -> None:
@@ -104,19 +109,20 @@ def test_the_value_is_in_no_file_of_the_state_folder_and_in_no_argument_list(run
         SECRET,
         "--stdin",
         SECRET,
-        runs.script("print(1, flush=True); input(); import time; time.sleep(2)"),
+        runs.script("print(1, flush=True); input(); gate()"),
     )
     runs.wait_for_log(b"1")
     supervisor = runs.place().process()
     assert supervisor is not None
     for pid in (supervisor.pid, supervisor.supervisor):
         assert SECRET.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    runs.gate.touch()
     runs.wait_for_end()
     assert _files_with(runs.state.root, SECRET.encode()) == []
 
 
 def test_logs_that_could_not_be_searched_are_said_to_be_so(runs: Runs) -> None:
-    process = runs.spawn("--secret", SECRET, runs.script(PRINTS), "1")
+    process = runs.spawn("--secret", SECRET, runs.script(PRINTS), "wait")
     runs.wait_for_log(b"yes")
     facts = runs.place().process()
     assert facts is not None

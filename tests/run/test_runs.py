@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 import sys
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -29,10 +28,10 @@ LISTED = set(
 
 @pytest.fixture
 def three(runs: Runs) -> Runs:
-    """One run that succeeded, one that failed, one that goes on for some seconds."""
+    """One run that succeeded, one that failed, one that goes on until the gate is opened."""
     runs.run("--name", "first", runs.script("print('out'); import sys; print('err', file=sys.stderr)"))
     runs.run("--name", "second", runs.script("raise SystemExit(3)"))
-    runs.detach("--name", "third", runs.script("import time; print('on', flush=True); time.sleep(4)"))
+    runs.detach("--name", "third", runs.script("print('on', flush=True); gate()"))
     return runs
 
 
@@ -105,11 +104,15 @@ def test_logs_come_back_on_their_own_streams(three: Runs) -> None:
 
 
 def test_logs_of_a_running_run_stop_where_they_are_unless_followed(three: Runs) -> None:
-    begun = time.monotonic()
+    three.wait_for_log(b"on", 3)
     assert three.command("logs", "3").out == b"on\n"
     assert three.record(3).state == "running"
-    assert three.command("logs", "3", "-f").out == b"on\n"
-    assert time.monotonic() - begun > 1
+    process = three.watch("logs", "3", "-f")
+    assert process.stdout
+    assert process.stdout.readline() == b"on\n"
+    assert process.poll() is None
+    three.gate.touch()
+    assert process.wait(30) == 0
     assert three.wait_for_end(3).state == "succeeded"
 
 
@@ -120,24 +123,25 @@ def test_logs_that_are_gone_are_told(three: Runs) -> None:
 
 
 def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
-    runs.detach(
-        runs.script(
-            "import time\nfor n in range(4): print(n, flush=True); time.sleep(0.5)\nraise SystemExit(6)"
-        )
-    )
-    ended = runs.command("attach")
-    assert (ended.code, ended.out) == (6, b"0\n1\n2\n3\n")
-    assert b"Attached to demo (run 1)" in ended.err
-    assert runs.record().exit_code == 6
+    runs.detach(runs.script("print(1, flush=True); gate(); print(2); raise SystemExit(6)"))
+    process = runs.watch("attach")
+    assert process.stderr
+    assert process.stderr.readline().startswith(b"Attached to demo (run 1)")
+    runs.gate.touch()
+    assert process.communicate(timeout=30)[0] == b"1\n2\n"
+    assert process.returncode == runs.record().exit_code == 6
     again = runs.command("attach", "1")
     assert (again.code, b"does not run any more" in again.err) == (1, True)
 
 
 def test_two_may_watch_one_run(runs: Runs) -> None:
-    process = runs.spawn(runs.script("import time\nfor n in range(6): print(n, flush=True); time.sleep(0.4)"))
-    runs.wait_for_log(b"0")
-    assert runs.command("attach").out == b"0\n1\n2\n3\n4\n5\n"
-    assert process.communicate(timeout=20)[0] == b"0\n1\n2\n3\n4\n5\n"
+    first = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"))
+    runs.wait_for_log(b"1")
+    second = runs.watch("attach")
+    assert second.stderr
+    assert b"Attached" in second.stderr.readline()
+    runs.gate.touch()
+    assert [process.communicate(timeout=30)[0] for process in (first, second)] == [b"1\n2\n"] * 2
 
 
 def test_escapes_in_a_name_do_not_reach_the_terminal(runs: Runs) -> None:
@@ -151,6 +155,7 @@ def test_prune_forgets_old_runs_with_their_logs_and_never_a_running_one(three: R
     assert three.command("prune", "--older-than", "30d").err == b"Forgot 2 runs.\n"
     assert [row["number"] for row in json.loads(three.command("--json").out)] == [3]
     assert [path.name for path in three.state.runs.iterdir()] == ["3"]
+    three.gate.touch()
     assert three.wait_for_end(3).state == "succeeded"
 
 

@@ -36,7 +36,7 @@ STUBBORN = """
     for n in range(600):
         time.sleep(0.1)
 """
-BRIEF = "import time; print('ready', flush=True); time.sleep(1.5); print('done', flush=True)"
+BRIEF = "print('ready', flush=True); gate(); print('done', flush=True)"
 
 
 @pytest.fixture
@@ -110,6 +110,7 @@ def test_a_closed_terminal_leaves_the_run_going_on(
     child.expect("ready")
     child.close()
     assert runs.record().state == "running"
+    runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
     assert runs.log() == b"ready\ndone\n"
 
@@ -119,6 +120,7 @@ def test_sighup_is_left_by_the_cli_and_not_seen_by_the_script(runs: Runs) -> Non
     runs.wait_for_log(b"ready")
     process.send_signal(signal.SIGHUP)
     assert process.wait(10) == 128 + 1
+    runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
 
 
@@ -130,6 +132,7 @@ def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(
     child.send("\x1c")
     child.expect_exact("Left demo (run 1); it goes on.")
     assert end_of(child) == 128 + 3
+    runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
 
 
@@ -138,6 +141,7 @@ def test_ctrl_z_stops_the_viewer_alone_and_the_rest_is_shown_afterwards(runs: Ru
     runs.wait_for_log(b"ready")
     process.send_signal(signal.SIGTSTP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    runs.gate.touch()
     runs.wait_for_log(b"done")
     process.send_signal(signal.SIGCONT)
     out, _ = process.communicate(timeout=20)
@@ -158,6 +162,8 @@ def test_an_ignored_sighup_stays_ignored(runs: Runs) -> None:
     process = runs.spawn(runs.script(BRIEF), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     runs.wait_for_log(b"ready")
     process.send_signal(signal.SIGHUP)
+    assert runs.record().state == "running"
+    runs.gate.touch()
     out, _ = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, b"ready\ndone\n")
 
@@ -173,7 +179,7 @@ def test_sigterm_to_the_supervisor_asks_the_script(runs: Runs, until: Callable[.
 
 
 def test_a_wait_for_the_lock_is_left_with_ctrl_c(runs: Runs, terminal: Callable[..., pexpect.spawn]) -> None:
-    runs.detach("--key", "k", runs.script("import time; time.sleep(3)"))
+    runs.detach("--key", "k", runs.script("gate()"))
     child = terminal("--wait", "--key", "k", runs.script("", "next.py"))
     child.expect("waiting")
     child.sendintr()
