@@ -9,7 +9,7 @@ UV := $(CURDIR)/$(BIN)/uv
 # A caller's environment must not decide which one uv and pip fill.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT
 
-.PHONY: help demo test lint bench hosts docs clean
+.PHONY: help demo test lint bench hosts docs picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,6 +35,9 @@ hosts: .venv/.installed ## the same cases in every host, version and Python that
 
 docs: .venv/.installed ## write the generated parts of docs/
 	$(BIN)/corpus-backfill specs docs > docs/command-reference.md
+
+picture: .venv/.installed ## draw the README's pictures from a real run (after make demo)
+	$(BIN)/python docs/picture.py
 
 clean: ## remove what the other targets made
 	rm -rf .venv .nox .cache examples/.demo examples/*/.venv
