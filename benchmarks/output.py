@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -136,6 +137,7 @@ def _in_terminal(program: Program, term: str) -> tuple[float, bytes]:
         RuntimeError: it failed.
     """
     ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (40, 100))
     pieces: list[bytes] = []
     reader = threading.Thread(target=_drain, args=(ours, pieces))
     begun = time.perf_counter()
