@@ -223,6 +223,8 @@ def help_text(option: Option | Argument) -> str:
     facts.extend(_bounds(option))
     if option.multiple:
         facts.append("may be repeated" if hasattr(option, "flag") else "any number")
+    if option.required and not hasattr(option, "flag"):
+        facts.append("required")  # click says it of options
     facts.extend(f"required when --{name} is {_text(value)}" for name, value in option.required_if.items())
     if option.requires:
         facts.append("needs " + ", ".join(f"--{name}" for name in option.requires))

@@ -58,7 +58,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_cell, value))
+        return ", ".join(map(_cell, value)) or "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return one_line(str(value))

@@ -1,0 +1,181 @@
+"""What `specs` prints for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from corpus_backfill_plugin.spec.catalog import SHIPPED
+from corpus_backfill_plugin.spec.model import Argument, Group, Option, Output, Postcondition, Script
+from corpus_backfill_plugin.spec.schema import json_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Cli, Server
+
+SHIPPED_NAMES = ["duration", "file-hash", "snr", "version-0"]
+
+
+def test_list_is_a_list_of_objects(server: Server, cli: Cli) -> None:
+    server.spec("broken", "scirpt = 1\n")
+    rows = json.loads(cli("--server-path", str(server.folder), "specs", "list", "--json").stdout)
+    assert [row["name"] for row in rows] == ["broken", *SHIPPED_NAMES]
+    assert {tuple(row) for row in rows} == {("name", "source", "path", "script", "state", "faults")}
+    broken, duration = rows[0], rows[1]
+    assert broken | {"faults": []} == {
+        "name": "broken",
+        "source": "server",
+        "path": str(server.scripts / "broken.toml"),
+        "script": None,
+        "state": "broken",
+        "faults": [],
+    }
+    place = server.scripts / "broken.toml"
+    assert broken["faults"] == [
+        f"{place}:1: script: missing, and required; add script = 'name.py'",
+        f"{place}:2: scirpt: unknown key; did you mean 'script'?",
+    ]
+    assert (duration["script"], duration["state"]) == ("media_duration.py", "ok")
+
+
+def test_show_is_the_declaration(server: Server, cli: Cli) -> None:
+    told = json.loads(cli("--server-path", str(server.folder), "specs", "show", "--json", "duration").stdout)
+    assert (told["name"], told["source"], told["script"]) == ("duration", "shipped", "media_duration.py")
+    assert [option["name"] for option in told["option"]][:2] == ["media-type", "workers"]
+    assert told["postcondition"]["expect"] == {"pending": 0}
+    plain = cli("--server-path", str(server.folder), "specs", "show", "duration").stdout
+    rows = [line.split("\t") for line in plain.splitlines()]
+    assert ["script", "media_duration.py"] in rows
+    assert ["media-type", "str", "audio, video, both", "both", "no", "Which media to measure."] in rows
+    assert ["limit", "int", "-", "-", "no", "Work on N records at the most."] in rows, "common ones as well"
+
+
+def test_show_of_a_broken_spec_tells_every_fault(server: Server, cli: Cli) -> None:
+    server.spec("broken", "scirpt = 1\nhelp = 2\n")
+    outcome = cli("--server-path", str(server.folder), "specs", "show", "broken")
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert "the spec of 'broken' has 3 faults:" in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "try", "check"])
+def test_an_unknown_name_is_told(command: str, cli: Cli) -> None:
+    outcome = cli("specs", command, "nothing")
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("Error: there is no spec named 'nothing'\n")
+
+
+def test_try_prints_what_would_be_sent_and_runs_nothing(server: Server, cli: Cli) -> None:
+    server.script("media_duration.py", "raise SystemExit('it ran')")
+    where = ("--server-path", str(server.folder))
+    outcome = cli(*where, "specs", "try", "duration", "--", "--limit", "5", "--media-type", "video")
+    assert outcome.code == 0
+    rows = dict(line.split("\t") for line in outcome.stdout.splitlines())
+    assert rows["arguments"] == "--limit 5 --media-type video --workers 3 --batch-size 10"
+    assert rows["environment"] == "PYTHONUNBUFFERED=1"
+    assert rows["folder"] == str(server.folder)
+    without = cli(*where, "specs", "try", "duration", "--limit", "5", "--media-type", "video")
+    assert without.stdout == outcome.stdout, "the two dashes may be left out"
+    told = json.loads(cli(*where, "specs", "try", "--json", "duration", "--", "--dry-run").stdout)
+    assert list(told) == ["arguments", "argv", "environment", "folder"]
+    assert told["arguments"][0] == "--dry-run"
+    assert told["argv"][-len(told["arguments"]) :] == told["arguments"]
+
+
+def test_try_refuses_as_the_command_would(server: Server, cli: Cli) -> None:
+    outcome = cli("--server-path", str(server.folder), "specs", "try", "duration", "--", "--workers", "0")
+    assert outcome.code == 2
+    assert "0 is less than 1" in outcome.stderr
+
+
+def test_try_hands_further_dashes_on(server: Server, cli: Cli) -> None:
+    server.spec("eat", 'script = "media_duration.py"\n[[argument]]\nname = "words"\nmultiple = true\n')
+    words = ("specs", "try", "--json", "eat", "--", "--", "-v")
+    told = json.loads(cli("--server-path", str(server.folder), *words).stdout)
+    assert told["arguments"] == ["--", "-v"]
+
+
+def test_the_schema_is_printed(cli: Cli) -> None:
+    outcome = cli("specs", "schema")
+    assert json.loads(outcome.stdout) == json.loads(json.dumps(json_schema()))
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = json_schema()["$defs"][name] if name else schema
+    return found
+
+
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": (),
+}
+
+
+def _misfits(value: object, schema: dict[str, Any], where: str) -> Iterator[str]:
+    """Yield where `value` does not keep the parts of JSON Schema that the schema of specs uses."""
+    schema = _resolved(schema)
+    if "anyOf" in schema:
+        if all(list(_misfits(value, one, where)) for one in schema["anyOf"]):
+            yield f"{where}: none of anyOf"
+    elif "type" in schema and not isinstance(value, KINDS[schema["type"]]):
+        yield f"{where}: not {schema['type']}"
+    elif "enum" in schema and value not in schema["enum"]:
+        yield f"{where}: not in enum"
+    elif isinstance(value, dict):
+        yield from (f"{where}: lacks {key}" for key in schema.get("required", ()) if key not in value)
+        for key, item in value.items():
+            yield from _misfits_of_key(key, item, schema, where)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _misfits(item, schema.get("items", {}), f"{where}[{position}]")
+
+
+def _misfits_of_key(key: str, item: object, schema: dict[str, Any], where: str) -> Iterator[str]:
+    below = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
+    if below is False:
+        yield f"{where}: unknown {key}"
+    else:
+        yield from _misfits(item, below, f"{where}.{key}")
+
+
+@pytest.mark.parametrize("name", SHIPPED_NAMES)
+def test_the_schema_holds_for_the_shipped_specs(name: str) -> None:
+    raw = tomllib.loads((SHIPPED / f"{name}.toml").read_text())
+    assert list(_misfits(raw, json_schema(), name)) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"scirpt": "x.py"},
+        {"script": 5},
+        {"option": [{"name": "x", "choises": []}]},
+        {"option": [{"type": "int"}]},
+        {"effect": "none"},
+        {"group": [{"members": ["a", "b"], "rule": "any"}]},
+    ],
+)
+def test_the_schema_finds_what_a_single_key_has_wrong(fault: dict[str, Any]) -> None:
+    assert list(_misfits({"spec-version": 1, "script": "x.py"} | fault, json_schema(), ""))
+
+
+@pytest.mark.parametrize("table", [Script, Option, Argument, Group, Output, Postcondition])
+def test_the_schema_describes_every_key_in_its_own_spelling(table: type[msgspec.Struct]) -> None:
+    properties = json_schema()["$defs"][table.__name__]["properties"]
+    assert list(properties) == [field.encode_name for field in msgspec.structs.fields(table)]
+    assert all("_" not in key for key in properties)
+    assert [key for key, schema in properties.items() if "description" not in str(schema)] == []
+
+
+def test_the_schema_has_no_pattern_that_editors_cannot_read() -> None:
+    assert "\\Z" not in json.dumps(json_schema())
