@@ -45,7 +45,7 @@ def watched(
         display,
         target=target,
         started=time.monotonic() - took,
-        past=sum(folder.size(stream) for stream in STREAMS),
+        past={stream: folder.size(stream) for stream in STREAMS},
         note=note,
     )
 

@@ -29,6 +29,9 @@ FIRST_DRAW = 0.2
 LINE_EVERY = 10.0
 """Seconds between two plain lines of progress."""
 
+PARTS = 64
+"""Moments that are told apart in what was printed before anybody watched."""
+
 NOTE_EVERY = 1.0
 """Seconds between two notes of how far the run is, for those who look from elsewhere."""
 
@@ -169,8 +172,8 @@ class WatchingSink:
         display: shows the progress.
         target: where the script's bytes go.
         started: when the run began, on `clock`.
-        past: bytes at the beginning that were printed before anybody watched. They come all at once, and
-            the times they were printed at are judged by how far into the output they stand.
+        past: for each stream how many bytes at its beginning were printed before anybody watched. They come
+            all at once, and when they were printed is judged by how far into the stream they stand.
         note: called with how far the run is, once in `NOTE_EVERY` at the most.
         clock: tells the time in seconds; must not go back.
     """
@@ -182,7 +185,7 @@ class WatchingSink:
         *,
         target: Target,
         started: float,
-        past: int = 0,
+        past: Mapping[str, int] | None = None,
         note: Note | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -195,7 +198,8 @@ class WatchingSink:
         self._shown = float("-inf")
         self._noted = clock()
         self._note = note
-        self._past = self._unread = past
+        self._past = {name: size for name, size in (past or {}).items() if size}
+        self._unread = dict(self._past)
         self._opened = clock()
         self._wrote = False
 
@@ -205,9 +209,14 @@ class WatchingSink:
         Raises:
             OSError: the operator's end is gone.
         """
-        now = self._when(len(piece))
-        self._pass(stream, self.watcher.feed(stream, piece, now), now)
-        self._show(now)
+        self._wrote = True
+        # The watcher takes a piece as of one moment, so what was printed over hours comes in parts.
+        step = max(self._past[stream] // PARTS, 64) if stream in self._unread else len(piece)
+        for at in range(0, len(piece), step):
+            part = piece[at : at + step]
+            now = self._when(stream, len(part))
+            self._pass(stream, self.watcher.feed(stream, part, now), now)
+        self._show(self._clock())
 
     def descriptor(self, stream: str) -> int | None:  # noqa: ARG002 - the signature is the follower's
         """Return None: no piece may pass unseen."""
@@ -216,7 +225,7 @@ class WatchingSink:
     def tick(self, now: float) -> None:
         """Bring the display up to date; to be called some times a second, also in silence."""
         if not self._wrote:
-            self._unread = 0  # whatever was to come of the past has come
+            self._unread.clear()  # whatever was to come of the past has come
         self._wrote = False
         self._show(now)
 
@@ -236,13 +245,14 @@ class WatchingSink:
         progress = self.watcher.progress
         return None if progress is None else bar.view(progress, self.watcher.results, self._started, now)
 
-    def _when(self, length: int) -> float:
-        """Return when the next `length` bytes were printed."""
-        self._wrote = True
-        if self._unread <= 0:
+    def _when(self, stream: str, length: int) -> float:
+        """Return when the next `length` bytes of `stream` were printed."""
+        if stream not in self._unread:
             return self._clock()
-        self._unread -= length
-        return self._opened - (self._opened - self._started) * max(self._unread, 0) / self._past
+        left = self._unread.pop(stream) - length
+        if left > 0:
+            self._unread[stream] = left
+        return self._opened - (self._opened - self._started) * max(left, 0) / self._past[stream]
 
     def _pass(self, stream: str, shown: bytes, now: float) -> None:
         if shown:
@@ -251,7 +261,7 @@ class WatchingSink:
 
     def _show(self, now: float) -> None:
         # Pieces come a thousand times a second, and those of the past are not worth drawing.
-        if self._closed or self._unread > 0 or now - self._shown < DRAW_EVERY:
+        if self._closed or self._unread or now - self._shown < DRAW_EVERY:
             return
         view = self.view(now)
         if view is not None:

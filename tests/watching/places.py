@@ -1,0 +1,229 @@
+"""A server app with one command that does as its options say, and the real program on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pexpect
+import pyte
+from conftest import Outcome, Server
+
+from corpus_backfill_plugin.run.folder import RunFolder
+from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.run.state import State
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.run.record import RunRecord
+
+Program = Callable[..., Outcome]
+"""Runs the group in the test's process."""
+
+WORDS = [sys.executable, "-m", "corpus_backfill_plugin"]
+
+WORK = '''\
+"""Pretends to work on the items of the file PENDING: those that --bad names fail, the others are done."""
+import argparse, os, pathlib, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--dry-run", action="store_true")
+parser.add_argument("--limit", type=int)
+parser.add_argument("--remaining", action="store_true")
+parser.add_argument("--ids-file")
+parser.add_argument("--bad", default="")
+parser.add_argument("--pause", type=float, default=0)
+parser.add_argument("--count", default="right")
+options = parser.parse_args()
+place = pathlib.Path(os.environ["PENDING"])
+pending = place.read_text().split()
+if options.ids_file:
+    asked = pathlib.Path(options.ids_file).read_text().split()
+    pending = [item for item in pending if item in asked]
+if options.remaining:
+    with place.with_suffix(".counts").open("a") as counts:
+        print(os.getpid(), file=counts)
+    if options.count == "hangs" or (options.count == "hangs-once" and
+            len(place.with_suffix(".counts").read_text().split()) == 1):
+        time.sleep(60)
+    if options.count == "exits":
+        sys.exit("no such table")
+    print("banana" if options.count == "nonsense" else f"pending={len(pending)}")
+    sys.exit()
+todo = pending[: options.limit]
+failed = 0
+for number, item in enumerate(todo, start=1):
+    if item in options.bad.split(","):
+        failed += 1
+        print(f"FAILED {item}: is bad", file=sys.stderr, flush=True)
+    elif not options.dry_run:
+        place.write_text(" ".join(i for i in place.read_text().split() if i != item))
+    print(f"item {item}")
+    print(f"::progress done={number} total={len(todo)}", flush=True)
+    time.sleep(options.pause)
+print(f"updated={len(todo) - failed} failed={failed}")
+'''
+
+SPEC = r"""
+script = "work.py"
+common = ["dry-run", "limit"]
+
+[[option]]
+name = "bad"
+
+[[option]]
+name = "pause"
+
+[[option]]
+name = "count"
+
+[[option]]
+name = "ids-file"
+type = "path"
+role = "retry-items"
+
+[output]
+failed = '^FAILED (?P<item>\S+): (?P<reason>.+)$'
+result = ['^updated=(?P<updated>\d+) failed=(?P<failed>\d+)$', '^pending=(?P<pending>\d+)$']
+"""
+PROVED = (
+    SPEC
+    + """
+[postcondition]
+run = ["--remaining"]
+expect = { pending = 0 }
+skip-if-given = ["limit"]
+timeout = "%s"
+"""
+)
+
+
+class Place:
+    """The server's folder, what is left to do there, and the runs of it."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.file = folder / "pending"
+        self.state = State(Path(os.environ["CORPUS_BACKFILL_STATE"]))
+        self.fill(6)
+
+    def fill(self, count: int) -> None:
+        """Leave so many items to do, `a1` the first."""
+        self.file.write_text(" ".join(f"a{number}" for number in range(1, count + 1)), encoding="utf-8")
+
+    @property
+    def counts(self) -> int:
+        """How often what is left was counted."""
+        path = self.file.with_suffix(".counts")
+        return len(path.read_text(encoding="utf-8").split()) if path.exists() else 0
+
+    def record(self, number: int = 1) -> RunRecord:
+        """Return a record as it is written."""
+        with Ledger(self.state.ledger) as ledger:
+            found = ledger.get(number)
+        assert found is not None
+        return found
+
+    def begun(self, number: int = 1) -> bool:
+        """Return whether a run is recorded."""
+        if not self.state.ledger.exists():
+            return False
+        with Ledger(self.state.ledger) as ledger:
+            return ledger.get(number) is not None
+
+    def failed(self, number: int = 1) -> list[str]:
+        """Return the items of a run that failed, as they are kept."""
+        with Ledger(self.state.ledger) as ledger:
+            return [failure.item for failure in ledger.failed_items(number)]
+
+    def failed_anywhere(self) -> int:
+        """Return how many failed items the ledger holds, of any run."""
+        with closing(sqlite3.connect(self.state.ledger)) as db:
+            return int(db.execute("SELECT count(*) FROM failures").fetchone()[0])
+
+    def folder(self, number: int = 1) -> RunFolder:
+        """Return the folder of a run."""
+        return RunFolder(self.state.run_folder(number), self.record(number).token)
+
+    def until_ended(self, number: int = 1) -> RunRecord:
+        """Wait until a run's end is recorded."""
+        until(lambda: self.record(number).state != "running")
+        return self.record(number)
+
+    def end_all(self) -> None:
+        """End what a failed test left behind."""
+        if self.state.ledger.exists():
+            with Ledger(self.state.ledger) as ledger:
+                left = ledger.running()
+            for record in left:
+                for survivor in self.folder(record.number).survivors():
+                    os.kill(survivor.pid, 9)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until `condition` holds.
+
+    Raises:
+        TimeoutError: it did not.
+    """
+    late = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > late:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+class Terminal:
+    """The program on a terminal of a size, and the screen that a person would see."""
+
+    def __init__(self, *words: str, rows: int = 24, columns: int = 80, **environ: str) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self.raw = ""
+        self._stream = pyte.Stream(self.screen)
+        self.process = pexpect.spawn(
+            WORDS[0],
+            [*WORDS[1:], *words],
+            env={**os.environ, "TERM": "xterm", "LANG": "C.UTF-8", "PYTHONUTF8": "1", **environ},
+            dimensions=(rows, columns),
+            encoding="utf-8",
+            timeout=30,
+        )
+
+    def read_until(self, condition: Callable[[], object]) -> None:
+        """Take in what comes until `condition` holds or the program has ended.
+
+        Raises:
+            TimeoutError: neither happened.
+        """
+        late = time.monotonic() + 30
+        while not condition():
+            if time.monotonic() > late:
+                raise TimeoutError("\n".join(self.screen.display))
+            try:
+                piece = self.process.read_nonblocking(65_536, timeout=0.1)
+            except pexpect.TIMEOUT:
+                continue
+            except pexpect.EOF:
+                return
+            self.raw += piece
+            self._stream.feed(piece)
+
+    def read_to_end(self) -> int:
+        """Take in all that comes and return the exit code."""
+        self.read_until(lambda: False)
+        self.process.wait()
+        return int(self.process.exitstatus if self.process.exitstatus is not None else -1)
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen's lines, without blanks at their ends."""
+        return [line.rstrip() for line in self.screen.display]
+
+    @property
+    def bar(self) -> str:
+        """The last line."""
+        return self.lines[-1]

@@ -1,0 +1,179 @@
+"""A claim of success put to the test: `succeeded` only when the script itself counts nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from watching.places import PROVED
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from watching.places import Place, Program
+
+Start = "Callable[..., subprocess.Popen[bytes]]"
+
+
+@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+def test_nothing_left_is_success_and_said_so(
+    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+) -> None:
+    ended = backfill("work", *how)
+    assert ended.code == 0
+    proved.until_ended()
+    told = shown()
+    assert told["state"] == "succeeded"
+    assert told["proof"] == {"state": "held", "reason": "0 left (pending = 0)"}
+    assert proved.counts == 1
+    if not how:
+        assert ended.stderr.splitlines()[-1] == "work (run 1): 0 left (pending = 0)"
+
+
+@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+def test_something_left_is_incomplete(
+    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+) -> None:
+    ended = backfill("work", "--bad", "a2,a4", *how)
+    proved.until_ended()
+    told = shown()
+    sentence = "2 left (pending = 2, expected 0)"
+    assert (told["state"], told["exit_code"], told["reason"]) == ("incomplete", 0, sentence)
+    assert told["proof"] == {"state": "failed", "reason": sentence}
+    if not how:
+        assert ended.code == 1
+        assert ended.stderr.splitlines()[-1] == f"work (run 1) is incomplete: {sentence}"
+    assert [
+        row["number"] for row in json.loads(backfill("runs", "--state", "incomplete", "--json").stdout)
+    ] == [1]
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [
+        ("nonsense", "the count printed no number that was asked for: banana"),
+        ("exits", "the count ended with exit code 1: no such table"),
+        ("hangs", "the count took longer than 0.5s and was ended"),
+    ],
+)
+def test_a_count_that_is_not_to_be_had_proves_nothing(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], count: str, reason: str
+) -> None:
+    place.server.spec("work", PROVED % ("500ms" if count == "hangs" else "20s"))
+    ended = backfill("work", "--count", count)
+    told = shown()
+    assert (ended.code, told["state"], told["exit_code"]) == (1, "incomplete", 0)
+    assert told["reason"] == f"not known what is left: {reason}"
+    assert told["proof"] == {"state": "unknown", "reason": reason}
+    assert f"work (run 1) is incomplete: not known what is left: {reason}" in ended.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--limit", "6"), "--limit was given"),
+        (("--no-verify",), "--no-verify"),
+        (("--dry-run",), "a dry run changes nothing"),
+    ],
+    ids=["limit", "no-verify", "dry run"],
+)
+def test_a_check_that_is_skipped_is_no_check_that_passed(
+    proved: Place,
+    backfill: Program,
+    shown: Callable[..., dict[str, Any]],
+    words: tuple[str, ...],
+    reason: str,
+) -> None:
+    ended = backfill("work", *words)
+    told = shown()
+    assert (ended.code, told["state"]) == (0, "succeeded")
+    assert told["proof"] == {"state": "skipped", "reason": reason}
+    assert proved.counts == 0
+    assert f"proof\tnot checked: {reason}" in backfill("runs", "show").stdout
+
+
+def test_a_run_that_failed_is_not_checked(
+    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
+) -> None:
+    proved.file.unlink()
+    assert backfill("work").code == 1
+    assert (shown()["state"], shown()["proof"], proved.counts) == ("failed", None, 0)
+
+
+def test_the_lock_is_kept_while_what_is_left_is_counted(
+    proved: Place,
+    start: Callable[..., subprocess.Popen[bytes]],
+    backfill: Program,
+    until: Callable[..., None],
+) -> None:
+    process = start("work", "--count", "hangs")
+    until(lambda: proved.counts == 1)
+    assert proved.record().state == "running"
+    refused = backfill("work")
+    assert (refused.code, "run 1 of" in refused.stderr) == (75, True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 1
+    record = proved.record()
+    assert (record.state, record.exit_code) == ("incomplete", 0)
+    assert record.reason == "not known what is left: the count was stopped"
+    assert backfill("work").code == 0
+
+
+def test_a_viewer_killed_while_counting_has_it_counted_again(
+    proved: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
+) -> None:
+    process = start("work", "--count", "hangs-once")
+    until(lambda: proved.counts == 1)
+    process.kill()
+    record = proved.until_ended()
+    assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
+    os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)
+
+
+def test_a_terminal_that_goes_while_counting_leaves_it_to_another(
+    proved: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
+) -> None:
+    process = start("work", "--count", "hangs-once")
+    until(lambda: proved.counts == 1)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(20) == 128 + signal.SIGHUP
+    record = proved.until_ended()
+    assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
+
+
+def test_runs_stop_ends_a_count_and_the_run_with_it(
+    proved: Place, backfill: Program, until: Callable[..., None]
+) -> None:
+    backfill("work", "--count", "hangs", "--detach")
+    until(lambda: proved.counts == 1)
+    begun = time.monotonic()
+    stopped = backfill("runs", "stop")
+    assert time.monotonic() - begun < 15
+    assert "Run 1 has ended: incomplete." in stopped.stderr
+    assert proved.record().reason == "not known what is left: the count was stopped"
+
+
+def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
+    proved: Place,
+    start: Callable[..., subprocess.Popen[bytes]],
+    backfill: Program,
+    until: Callable[..., None],
+) -> None:
+    process = start("work", "--count", "hangs")
+    until(lambda: proved.counts == 1)
+    facts = proved.folder().process()
+    assert facts is not None
+    os.kill(facts.supervisor, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
+    record = proved.record()
+    assert (record.state, record.exit_code, record.proof) == ("incomplete", 0, "unknown")
+    assert record.reason == "not known what is left: its supervisor was killed before it was counted"
+    os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)

@@ -1,0 +1,125 @@
+"""What a run did and what failed in it: read from its logs when it ends, told, kept, and shown again."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from corpus_backfill_plugin.run.folder import RunFolder
+from corpus_backfill_plugin.run.results import read_results
+from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.watch.results import MAX_FAILED, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from watching.places import Place, Program
+
+OUTPUT = Output(
+    failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$", result=(r"^updated=(?P<updated>\d+)$",), progress="tqdm"
+)
+
+
+@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+def test_counts_and_failures_are_told_and_kept(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+) -> None:
+    ended = backfill("work", "--bad", "a2,a5", *how)
+    place.until_ended()
+    told = shown()
+    assert told["counts"] == {"updated": 4, "failed": 2}
+    assert told["failures"] == 2
+    assert told["failed"] == [{"item": "a2", "reason": "is bad"}, {"item": "a5", "reason": "is bad"}]
+    assert told["state"] == "succeeded"
+    assert (told["progress"]["done"], told["progress"]["total"], told["progress"]["eta"]) == (6, 6, None)
+    if not how:
+        assert "Updated 4, failed 2 in" in ended.stderr
+        assert "  failed a2: is bad" in ended.stderr
+    shown_to_people = backfill("runs", "show").stdout
+    assert "counts\tupdated=4, failed=2" in shown_to_people
+    assert "failed\ta2: is bad, a5: is bad" in shown_to_people
+    assert backfill("runs").stdout.split("\t")[6] == "100%, 2 failed"
+
+
+def test_the_protocol_is_in_the_log_and_in_nothing_that_is_shown(place: Place, backfill: Program) -> None:
+    assert "::progress" not in backfill("work").stdout
+    assert "::progress" not in backfill("runs", "logs").stdout
+    assert place.folder().log("stdout").read_text().count("::progress done=") == 6
+
+
+def test_a_run_that_says_nothing_of_itself_gets_no_summary(place: Place, backfill: Program) -> None:
+    place.server.script("media_duration.py", "print('out')")
+    place.server.spec("duration", 'script = "media_duration.py"\n')
+    assert backfill("duration").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "state"), [(1, "failed"), (2, "succeeded")], ids=["over", "at the limit"]
+)
+def test_more_failures_than_allowed_end_a_run_as_failed(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], allowed: int, state: str
+) -> None:
+    spec = place.server.scripts / "work.toml"
+    spec.write_text(f"{spec.read_text()}\n[postcondition]\nmax-failed = {allowed}\n")
+    ended = backfill("work", "--bad", "a2,a5")
+    told = shown()
+    assert (told["state"], told["exit_code"]) == (state, 0)
+    assert ended.code == (state == "failed")
+    said = f"work (run 1) failed: 2 items failed, at most {allowed} allowed"
+    assert (said in ended.stderr.splitlines()) == (state == "failed")
+
+
+def test_failures_beyond_measure_are_counted_and_not_kept(place: Place, backfill: Program) -> None:
+    place.server.script("work.py", f"for n in range({MAX_FAILED} + 5): print(f'FAILED i{{n}}: x')")
+    backfill("work", "--detach")
+    assert place.until_ended().failures == MAX_FAILED + 5
+    assert len(place.failed()) == MAX_FAILED
+    assert "and 9,990 more, see --json" in backfill("runs", "show").stdout
+    refused = backfill("runs", "retry")
+    assert refused.code == 1
+    assert f"{MAX_FAILED + 5:,} items failed in run 1, of which 10,000 were kept" in refused.stderr
+
+
+def test_a_secret_in_a_reason_is_masked_before_it_is_kept(
+    place: Place, backfill: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = place.server.scripts / "work.toml"
+    spec.write_text(spec.read_text().replace('common = ["dry-run", "limit"]', ""))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2hunter2@db/x")
+    place.server.script("work.py", "import os; print('FAILED a1: at', os.environ['DATABASE_URL'])")
+    backfill("work", "--detach")
+    place.until_ended()
+    with (place.state.root / "ledger.sqlite3").open("rb") as ledger:
+        assert b"hunter2" not in ledger.read()
+    assert "at postgresql://me:***@db/x" in backfill("runs", "show").stdout
+
+
+def test_forgotten_runs_take_their_failures_with_them(place: Place, backfill: Program) -> None:
+    backfill("work", "--bad", "a2")
+    assert place.failed() == ["a2"]
+    backfill("runs", "prune", "--older-than", "0s")
+    assert place.failed_anywhere() == 0
+
+
+def test_memory_stays_flat_however_large_the_logs_are(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "")
+    block = (b"x" * 79 + b"\n") * 13_107
+    with folder.log("stdout").open("wb") as log:
+        for number in range(60):
+            log.write(block)
+            log.write(b"FAILED i%d: late\n" % number)
+        log.write(b"updated=7")
+    folder.log("stderr").write_bytes(b"y" * (20 << 20) + b"\n 45%|####5     | 9/20 [00:12<00:15, 122it/s]\r")
+    tracemalloc.start()
+    results, view = read_results(folder, OUTPUT, 10.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 << 20
+    assert results.counts == {"updated": 7}
+    assert results.failures == 60
+    assert results.failed[0] == Failure("i0", "late")
+    assert view is not None
+    assert (view.done, view.total, view.failures) == (9, 20, 60)

@@ -1,0 +1,149 @@
+"""Only what failed, run again, as often as it takes."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from watching.places import Place, Program
+
+Shown = "Callable[..., dict[str, Any]]"
+
+
+def mend(place: Place, *good: str) -> None:
+    """Change the script so that these items are not bad any more."""
+    script = place.server.scripts / "work.py"
+    script.write_text(
+        script.read_text().replace("item in options", f"item not in {good} and item in options")
+    )
+
+
+def test_a_chain_of_retries_ends_with_nothing_left(
+    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
+) -> None:
+    first = backfill("work", "--bad", "a2,a3,a5")
+    assert first.code == 1
+    mend(proved, "a2")
+    second = backfill("runs", "retry")
+    assert [line for line in second.stdout.splitlines() if line.startswith("item")] == [
+        "item a2", "item a3", "item a5",
+    ]  # fmt: skip
+    assert "work (run 2) is incomplete: 2 left (pending = 2, expected 0)" in second.stderr.splitlines()
+    mend(proved, "a3", "a5")
+    third = backfill("runs", "retry")
+    assert third.code == 0
+    assert third.stdout.splitlines()[:2] == ["item a3", "item a5"]
+    assert third.stderr.splitlines()[-1] == "work (run 3): 0 left (pending = 0)"
+    assert [(shown(n)["parent"], shown(n)["retries"]) for n in "123"] == [(None, [2]), (1, [3]), (2, [])]
+    assert "parent\t1\n" in backfill("runs", "show", "2").stdout
+    assert "retries\t3\n" in backfill("runs", "show", "2").stdout
+
+
+def test_the_file_of_items_is_private_and_lives_as_long_as_the_record(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
+) -> None:
+    backfill("work", "--bad", "a2,a3", "--limit", "4")
+    backfill("runs", "retry")
+    told = shown()
+    file = place.state.run_folder(2) / "items"
+    assert told["options"] == {"bad": "a2,a3", "ids-file": str(file)}  # without the limit
+    assert told["arguments"][-2:] == ["--ids-file", str(file)]
+    assert file.read_text() == "a2\na3\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    backfill("runs", "prune", "--older-than", "0s")
+    assert not file.exists()
+
+
+def test_a_retry_can_be_repeated(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
+) -> None:
+    backfill("work", "--bad", "a2,a3")
+    backfill("runs", "retry")
+    assert backfill("runs", "rerun", "2").stdout.splitlines()[:2] == ["item a2", "item a3"]
+    assert shown()["options"]["ids-file"] == str(place.state.run_folder(3) / "items")
+    assert shown()["parent"] == 2
+    (place.state.run_folder(2) / "items").unlink()
+    gone = backfill("runs", "rerun", "2")
+    assert (gone.code, "`backfill runs retry 1`" in gone.stderr) == (1, True)
+
+
+def test_a_retry_of_a_dry_run_is_one(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
+) -> None:
+    backfill("work", "--bad", "a2", "--dry-run")
+    mend(place, "a2")
+    backfill("runs", "retry")
+    assert shown()["dry_run"] is True
+    assert "a2" in place.file.read_text()
+
+
+def test_items_are_given_as_values_where_the_option_takes_several(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
+) -> None:
+    spec = place.server.scripts / "work.toml"
+    spec.write_text(
+        spec.read_text().replace(
+            'name = "ids-file"\ntype = "path"', 'name = "item"\nmultiple = "repeat"\nmax-length = 4'
+        )
+    )
+    place.server.script(
+        "work.py", "import sys; print(sys.argv[1:])\nfor n in (1, 2): print(f'FAILED n{n}: no')"
+    )
+    backfill("work")
+    assert backfill("runs", "retry").stdout.splitlines()[0] == "['--item', 'n1', '--item', 'n2']"
+    assert shown()["options"] == {"item": ["n1", "n2"]}
+    place.server.script("work.py", "print('FAILED much-too-long: no')")
+    backfill("work")
+    refused = backfill("runs", "retry")
+    assert (refused.code, "an item that failed in run 3 can't be given by --item" in refused.stderr) == (
+        1,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "nothing failed in run 1, as far as its output says"),
+        (("--bad", "a1", "--pause", "5", "--detach"), "run 1 still runs"),
+    ],
+    ids=["nothing failed", "running"],
+)
+def test_what_cannot_be_retried_is_told(backfill: Program, words: tuple[str, ...], said: str) -> None:
+    backfill("work", *words)
+    refused = backfill("runs", "retry")
+    assert (refused.code, said in refused.stderr) == (1, True)
+
+
+def test_a_spec_without_the_option_is_told(place: Place, backfill: Program) -> None:
+    backfill("work", "--bad", "a2")
+    spec = place.server.scripts / "work.toml"
+    spec.write_text(spec.read_text().replace('role = "retry-items"', ""))
+    refused = backfill("runs", "retry")
+    assert refused.code == 1
+    assert "work can't be told to work on some items alone" in refused.stderr
+    assert 'role = "retry-items"' in refused.stderr
+
+
+def test_failures_that_were_counted_and_not_named_are_told(place: Place, backfill: Program) -> None:
+    place.server.script("work.py", "print('updated=0 failed=3')")
+    backfill("work")
+    refused = backfill("runs", "retry")
+    assert (refused.code, "3 items failed in run 1, but it is not known which" in refused.stderr) == (1, True)
+
+
+def test_another_database_is_not_retried_on_by_mistake(
+    backfill: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/one")
+    backfill("work", "--bad", "a2")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/two")
+    refused = backfill("runs", "retry")
+    assert refused.code == 1
+    assert "run 1 worked on postgresql://db/one, now it would be postgresql://db/two" in refused.stderr
+    assert backfill("runs", "retry", "--anyway").stdout.splitlines()[0] == "item a2"
