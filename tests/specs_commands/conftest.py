@@ -1,0 +1,40 @@
+"""A script of a team's own, in a repository that knows nothing of a server's place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRANSCRIBE = '''\
+"""Write a transcript for recordings that have none."""
+
+import argparse
+
+MODELS = ["small", "large"]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=MODELS, default="small", help="speech model")
+    parser.add_argument("--beam-size", type=int, default=5, help="search width")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing")
+    parser.add_argument("--limit", type=int, help="recordings at the most")
+    return parser
+
+
+if __name__ == "__main__":
+    print(vars(build_parser().parse_args()))
+'''
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A folder with a backfill folder and a script in it; no server app is configured."""
+    folder = tmp_path / "repository"
+    (folder / "backfill").mkdir(parents=True)
+    (folder / "backfill/transcribe.py").write_text(TRANSCRIBE)
+    return folder

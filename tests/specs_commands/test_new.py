@@ -1,0 +1,171 @@
+"""`specs new`: a spec from a script, written where it belongs and never over anything."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from corpus_backfill_plugin.spec.reader import read_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Cli, Server
+
+SUBCOMMANDS = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--verbose", action="store_true")
+commands = parser.add_subparsers(dest="command", required=True)
+fill = commands.add_parser("fill", help="fill it in")
+fill.add_argument("--limit", type=int)
+drop = commands.add_parser("drop", help="take it out")
+drop.add_argument("--force", action="store_true")
+args = parser.parse_args()
+print(args)
+"""
+
+
+def test_it_stands_beside_the_script_with_the_schema(repository: Path, cli: Cli) -> None:
+    outcome = cli("specs", "new", "backfill/transcribe.py", cwd=repository)
+    path = repository / "backfill/transcribe.toml"
+    assert (outcome.code, outcome.stdout) == (0, "")
+    assert outcome.stderr == f"{path}: 0 TODOs; try it: backfill transcribe --help\n"
+    script, faults = read_script(path.read_bytes(), path.name)
+    assert faults == ()
+    assert script is not None
+    assert [(o.name, o.type, o.default) for o in script.option] == [
+        ("model", "str", "small"), ("beam-size", "int", 5)
+    ]  # fmt: skip
+    first = path.read_text().splitlines()[0]
+    assert first == "#:schema ./spec.schema.json"
+    assert json.loads(path.with_name("spec.schema.json").read_text())["title"] == "corpus-backfill spec"
+
+
+def test_a_name_in_the_servers_folder_is_enough(server: Server, cli: Cli) -> None:
+    server.script("fill_it_in.py", "import argparse\nargparse.ArgumentParser().parse_args()\n")
+    outcome = cli("--server-path", str(server.folder), "specs", "new", "fill_it_in.py")
+    assert outcome.code == 0
+    assert (server.scripts / "fill-it-in.toml").is_file()
+    assert cli("fill-it-in", "--server-path", str(server.folder), "--help").code == 0
+
+
+def test_nothing_is_written_over(repository: Path, cli: Cli) -> None:
+    path = repository / "backfill/transcribe.toml"
+    path.write_text("mine")
+    outcome = cli("specs", "new", "backfill/transcribe.py", cwd=repository)
+    assert (outcome.code, path.read_text()) == (1, "mine")
+    assert outcome.stderr == f"Error: {path} is there already\nGive --name, or --output FILE.\n"
+    path.unlink()
+    path.symlink_to("nowhere.toml")
+    assert cli("specs", "new", "backfill/transcribe.py", cwd=repository).code == 1
+    assert not (repository / "backfill/nowhere.toml").exists(), "a dangling link is something as well"
+
+
+def test_name_and_output_say_otherwise(repository: Path, cli: Cli) -> None:
+    named = cli("specs", "new", "backfill/transcribe.py", "--name", "words", cwd=repository)
+    assert named.code == 0
+    assert 'examples = ["words --dry-run --limit 10"]' in (repository / "backfill/words.toml").read_text()
+    placed = cli("specs", "new", "backfill/transcribe.py", "-o", "elsewhere.toml", cwd=repository)
+    assert placed.code == 0
+    assert tomllib.loads((repository / "elsewhere.toml").read_text())["script"] == "transcribe.py"
+
+
+def test_a_dash_is_stdout_and_writes_nothing(repository: Path, cli: Cli) -> None:
+    outcome = cli("specs", "new", "backfill/transcribe.py", "-o", "-", cwd=repository)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert tomllib.loads(outcome.stdout)["script"] == "transcribe.py"
+    assert [path.name for path in (repository / "backfill").iterdir()] == ["transcribe.py"]
+
+
+def test_a_place_that_cannot_be_written_is_told(repository: Path, cli: Cli) -> None:
+    outcome = cli("specs", "new", "backfill/transcribe.py", "-o", "no/such/folder.toml", cwd=repository)
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        "Error: no/such/folder.toml cannot be written: No such file or directory\nGive --output FILE.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["./missing.py"], "cannot be read: No such file or directory", id="no such path"),
+        pytest.param(["missing.py"], "no server app found", id="no such name, no server"),
+        pytest.param(["backfill"], "no server app found", id="a folder's name"),
+        pytest.param(["./backfill"], "cannot be read: Is a directory", id="a folder"),
+        pytest.param(["backfill/broken.py"], "broken.py", id="no Python"),
+        pytest.param(["backfill/binary.py"], "cannot be read", id="no text"),
+    ],
+)
+def test_a_script_that_cannot_be_read_is_told(
+    words: list[str], message: str, repository: Path, cli: Cli
+) -> None:
+    (repository / "backfill/broken.py").write_text("def (:\n")
+    (repository / "backfill/binary.py").write_bytes(b"\xff\xfe")
+    outcome = cli("specs", "new", *words, cwd=repository)
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert not list(repository.rglob("*.toml"))
+
+
+def test_what_is_not_known_is_counted(repository: Path, cli: Cli) -> None:
+    script = repository / "backfill/odd.py"
+    script.write_text(
+        "import argparse, os\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--kind', choices=os.listdir('/'))\n"
+        "p.add_argument('--how', type=open)\np.parse_args()\n"
+    )
+    outcome = cli("specs", "new", "backfill/odd.py", cwd=repository)
+    text = (repository / "backfill/odd.toml").read_text()
+    count = text.count("# TODO")
+    assert count >= 1
+    assert f"odd.toml: {count} TODO{'s' * (count != 1)};" in outcome.stderr
+
+
+def test_run_reads_a_parser_that_is_built_by_code(server: Server, cli: Cli) -> None:
+    server.script(
+        "built.py",
+        "import argparse, os, pathlib\n"
+        "p = argparse.ArgumentParser()\n"
+        "for name in 'size rate'.title().lower().split():\n"
+        "    p.add_argument('--' + name, type=int, default=len(name))\n"
+        "pathlib.Path('database.txt').write_text(os.environ.get('DATABASE_URL', 'unset'))\n"
+        "p.parse_args()\npathlib.Path('ran.txt').write_text('')\n",
+    )
+    words = ("--server-path", str(server.folder), "specs", "new", "built.py", "--run")
+    assert cli(*words, env={"DATABASE_URL": "sqlite:///x.db"}).code == 0
+    script, faults = read_script((server.scripts / "built.toml").read_bytes(), "built.toml")
+    assert script is not None, faults
+    assert [(o.name, o.default) for o in script.option] == [("size", 4), ("rate", 4)]
+    assert (server.folder / "database.txt").read_text() == "unset"
+    assert not (server.folder / "ran.txt").exists(), "what follows the parsing did not happen"
+
+
+def test_each_subcommand_gets_a_spec_of_its_own(server: Server, cli: Cli) -> None:
+    server.script("tool.py", SUBCOMMANDS)
+    where = ("--server-path", str(server.folder))
+    outcome = cli(*where, "specs", "new", "tool.py")
+    assert outcome.code == 0
+    assert [line.partition(":")[0].rpartition("/")[2] for line in outcome.stderr.splitlines()] == [
+        "tool-fill.toml",
+        "tool-drop.toml",
+    ]
+    done = cli("tool-fill", *where, "--verbose", "--limit", "3")
+    assert "Namespace(verbose=True, command='fill', limit=3)" in done.stdout
+    refused = cli(*where, "specs", "new", "tool.py", "-o", "one.toml")
+    assert refused.code == 1
+    assert "tool.py has subcommands, each gets a spec of its own: tool-fill, tool-drop" in refused.stderr
+    assert cli(*where, "specs", "new", "tool.py", "-o", "-").stdout.count("spec-version = 1") == 2
+
+
+def test_a_subcommands_spec_that_is_there_keeps_the_others_from_being_written(
+    server: Server, cli: Cli
+) -> None:
+    server.script("tool.py", SUBCOMMANDS)
+    (server.scripts / "tool-drop.toml").write_text("mine")
+    assert cli("--server-path", str(server.folder), "specs", "new", "tool.py").code == 1
+    assert not (server.scripts / "tool-fill.toml").exists()
