@@ -1,0 +1,339 @@
+"""`doctor`: every part that a run rests on, each fault with its mend, each said once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import distribution, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import corpus_backfill_plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Cli, Outcome, Server
+
+PACKAGE = Path(corpus_backfill_plugin.__file__).parent
+HOST = "corpus_client_cli.plugins"
+Findings = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def examine(cli: Cli, server: Server) -> Callable[..., tuple[int, Findings]]:
+    """Return the exit code of `doctor --json`, and its findings by area; well but for what a test spoils."""
+
+    def call(**env: str | None) -> tuple[int, Findings]:
+        environ: dict[str, str | None] = {
+            "CORPUS_SERVER_APP_PATH": str(server.folder),
+            "DATABASE_URL": "sqlite:///x",
+        }
+        outcome = cli("doctor", "--json", uv=True, env=environ | env)
+        assert outcome.stderr == ""
+        found: Findings = {}
+        for finding in json.loads(outcome.stdout):
+            assert set(finding) == {"area", "state", "text", "mend"}
+            assert finding["state"] != "fault" or finding["mend"] or "; " in finding["text"], (
+                "a fault has a mend"
+            )
+            found.setdefault(finding["area"], []).append(finding)
+        return outcome.code, found
+
+    return call
+
+
+def _texts(found: Findings, area: str, state: str) -> list[str]:
+    return [finding["text"] for finding in found.get(area, []) if finding["state"] == state]
+
+
+def _faults(found: Findings) -> list[str]:
+    return [
+        finding["text"] for findings in found.values() for finding in findings if finding["state"] == "fault"
+    ]
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Callable[..., Path]:
+    """Write a package's metadata, and modules, into a folder for PYTHONPATH."""
+
+    def make(
+        name: str, points: dict[str, str], modules: dict[str, str] | None = None, number: str = "1.0"
+    ) -> Path:
+        site = tmp_path / "site"
+        info = site / f"{name.replace('-', '_')}-{number}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+        lines = [f"[{HOST}]", *(f"{key} = {value}" for key, value in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        for module, text in (modules or {}).items():
+            (site / f"{module}.py").write_text(text)
+        return site
+
+    return make
+
+
+def test_when_all_is_well_every_part_is_named(
+    examine: Callable[..., tuple[int, Findings]], server: Server
+) -> None:
+    code, found = examine()
+    assert code == 0
+    assert list(found) == [
+        "host",
+        "installation",
+        "plugins",
+        "server",
+        "interpreter",
+        "database",
+        "specs",
+        "state",
+    ]
+    assert _faults(found) == []
+    (host,) = _texts(found, "host", "ok")
+    assert f"click {version('click')}" in host
+    assert f"Python {sys.version.split()[0]}" in host
+    assert "bridge not needed" in host
+    assert _texts(found, "installation", "ok") == [
+        f"{version('corpus-backfill-plugin')} in {_site_packages()}"
+    ]
+    assert _texts(found, "plugins", "ok") == [
+        "'backfill' is corpus_backfill_plugin.cli:backfill of corpus-backfill-plugin"
+    ]
+    assert _texts(found, "server", "ok") == [f"{server.folder} (from CORPUS_SERVER_APP_PATH)"]
+    assert _texts(found, "interpreter", "ok")[0].startswith("uv run python (uv at ")
+    assert _texts(found, "database", "ok") == ["DATABASE_URL is set"]
+    assert _texts(found, "specs", "ok") == ["4 commands from: shipped"]
+    assert _texts(found, "state", "ok")[0].endswith("/state, mode 700")
+
+
+def _site_packages() -> str:
+    return str(distribution("corpus-backfill-plugin").locate_file(""))
+
+
+def test_people_get_a_line_a_part_and_the_mend_below(cli: Cli, server: Server) -> None:
+    server.spec("broken", "script = 5\n")
+    outcome: Outcome = cli("doctor", env={"CORPUS_SERVER_APP_PATH": str(server.folder)}, uv=True)
+    assert outcome.code == 1
+    lines = outcome.stdout.splitlines()
+    assert [line[:5] for line in lines if not line.startswith("  ")].count("FAULT") == 1
+    assert (
+        f"FAULT  specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number"
+        in lines[-2]
+    )
+    at = lines.index("note   database: DATABASE_URL is not set; the scripts use their own default")
+    assert lines[at + 1] == "       Set it, or give --database-url with each command."
+    assert "\x1b" not in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        pytest.param(
+            "raise RuntimeError('the moon')", "fails to load: RuntimeError: the moon", id="an exception"
+        ),
+        pytest.param("raise SystemExit(3)", "fails to load: SystemExit: 3", id="an exit"),
+        pytest.param("import nowhere_at_all", "No module named 'nowhere_at_all'", id="a missing dependency"),
+        pytest.param("x = 1", "has no attribute 'other'", id="a name that is gone"),
+    ],
+)
+def test_another_plugin_that_is_broken_is_told_once(
+    module: str, words: str, examine: Callable[..., tuple[int, Findings]], install: Callable[..., Path]
+) -> None:
+    site = install("neighbour", {"other": "neighbour:other"}, {"neighbour": module})
+    code, found = examine(PYTHONPATH=str(site))
+    assert code == 1
+    (fault,) = _faults(found)
+    assert fault.startswith("'other' (neighbour:other of neighbour) ")
+    assert words in fault
+    assert _texts(found, "plugins", "ok"), "ours is looked at all the same"
+
+
+def test_another_plugin_of_our_name_is_told_once(
+    examine: Callable[..., tuple[int, Findings]], install: Callable[..., Path]
+) -> None:
+    site = install("rival", {"backfill": "rival:group"}, {"rival": "group = 1"})
+    code, found = examine(PYTHONPATH=str(site))
+    assert code == 1
+    (fault,) = _faults(found)
+    assert fault.startswith("two packages register 'backfill': ")
+    assert "rival:group of rival" in fault
+    assert "corpus_backfill_plugin.cli:backfill of corpus-backfill-plugin" in fault
+
+
+def test_two_versions_of_our_metadata_are_told_once(
+    examine: Callable[..., tuple[int, Findings]], install: Callable[..., Path]
+) -> None:
+    site = install(
+        "corpus-backfill-plugin", {"backfill": "corpus_backfill_plugin.cli:backfill"}, number="9.9"
+    )
+    code, found = examine(PYTHONPATH=str(site))
+    assert code == 1
+    (fault,) = _faults(found)
+    assert fault.startswith(f"installed more than once: 9.9 in {site}, ")
+
+
+@pytest.mark.parametrize("left", ["nothing", "entry points"])
+def test_an_install_that_is_half_removed_is_told_once(
+    left: str, examine: Callable[..., tuple[int, Findings]], tmp_path: Path, cli: Cli, server: Server
+) -> None:
+    site = tmp_path / "site"
+    info = site / "corpus_backfill_plugin-0.0.9.dist-info"
+    info.mkdir(parents=True)
+    if left == "entry points":
+        (info / "entry_points.txt").write_text(f"[{HOST}]\nbackfill = corpus_backfill_plugin.cli:backfill\n")
+    code, found = examine(PYTHONPATH=str(site))
+    assert code == 1
+    (fault,) = _faults(found)
+    assert fault.startswith("half removed, its metadata is gone: no version in ")
+    env = {"PYTHONPATH": str(site), "CORPUS_SERVER_APP_PATH": str(server.folder)}
+    assert cli("version-0", "--no-verify", env=env).code == 0, "a run needs no metadata"
+    assert cli("--version", env=env).code == 0
+
+
+def test_a_copy_that_is_not_installed_says_so(tmp_path: Path, server: Server) -> None:
+    site = tmp_path / "packages"
+    site.mkdir()
+    for entry in Path(_site_packages()).iterdir():
+        if "corpus_backfill_plugin" not in entry.name:
+            (site / entry.name).symlink_to(entry)
+    (site / "corpus_backfill_plugin").symlink_to(PACKAGE)
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "corpus_backfill_plugin", "doctor", "--json"],
+        env=os.environ | {"PYTHONPATH": str(site), "CORPUS_SERVER_APP_PATH": str(server.folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    notes = [finding["text"] for finding in json.loads(done.stdout) if finding["state"] == "note"]
+    assert "runs from a folder, not from an installed package" in notes
+    assert f"'backfill' is not registered in {HOST}; only corpus-backfill runs it" in notes
+
+
+TYPER_HOST = """
+import typer
+from corpus_backfill_plugin.cli import backfill
+app = typer.Typer()
+@app.callback()
+def main() -> None: ...
+group = typer.main.get_command(app)
+group.add_command(backfill, "backfill")
+group(prog_name="typed")
+"""
+
+
+def test_the_bridge_is_told_where_it_is_in_use(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "typed.py").write_text(TYPER_HOST)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "typed.py"), "backfill", "doctor", "--json"],
+        env=os.environ | {"CORPUS_SERVER_APP_PATH": str(server.folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text = json.loads(done.stdout)[0]["text"]
+    bridged = tuple(map(int, version("typer").split(".")[:2])) >= (0, 26)
+    assert f"typer {version('typer')}" in text
+    assert ("bridge in use, the host's contexts are not click's" in text) is bridged
+
+
+def test_no_server_is_a_fault_that_names_what_was_tried(examine: Callable[..., tuple[int, Findings]]) -> None:
+    code, found = examine(CORPUS_SERVER_APP_PATH=None)
+    assert code == 1
+    (fault,) = _texts(found, "server", "fault")
+    assert fault.startswith("no server app found; tried in this order: --server-path (not given)")
+    assert _texts(found, "interpreter", "ok")[0].startswith("uv at ")
+    assert _texts(found, "specs", "ok") == ["4 commands from: shipped"]
+
+
+def test_missing_scripts_are_told_each(examine: Callable[..., tuple[int, Findings]], server: Server) -> None:
+    (server.scripts / "file_hashing.py").unlink()
+    (server.scripts / "snr_frequency.py").unlink()
+    code, found = examine()
+    assert (code, _faults(found)) == (1, ["file_hashing.py: missing", "snr_frequency.py: missing"])
+
+
+def test_an_interpreter_that_cannot_run_is_a_fault(examine: Callable[..., tuple[int, Findings]]) -> None:
+    code, found = examine(CORPUS_BACKFILL_PYTHON="/no/such/python")
+    assert code == 1
+    assert _texts(found, "interpreter", "fault") == [
+        "/no/such/python (from CORPUS_BACKFILL_PYTHON) does not exist"
+    ]
+
+
+def test_without_uv_the_fallback_is_a_note(
+    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    code, found = examine(PATH=str(tmp_path / "empty"))
+    assert code == 0
+    assert _texts(found, "interpreter", "note")[0].startswith(
+        "python: uv is not on PATH and the server has no"
+    )
+
+
+def test_no_database_is_a_note_and_its_url_is_never_shown(
+    examine: Callable[..., tuple[int, Findings]],
+) -> None:
+    code, found = examine(DATABASE_URL=None)
+    assert code == 0
+    assert len(_texts(found, "database", "note")) == 1
+    _, found = examine(DATABASE_URL="postgresql://u:geheim@hidden-host/d")
+    assert "geheim" not in str(found)
+    assert "hidden-host" not in str(found)
+
+
+def test_specs_are_told_with_their_faults_and_what_they_replace(
+    examine: Callable[..., tuple[int, Findings]], server: Server, tmp_path: Path
+) -> None:
+    server.spec("snr", 'script = "snr_frequency.py"\n')
+    server.spec("broken", "scirpt = 5\n")
+    code, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
+    assert code == 1
+    assert _texts(found, "specs", "ok") == ["5 commands from: server, shipped"]
+    assert _texts(found, "specs", "note") == ["'snr' of shipped is replaced by server"]
+    assert _texts(found, "specs", "fault") == [
+        f"CORPUS_BACKFILL_SPECS: {tmp_path}/none is not a folder",
+        f"{server.scripts}/broken.toml:1: script: missing, and required; add script = 'name.py'",
+        f"{server.scripts}/broken.toml:2: scirpt: unknown key; did you mean 'script'?",
+    ]
+
+
+def test_a_state_folder_that_cannot_be_used_is_a_fault(
+    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file")
+    code, found = examine()
+    assert code == 1
+    (fault,) = _texts(found, "state", "fault")
+    assert fault.startswith(f"The state folder {tmp_path}/state can't be used")
+    assert list(found)[-1] == "state"
+    assert len(found) == 8, "trouble in one part hides no other"
+
+
+def test_a_state_folder_that_was_open_to_others_is_a_note(
+    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    (tmp_path / "state").chmod(0o755)
+    code, found = examine()
+    assert code == 0
+    assert _texts(found, "state", "note") == [
+        f"{tmp_path}/state was open to others, mode 755, and is closed now, mode 700"
+    ]
+    assert _texts(examine()[1], "state", "ok") == [f"{tmp_path}/state, mode 700"]
+
+
+def test_an_open_folder_with_files_of_others_is_a_fault_and_left_open(
+    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o755)
+    (tmp_path / "state/theirs").write_text("")
+    code, found = examine()
+    assert code == 1
+    assert "holds files that are not ours" in _texts(found, "state", "fault")[0]
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o755
