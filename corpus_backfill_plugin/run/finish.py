@@ -224,8 +224,10 @@ def main(arguments: list[str]) -> int:
 
 def _tell_end(path: Path, number: int, request: RunRequest) -> None:
     """Let the run's locks go, then tell the operator: the next run of the kind need not wait for that."""
-    from corpus_backfill_plugin.run.on_end import tell_end  # noqa: PLC0415  the record comes first
+    from corpus_backfill_plugin.run.on_end import config_path, tell_end  # noqa: PLC0415  the record comes first
 
+    if not config_path().exists():
+        return
     os.closerange(3, _DESCRIPTORS)
     with Ledger(path) as ledger:
         tell_end(ledger, number, request)
