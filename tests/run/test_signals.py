@@ -149,7 +149,7 @@ def test_ctrl_z_stops_the_viewer_alone_and_the_rest_is_shown_afterwards(runs: Ru
 
 
 def test_a_stopped_viewer_does_not_keep_the_record_open(runs: Runs) -> None:
-    process = runs.spawn("--key", "k", runs.script("print('ready', flush=True)"))
+    process = runs.spawn("--key", "k", runs.script("import time; print('ready', flush=True); time.sleep(1)"))
     runs.wait_for_log(b"ready")
     process.send_signal(signal.SIGSTOP)
     assert runs.wait_for_end().state == "succeeded"
