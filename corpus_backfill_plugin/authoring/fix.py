@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
@@ -49,7 +50,10 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
     """
     certain = [drift for drift in drifts if drift.certain]
     lost = sorted((drift for drift in certain if drift.change == "lost"), key=lambda d: d.path, reverse=True)
-    document = tomlkit.parse(_without_comments(text, [drift.path for drift in lost]))
+    newline = "\r\n" if "\r\n" in text else "\n"
+    text = _without_comments(text.replace("\r\n", "\n"), [drift.path for drift in lost])
+    bare, blocks = _detached(text)
+    document = tomlkit.parse(bare)
     fixing = _Fixing(document)
     for drift in certain:
         if drift.change in _KEYS:
@@ -68,7 +72,63 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
     # Last, and from the end: removing a table moves those behind it.
     for drift in lost:
         fixing.remove(drift)
-    return tomlkit.dumps(document)
+    return _attached(tomlkit.dumps(document), blocks).replace("\n", newline)
+
+
+_MARK = "#@block-"
+"""Begins the comment that stands, behind a table's header, for the lines above it while a spec is edited."""
+
+
+def _detached(text: str) -> tuple[str, list[list[str]]]:
+    """Return the spec without the comments and blank lines above headers and at the end, and these.
+
+    To tomlkit they belong to the table before: they would be removed with it, and what is added to it would
+    come after them.
+    """
+    raw, rows, blocks = tomllib.loads(text), text.rstrip("\n").split("\n"), []
+    headers = {line - 1 for path, line in key_lines(text).items() if _is_table(raw, path)}
+    kept: list[str] = []
+    for number, row in enumerate((*rows, "")):
+        if number < len(rows) and not (number in headers and row.lstrip().startswith("[")):
+            kept.append(row)
+            continue
+        at = len(kept)
+        while at and (not kept[at - 1].strip() or kept[at - 1].lstrip().startswith("#")):
+            at -= 1
+        blocks.append(kept[at:])
+        kept[at:] = [f"{row} {_MARK}{len(blocks) - 1}"] if number < len(rows) else []
+    bare = "\n".join((*kept, ""))
+    try:
+        same = tomllib.loads(bare) == raw
+    except tomllib.TOMLDecodeError:
+        same = False
+    # What looks like a comment may be the last line of a text over several lines: then nothing is moved.
+    return (bare, blocks) if same else (text, [[]])
+
+
+def _is_table(raw: Any, path: KeyPath) -> bool:  # noqa: ANN401 - any parsed TOML
+    for step in path:
+        raw = raw[step]
+    return isinstance(raw, dict)
+
+
+def _attached(text: str, blocks: list[list[str]]) -> str:
+    """Return the spec with each block above its header; comments of a header that is gone above the next."""
+    rows: list[str] = []
+    waiting = 0
+    for row in text.rstrip("\n").split("\n"):
+        before, mark, number = row.rpartition(f" {_MARK}")
+        if mark:
+            rows += _joined(blocks[waiting : int(number) + 1])
+            waiting = int(number) + 1
+        rows.append(before if mark else row)
+    return "\n".join((*rows, *_joined(blocks[waiting:]))).rstrip("\n") + "\n"
+
+
+def _joined(blocks: list[list[str]]) -> list[str]:
+    """Return the blocks one after another; those before the last only where something is said in them."""
+    spoken = [block for block in blocks[:-1] if any(map(str.strip, block))]
+    return [row for block in (*spoken, *blocks[-1:]) for row in block]
 
 
 def _without_comments(text: str, paths: Sequence[KeyPath]) -> str:

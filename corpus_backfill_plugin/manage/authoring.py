@@ -264,7 +264,7 @@ def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
             f"{one_line(str(path))} belongs to an installed package and is not edited",
             "Copy it beside the script, where it replaces the package's, and fix the copy.",
         )
-    text = fix(path.read_text(encoding="utf-8"), drifts)
+    text = fix(path.read_bytes().decode(), drifts)  # not `read_text`, which turns \r\n into \n
     script, faults = read_script(text, one_line(str(path)), name=spec.file.name)
     if script is None:
         raise BackfillError(f"the mended spec would have faults: {faults[0]}", "Mend it by hand.")
