@@ -127,7 +127,8 @@ def _attached(text: str, blocks: list[list[str]]) -> str:
 
 def _joined(blocks: list[list[str]]) -> list[str]:
     """Return the blocks one after another; those before the last only where something is said in them."""
-    spoken = [block for block in blocks[:-1] if any(map(str.strip, block))]
+    texts = ["\n".join(block).rstrip() for block in blocks[:-1]]
+    spoken = [text.split("\n") for text in texts if text]
     return [row for block in (*spoken, *blocks[-1:]) for row in block]
 
 
