@@ -16,6 +16,9 @@ import pytest
 
 SCRIPTS = ("media_duration.py", "file_hashing.py", "snr_frequency.py", "backfill_version_0.py")
 
+UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache/uv")
+"""Where uv keeps what it fetched, seen before a test moves HOME: an empty cache would fetch it all anew."""
+
 TELLING = '''\
 """A script that tells how it was called, and ends as EXIT in its environment says."""
 import json, os, sys
@@ -41,7 +44,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("UV_CACHE_DIR", os.environ.get("UV_CACHE_DIR", str(Path("~/.cache/uv").expanduser())))
+    monkeypatch.setenv("UV_CACHE_DIR", UV_CACHE)
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "100")
 
