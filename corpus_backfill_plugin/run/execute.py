@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.start import Link
+    from corpus_backfill_plugin.watch import reader
     from corpus_backfill_plugin.watch.sink import WatchingSink
 
 
@@ -159,7 +160,8 @@ class Run:
         try:
             with self._shown(line_every) as sink:
                 found = watcher.watch(end, sink, self._request.invocation.secrets)
-            finished = self.finish(link, Hurry(self._folder, signals).wanted)
+            seen = sink.watcher if watcher.saw_all else None
+            finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
         except Left as left:
             link.close(finished=False)
             return left.code
@@ -171,10 +173,12 @@ class Run:
             signals.pending.clear()
             self._tell_end(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
 
-    def finish(self, link: Link, stopped: Callable[[], bool] = never) -> Finished:
+    def finish(
+        self, link: Link, stopped: Callable[[], bool] = never, seen: reader.Watcher | None = None
+    ) -> Finished:
         """Finish the record, let the supervisor go, and return how the run ended."""
         try:
-            finished = finish(self._folder, self._request, self._ledger, stopped)
+            finished = finish(self._folder, self._request, self._ledger, stopped, seen)
         except UnrecordedError as failed:
             link.close(finished=False)
             say(f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended.")

@@ -23,7 +23,7 @@ from corpus_backfill_plugin.run.mask import Masker
 from corpus_backfill_plugin.run.outcome import Outcome, judge
 from corpus_backfill_plugin.run.proof import Proof, prove
 from corpus_backfill_plugin.run.request import RunRequest
-from corpus_backfill_plugin.run.results import read_results
+from corpus_backfill_plugin.run.results import read_logs, view_at_end
 from corpus_backfill_plugin.watch.bar import View
 from corpus_backfill_plugin.watch.results import Results
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.record import RunRecord
+    from corpus_backfill_plugin.watch.reader import Watcher
 
 _CHUNK = 1 << 20
 _DESCRIPTORS = 4096
@@ -74,6 +75,7 @@ def finish(
     request: RunRequest | None,
     ledger: Ledger | None,
     stopped: Callable[[], bool] = never,
+    seen: Watcher | None = None,
 ) -> Finished:
     """Finish the record of a run whose processes are proved to be gone.
 
@@ -83,6 +85,7 @@ def finish(
         ledger: where the record is; None for a run without one.
         stopped: asked now and then while what is left is counted; true ends that, and by raising it leaves
             the run to be finished by another.
+        seen: what has read the run's logs already, all of them; None reads them now.
 
     Returns:
         What it came to, also when another was faster.
@@ -106,7 +109,7 @@ def finish(
                 return as_recorded(record, ledger)
         except BackfillError as unreadable:
             failed = unreadable
-        finished = conclude(folder, request, stopped)
+        finished = conclude(folder, request, stopped, seen)
         if failed:
             raise UnrecordedError(finished, failed)
         try:
@@ -149,7 +152,12 @@ def as_recorded(record: RunRecord, ledger: Ledger) -> Finished:
     )
 
 
-def conclude(folder: RunFolder, request: RunRequest | None, stopped: Callable[[], bool] = never) -> Finished:
+def conclude(
+    folder: RunFolder,
+    request: RunRequest | None,
+    stopped: Callable[[], bool] = never,
+    seen: Watcher | None = None,
+) -> Finished:
     """Judge the end of a run from what its processes left, clean its logs and read what they say.
 
     Arguments as of `finish`.
@@ -164,7 +172,8 @@ def conclude(folder: RunFolder, request: RunRequest | None, stopped: Callable[[]
     if not (card and card.secret) or secrets:
         found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
         masked = any(found)
-    results, view = read_results(folder, request.output if request else None, outcome.took)
+    seen = seen or read_logs(folder, request.output if request else None)
+    results, view = seen.results, view_at_end(seen, outcome.took)
     if masked is None:  # what failed might be named by a secret: how many is all that may be kept
         results = msgspec.structs.replace(results, failed=())
     proof = Proof()

@@ -71,6 +71,11 @@ class Follower:
         """Whether a secret had to be taken out."""
         return any(tail.masker.found for tail in self._tails)
 
+    @property
+    def saw_all(self) -> bool:
+        """Whether all that was printed so far has been shown, once and in order."""
+        return all(tail.whole for tail in self._tails)
+
     def follow(self, ended: Callable[[float], bool]) -> None:
         """Show what is there and what comes, until the run has ended.
 
@@ -106,6 +111,7 @@ class _Tail:
         self._source = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
         self._at = 0
         self._shown = True
+        self.whole = True
         self._target = None if secrets or sys.platform != "linux" else sink.descriptor(stream)
 
     def close(self) -> None:
@@ -116,6 +122,7 @@ class _Tail:
         moved = self._read() if self._target is None or not self._shown else self._send(self._target)
         if not moved and os.fstat(self._source).st_size < self._at:
             self._at = 0  # truncated under us: what comes now is new
+            self.whole = False
         self._at += moved
         return moved
 
@@ -150,6 +157,6 @@ class _Tail:
 
     def _fail(self, error: OSError) -> None:
         """Stop showing this stream; a lost stdout ends the watching as well, a lost stderr does not."""
-        self._shown = False
+        self._shown = self.whole = False
         if self._stream == "stdout":
             raise Closed(error) from error

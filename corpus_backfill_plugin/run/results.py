@@ -11,7 +11,6 @@ import msgspec
 from corpus_backfill_plugin.run.folder import STREAMS
 from corpus_backfill_plugin.watch import bar
 from corpus_backfill_plugin.watch.reader import Watcher
-from corpus_backfill_plugin.watch.results import Results
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.run.folder import RunFolder
@@ -26,20 +25,17 @@ _TAILS = (1 << 16, 1 << 22)
 """Bytes at a log's end that are searched for its last word on progress: few, and if it is not there, more."""
 
 
-def read_results(
-    folder: RunFolder, output: Output | None, took: float | None
-) -> tuple[Results, bar.View | None]:
-    """Return what the logs of a run that has ended say it did, and how far it came; None when they don't.
+def read_logs(folder: RunFolder, output: Output | None) -> Watcher:
+    """Return what has read the logs of an ended run, all of them if its spec names counts or failures.
 
-    They are read once, in pieces: memory does not grow with them.
+    They are read once, in pieces: memory does not grow with them. A log that is gone says nothing.
 
     Args:
-        folder: the run's. A log that is gone says nothing.
+        folder: the run's.
         output: what the script's lines mean.
-        took: seconds that the run took.
     """
     if output is None or not (output.failed or output.result):
-        return Results(), _at_end(look(folder, output, took or 0.0), 0)
+        return _last_word(folder, output)
     watcher = Watcher(output)
     for stream in STREAMS:
         try:
@@ -50,8 +46,14 @@ def read_results(
             while piece := log.read(_CHUNK):
                 watcher.feed(stream, piece, 0.0)
         watcher.close(stream, 0.0)
+    return watcher
+
+
+def view_at_end(watcher: Watcher, took: float | None) -> bar.View | None:
+    """Return how far a run that took so many seconds came; None when it never said."""
     view = _view(watcher, took or 0.0)
-    return watcher.results, _at_end(view, watcher.results.failures)
+    failures = watcher.results.failures
+    return None if view is None else msgspec.structs.replace(view, eta=None, failures=failures)
 
 
 def look(folder: RunFolder, output: Output | None, took: float) -> bar.View | None:
@@ -64,20 +66,21 @@ def look(folder: RunFolder, output: Output | None, took: float) -> bar.View | No
         output: what the script's lines mean.
         took: seconds since it began.
     """
+    return _view(_last_word(folder, output), took)
+
+
+def _last_word(folder: RunFolder, output: Output | None) -> Watcher:
+    """Return what has read as much of the logs' ends as it takes to know how far the run is."""
     only = None if output is None else msgspec.structs.replace(output, failed=None, result=())
+    watcher = Watcher(only)
     for length in _TAILS:
         watcher = Watcher(only)
         for stream in STREAMS:
             watcher.feed(stream, _tail(folder, stream, length), 0.0)
             watcher.close(stream, 0.0)
         if watcher.progress is not None or all(folder.size(stream) <= length for stream in STREAMS):
-            return _view(watcher, took)
-    return None
-
-
-def _at_end(view: bar.View | None, failures: int) -> bar.View | None:
-    """Return `view` of a run that goes no further."""
-    return None if view is None else msgspec.structs.replace(view, eta=None, failures=failures)
+            break
+    return watcher
 
 
 def _view(watcher: Watcher, took: float) -> bar.View | None:

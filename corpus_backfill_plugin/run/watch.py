@@ -140,10 +140,14 @@ class Watcher:
         folder: the run's.
         name: how to call it, `duration (run 12)`.
         signals: taken over already, so that none is lost between the start and the watching.
+
+    Attributes:
+        saw_all: whether the sink got all that the run printed, to its end.
     """
 
     def __init__(self, folder: RunFolder, name: str, signals: Signals) -> None:
         self._folder, self._name, self._signals = folder, name, signals
+        self.saw_all = False
         self._asked = 0
         self._kill_at = 0.0
         self._left_at = 0.0
@@ -166,6 +170,7 @@ class Watcher:
                 ) from None
             finally:
                 sink.close()
+            self.saw_all = follower.saw_all
             return follower.found_secret
 
     def _ended(self, end: End) -> Callable[[float], bool]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from corpus_backfill_plugin.run.folder import RunFolder
-from corpus_backfill_plugin.run.results import read_results
+from corpus_backfill_plugin.run.results import read_logs, view_at_end
 from corpus_backfill_plugin.spec.model import Output
 from corpus_backfill_plugin.watch.results import MAX_FAILED, Failure
 
@@ -114,7 +114,8 @@ def test_memory_stays_flat_however_large_the_logs_are(tmp_path: Path) -> None:
         log.write(b"updated=7")
     folder.log("stderr").write_bytes(b"y" * (20 << 20) + b"\n 45%|####5     | 9/20 [00:12<00:15, 122it/s]\r")
     tracemalloc.start()
-    results, view = read_results(folder, OUTPUT, 10.0)
+    watcher = read_logs(folder, OUTPUT)
+    results, view = watcher.results, view_at_end(watcher, 10.0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12 << 20
