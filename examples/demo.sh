@@ -55,7 +55,7 @@ cat <<NEXT
   export PATH="$client/bin:\$PATH" DATABASE_URL="$DATABASE_URL" CORPUS_BACKFILL_STATE="$CORPUS_BACKFILL_STATE"
   corpus-client backfill duration --help      # options of one backfill
   corpus-client backfill runs show            # the latest run, with everything that is known of it
-  corpus-client backfill duration --detach    # runs on without a terminal; `runs attach` shows it again
+  corpus-client backfill duration --detach    # runs on without a terminal; see: backfill runs attach
   corpus-client backfill specs list           # where each command comes from
   corpus-client backfill doctor               # is everything in order on this machine?
 NEXT
