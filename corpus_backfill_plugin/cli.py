@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.site import Site
 
-SITE_KEY = "corpus_backfill_plugin.site"
 DEBUG_KEY = "corpus_backfill_plugin.debug"
-"""Where the group keeps its notes in `ctx.meta`; `ctx.obj` belongs to the host."""
+"""Where the group notes in `ctx.meta` whether a traceback is wanted; `ctx.obj` belongs to the host."""
 
 PLUGIN_COMMANDS = "corpus_backfill_plugin.commands"
 
@@ -153,6 +152,8 @@ def _settle(ctx: click.Context, args: list[str]) -> None:
         said = _last_value(words, "--" + name.replace("_", "-"))
         if said is not None:
             ctx.params[name] = said
+    from corpus_backfill_plugin.site import SITE_KEY  # noqa: PLC0415 - only a call of ours pays for it
+
     ctx.meta.pop(SITE_KEY, None)
     _site(ctx)
 

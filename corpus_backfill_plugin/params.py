@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.spec.selection import Selection, Value
-from corpus_backfill_plugin.spec.values import check_value
+from corpus_backfill_plugin.spec.values import FALSE_TEXTS, TRUE_TEXTS, check_value, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,10 +31,6 @@ TIED = "\0="
 
 GIVEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP})
 
-BOOL_TEXTS = {"1": True, "true": True, "t": True, "yes": True, "y": True, "on": True} | {
-    "0": False, "false": False, "f": False, "no": False, "n": False, "off": False
-}  # fmt: skip
-
 
 class SpecValue(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on only
     """The type of one value: checked against its spec, sent as it was typed."""
@@ -48,7 +44,7 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # generic from click
         """Return the text as it came; fail when the spec does not allow it."""
         if value == ALONE:
             return value
-        text = value.replace(TIED, "") if isinstance(value, str) else _text(value)
+        text = value.replace(TIED, "") if isinstance(value, str) else value_text(value)
         try:
             check_value(self.parameter, text)
         except ValueError as error:
@@ -71,18 +67,15 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # generic from click
         del ctx, param
         if self.parameter.type == "path" and not self.parameter.choices and not self.parameter.suggestions:
             return [CompletionItem(incomplete, type="file")]
-        offered = [_text(choice) for choice in self.parameter.choices] or list(self.parameter.suggestions)
+        offered = [value_text(choice) for choice in self.parameter.choices] or list(
+            self.parameter.suggestions
+        )
         start = incomplete.lower() if self.parameter.ignore_case else incomplete
         return [
             CompletionItem(text)
             for text in map(one_line, offered)
             if (text.lower() if self.parameter.ignore_case else text).startswith(start)
         ]
-
-
-def _text(value: object) -> str:
-    """Return a scalar of TOML or of a host's default map as an operator would type it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parameter_name(name: str) -> str:
@@ -113,9 +106,9 @@ class SpecOption(click.Option):
         text = self._variable(ctx)
         if text is None:
             return None
-        if text.strip().lower() not in BOOL_TEXTS:
+        if text.strip().lower() not in TRUE_TEXTS | FALSE_TEXTS:
             raise click.BadParameter(f"{one_line(text)!r} is neither true nor false", ctx, self)
-        return BOOL_TEXTS[text.strip().lower()]
+        return text.strip().lower() in TRUE_TEXTS
 
 
 class SpecArgument(click.Argument):
@@ -180,19 +173,19 @@ def _default_setting(default: object) -> dict[str, Any]:
     return {} if default is None else {"default": _default(default)}
 
 
-def _default(default: object) -> Any:  # noqa: ANN401 - a text or a tuple of them, as click wants it
+def _default(default: Any) -> Any:  # noqa: ANN401 - a scalar or a tuple in, a text or texts out, as click wants
     if default is None:
         return None
     if isinstance(default, tuple):
         return tuple(_default(item) for item in default)
-    return _text(default)
+    return value_text(default)
 
 
 def _placeholder(parameter: Option | Argument) -> str:
     if parameter.metavar:
         return one_line(parameter.metavar)
     if parameter.choices:
-        return "[" + "|".join(one_line(_text(choice)) for choice in parameter.choices) + "]"
+        return "[" + "|".join(one_line(value_text(choice)) for choice in parameter.choices) + "]"
     if not hasattr(parameter, "flag"):
         return parameter.name.upper().replace("-", "_")
     return {"str": "TEXT", "int": "INTEGER", "datetime": "TIME"}.get(parameter.type, parameter.type.upper())
@@ -217,7 +210,7 @@ def help_text(option: Option | Argument) -> str:
         facts.append("env: " + ", ".join(names))
     if option.default is not None:
         values = option.default if isinstance(option.default, tuple) else (option.default,)
-        facts.append("default: " + ", ".join(map(_text, values)))
+        facts.append("default: " + ", ".join(map(value_text, values)))
     elif option.default_note:
         facts.append(f"default: {option.default_note}, chosen by the script")
     facts.extend(_bounds(option))
@@ -225,7 +218,9 @@ def help_text(option: Option | Argument) -> str:
         facts.append("may be repeated" if hasattr(option, "flag") else "any number")
     if option.required and not hasattr(option, "flag"):
         facts.append("required")  # click says it of options
-    facts.extend(f"required when --{name} is {_text(value)}" for name, value in option.required_if.items())
+    facts.extend(
+        f"required when --{name} is {value_text(value)}" for name, value in option.required_if.items()
+    )
     if option.requires:
         facts.append("needs " + ", ".join(f"--{name}" for name in option.requires))
     return printable(" ".join((option.help, f"[{'; '.join(facts)}]" if facts else "")).strip())
