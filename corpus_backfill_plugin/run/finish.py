@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,8 +97,8 @@ def finish(
     card = folder.card()
     try:
         held = lock.wait_for(folder.path / "finish")
-    except FileNotFoundError:
-        held = None  # the folder was taken away: the ledger's transaction alone decides
+    except OSError:
+        held = None  # the folder was taken away, or has no space: the ledger's transaction alone decides
     try:
         number = card.number if card else None
         if card and card.ledger is None and folder.card() is None:  # another was faster, and has removed it
@@ -170,8 +171,9 @@ def conclude(
     secrets = request.invocation.secrets if request else ()
     masked: bool | None = None
     if not (card and card.secret) or secrets:
-        found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
-        masked = any(found)
+        with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
+            found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
+            masked = any(found)
     seen = seen or read_logs(folder, request.output if request else None)
     results, view = seen.results, view_at_end(seen, outcome.took)
     if masked is None:  # what failed might be named by a secret: how many is all that may be kept
@@ -189,14 +191,18 @@ def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:
         return False
     temporary = path.with_suffix(".masked")
     masker = Masker(secrets)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
-        while piece := source.read(_CHUNK):
-            target.write(masker.feed(piece))
-        target.write(masker.flush())
-        target.flush()
-        os.fsync(target.fileno())
-    temporary.replace(path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+            while piece := source.read(_CHUNK):
+                target.write(masker.feed(piece))
+            target.write(masker.flush())
+            target.flush()
+            os.fsync(target.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     return True
 
 

@@ -106,7 +106,6 @@ class Supervisor:
         )
         try:
             write_whole(f"{self.folder}/process", facts.encode())
-            reserve(f"{self.folder}/exit")
         except OSError as error:
             return f"{error.errno} record"
         return ""
@@ -185,11 +184,12 @@ class Supervisor:
         """Pass a request to stop on to the script, and note who asked, first come first noted."""
         note = f'{{"by": "{by}", "reason": "{reason}", "at": {time.time():.6f}}}'
         try:
-            descriptor = os.open(f"{self.folder}/stop", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(descriptor, note.encode())
+            descriptor = os.open(f"{self.folder}/stop", os.O_RDWR)
+            if not os.read(descriptor, _ROOM).strip():
+                os.pwrite(descriptor, note.encode().ljust(_ROOM), 0)
             os.close(descriptor)
         except OSError:
-            pass  # noted before, or no space: the script is asked all the same
+            pass  # the run folder was taken away: the script is asked all the same
         if not self.ended:
             send(os.kill, self.child, number)
 
@@ -279,22 +279,13 @@ def send(how: Callable[[int, int], None], pid: int, number: int) -> None:
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Write a file so that a reader finds all of it or none."""
+    """Write a file so that a reader finds all of it or none, in the space that the CLI has kept for it."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, content.ljust(_ROOM))
     finally:
         os.close(descriptor)
     os.rename(f"{path}.new", path)
-
-
-def reserve(path: str) -> None:
-    """Take the space that `write_whole` will need, so that a disk full by then can't lose the content."""
-    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, b" " * _ROOM)
-    finally:
-        os.close(descriptor)
 
 
 def force(path: str) -> None:
