@@ -166,6 +166,7 @@ class Run:
         try:
             with self._shown(line_every) as sink:
                 found = watcher.watch(end, sink, self._request.invocation.secrets)
+            sink.watcher.cut = watcher.cut
             seen = sink.watcher if watcher.saw_all else None
             finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
         except Left as left:

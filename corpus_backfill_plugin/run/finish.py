@@ -22,7 +22,7 @@ from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.mask import Masker
 from corpus_backfill_plugin.run.outcome import Outcome, judge
-from corpus_backfill_plugin.run.proof import Proof, prove
+from corpus_backfill_plugin.run.proof import Proof, doubt, prove
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.run.results import read_logs, view_at_end
 from corpus_backfill_plugin.watch.bar import View
@@ -110,7 +110,7 @@ def finish(
                 return as_recorded(record, ledger)
         except BackfillError as unreadable:
             failed = unreadable
-        finished = conclude(folder, request, stopped, seen)
+        finished = conclude(folder, request, stopped, seen, record)
         if failed:
             raise UnrecordedError(finished, failed)
         try:
@@ -158,16 +158,21 @@ def conclude(
     request: RunRequest | None,
     stopped: Callable[[], bool] = never,
     seen: Watcher | None = None,
+    noted: RunRecord | None = None,
 ) -> Finished:
     """Judge the end of a run from what its processes left, clean its logs and read what they say.
 
-    Arguments as of `finish`.
+    Arguments as of `finish`; `noted` is the record, with what somebody who watched has counted.
     """
     card = folder.card()
     whole = request is not None
     request = request or (card.request if card else None)
     codes = request.success_codes if request else (0,)
-    outcome = judge(folder.ending(), folder.stop_request(), folder.process(), codes, time.time())
+    outcome = judge(
+        folder.ending(), folder.stop_request(), folder.process(), codes, time.time(),
+        taken=not folder.path.exists(),
+    )  # fmt: skip
+    cut = seen.cut if seen else folder.is_cut()  # before masking, which changes lengths
     secrets = request.invocation.secrets if request else ()
     masked: bool | None = None
     if not (card and card.secret) or secrets:
@@ -176,11 +181,16 @@ def conclude(
             masked = any(found)
     seen = seen or read_logs(folder, request.output if request else None)
     results, view = seen.results, view_at_end(seen, outcome.took)
+    if cut and noted:
+        counts, failures = noted.counts | results.counts, max(noted.failures, results.failures)
+        results = msgspec.structs.replace(results, counts=counts, failed_total=failures)
     if masked is None:  # what failed might be named by a secret: how many is all that may be kept
         results = msgspec.structs.replace(results, failed=())
     proof = Proof()
     if request:
         outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped)
+        if cut:
+            outcome, proof = doubt(outcome, proof, request)
     return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
 
 

@@ -63,12 +63,14 @@ class Ending(msgspec.Struct, frozen=True):
         took: seconds since the start.
         status: as waitpid tells it; None when the script was never started.
         failure: then why: `ERRNO STEP`.
+        printed: bytes that its logs had by then, in the order of STREAMS.
     """
 
     at: float
     took: float
     status: int | None = None
     failure: str = ""
+    printed: tuple[int, int] = (0, 0)
 
 
 class StopRequest(msgspec.Struct, frozen=True):
@@ -124,6 +126,12 @@ class RunFolder:
             return self.log(stream).stat().st_size
         except OSError:
             return 0
+
+    def is_cut(self) -> bool:
+        """Return whether a log has less in it than the script printed: truncated, removed or moved away."""
+        ending = self.ending()
+        printed = ending.printed if ending else (0, 0)
+        return any(self.size(name) < size for name, size in zip(STREAMS, printed, strict=True))
 
     def make(self) -> int:
         """Make the folder (0700) and return the descriptor of its lock, taken.

@@ -345,8 +345,7 @@ def _explain(path: Path, error: Exception) -> tuple[str, str]:
         )
     return (
         f"The ledger {path} can't be read or written: {said}",
-        "Mend that (`df` and `df -i` tell of a full disk), name another folder in CORPUS_BACKFILL_STATE, "
-        + "or run without a record by --no-record.",
+        "Is the disk full (`df`, `df -i`)? Name another folder in CORPUS_BACKFILL_STATE, or use --no-record.",
     )
 
 

@@ -47,7 +47,7 @@ def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
         _tell_end(ledger, record.number)
         return
     # Killed between the record and the start, or its folder was taken away.
-    outcome = judge(None, None, process, (0,), time.time())
+    outcome = judge(None, None, process, (0,), time.time(), taken=not folder.path.exists())
     write_end(ledger, record, Finished(outcome=outcome))
     _tell_end(ledger, record.number)
 

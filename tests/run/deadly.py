@@ -1,8 +1,9 @@
 """The real supervisor and finisher, killed with SIGKILL at a point that the environment names.
 
-DEADLY_SIGNAL names another signal. Given to the CLI in place of `supervisor.py`. `DEADLY_POINT` is `METHOD:before` or `METHOD:after` of the
+Given to the CLI in place of `supervisor.py`. `DEADLY_POINT` is `METHOD:before` or `METHOD:after` of the
 supervisor's, or `finisher:MODULE:NAME:WHEN`, which lets it become the finisher and kills that.
-`DEADLY_TRACE` is a file that is there afterwards if the point was reached.
+`DEADLY_TRACE` is a file that is there afterwards if the point was reached. `DEADLY_SIGNAL` names another
+signal than SIGKILL.
 """
 
 import importlib.util
