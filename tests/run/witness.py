@@ -27,7 +27,7 @@ sys.stdout.write("begin\n" + "".join(f"FAILED item-{n}\n" for n in range(fails))
 trace("begin")
 until = time.monotonic() + seconds
 while time.monotonic() < until and not asked:
-    sys.stdout.write("" if obeys else "working\n")
+    sys.stdout.write("" if obeys else "::progress done=1 total=2\n" if fails else "working\n")
     time.sleep(0.02)
 trace("end")
 sys.exit(0 if fails or asked else 7)
