@@ -109,10 +109,7 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
         BackfillError: the logs are gone.
     """
     sink = unwatched()
-    try:
-        follower = Follower(folder, sink, _secrets(folder), streams)
-    except FileNotFoundError:
-        raise BackfillError(f"the logs in {folder.path} are gone", "") from None
+    follower = Follower(folder, sink, _secrets(folder), streams)
     with Signals() as signals, follower, sink:
         try:
             follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)

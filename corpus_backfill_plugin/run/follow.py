@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.mask import Masker
 
@@ -44,6 +45,9 @@ class Follower:
         sink: where to.
         secrets: taken out of what is shown.
         streams: which of the two.
+
+    Raises:
+        BackfillError: the logs are gone.
     """
 
     def __init__(
@@ -55,7 +59,10 @@ class Follower:
     ) -> None:
         secrets = tuple(secrets)
         self._sink = sink
-        self._tails = [_Tail(folder, stream, sink, secrets) for stream in streams]
+        try:
+            self._tails = [_Tail(folder, stream, sink, secrets) for stream in streams]
+        except FileNotFoundError:
+            raise BackfillError(f"the logs in {folder.path} are gone", "") from None
 
     def __enter__(self) -> Self:
         """Return the follower itself."""
