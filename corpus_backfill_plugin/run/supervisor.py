@@ -126,6 +126,7 @@ class Supervisor:
                 facts = f'"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}'
                 self.note("exit", f'{{{facts}, "printed": {self.look()}}}')
                 self.tell("left")
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.let_go()
         self.tell("gone")
