@@ -444,20 +444,21 @@ def _empty(root: Path) -> None:
         path.unlink()
 
 
-def lose_lines(how: Callable[[Path], None], *, watched: bool) -> Verdict:
-    """Take the log of a run away, in which more items failed than may."""
+def lose_lines(how: Callable[[Path], None], who: str) -> Verdict:
+    """Take the log of a run away, in which more items failed than may: `who` has read it or has not."""
     with _place() as place:
-        options = ["--max-failed=2", *([] if watched else ["--detach"])]
+        options = ["--max-failed=2", *(["--detach"] if who == "detached" else [])]
         cli = place.drive(*options, seconds=LOOK_SECONDS + 2, WITNESS_FAILS="3")
         _wait(place.began)
-        if watched:
+        time.sleep(LOOK_SECONDS)
+        if who != "detached":
             _wait(lambda: place.records()[0].failures)
-        else:
-            time.sleep(LOOK_SECONDS)
+        if who == "abandoned":
+            cli.kill()
         how(place.state.run_folder(1) / "stdout.log")
         code = cli.wait(60)
-        lost, wrong = place.judge({"failed" if watched else "unverified"})
-        if watched and code != 1:
+        lost, wrong = place.judge({"unverified" if who == "detached" else "failed"})
+        if who == "watched" and code != 1:
             wrong.append(f"the CLI ended with {code}")
         return lost, wrong
 
@@ -560,9 +561,9 @@ def plan(tries: int, each: int, many: int) -> list[Fault]:
             for how in ("Ctrl-C", "runs stop", "timeout")
         ),
         *(
-            (f"log {what} during a {who} run", each, partial(lose_lines, how, watched=who == "watched"))
+            (f"log {what}, its run {who}", each, partial(lose_lines, how, who))
             for what, how in {"truncated": _truncate, "removed": _remove}.items()
-            for who in ("watched", "detached")
+            for who in ("watched", "abandoned", "detached")
         ),
         ("run folder taken away", each, take_away_folder),
         *(
