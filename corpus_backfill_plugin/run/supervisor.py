@@ -30,6 +30,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _GRACE = 10.0
 _PATIENCE = 5
 _ROOM = 512
+_LOOK = 1.0
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 
 
@@ -44,6 +45,8 @@ class Supervisor:
         self.child = 0
         self.ended = False
         self.pressure = 0
+        self.due = 0.0
+        self.sizes, self.cut = [0, 0], [0, 0]
         self.began = time.clock_gettime(_CLOCK)
 
     def run(self) -> None:
@@ -55,9 +58,9 @@ class Supervisor:
         if self.start():
             signal.signal(signal.SIGTERM, lambda *_: self.stop("signal", "its supervisor got SIGTERM"))
             adopt_orphans()
-            if self.timeout:
-                signal.signal(signal.SIGALRM, lambda *_: self.overdue())
-                signal.setitimer(signal.ITIMER_REAL, self.timeout, _GRACE)
+            self.due = time.monotonic() + self.timeout if self.timeout else 0.0
+            signal.signal(signal.SIGALRM, lambda *_: self.tick())
+            self.tick()
             self.wait()
         self.leave()
 
@@ -106,7 +109,6 @@ class Supervisor:
         )
         try:
             write_whole(f"{self.folder}/process", facts.encode())
-            reserve(f"{self.folder}/exit")
         except OSError as error:
             return f"{error.errno} record"
         return ""
@@ -121,8 +123,10 @@ class Supervisor:
             if pid == self.child:
                 self.ended = True
                 took = time.clock_gettime(_CLOCK) - self.began
-                self.note("exit", f'{{"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}}}')
+                facts = f'"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}'
+                self.note("exit", f'{{{facts}, "printed": {self.look()}}}')
                 self.tell("left")
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.let_go()
         self.tell("gone")
@@ -169,6 +173,25 @@ class Supervisor:
         words = [sys.executable, "-P", "-m", module, self.folder, str(self.request)]
         os.execv(sys.executable, words)  # noqa: S606  # nosec B606 - our interpreter
 
+    def tick(self) -> None:
+        """Look at the logs once a second, and at the clock."""
+        self.look()
+        now = time.monotonic()
+        if self.due and now >= self.due:
+            self.due = now + _GRACE
+            self.overdue()
+        signal.setitimer(signal.ITIMER_REAL, min(_LOOK, self.due - now) if self.due else _LOOK)
+
+    def look(self) -> list[int]:
+        """Return how many bytes each log has had, those counted that a truncation took away."""
+        for at, number in enumerate((1, 2)):
+            # Where the last write ended is told also after a truncation, until the next write.
+            size = max(os.fstat(number).st_size, os.lseek(number, 0, os.SEEK_CUR))
+            if size < self.sizes[at]:
+                self.cut[at] += self.sizes[at]
+            self.sizes[at] = size
+        return [size + cut for size, cut in zip(self.sizes, self.cut)]  # noqa: B905  two and two
+
     def overdue(self) -> None:
         """End a script that took too long: ask, insist, end for certain, a step every ten seconds."""
         self.pressure += 1
@@ -185,11 +208,12 @@ class Supervisor:
         """Pass a request to stop on to the script, and note who asked, first come first noted."""
         note = f'{{"by": "{by}", "reason": "{reason}", "at": {time.time():.6f}}}'
         try:
-            descriptor = os.open(f"{self.folder}/stop", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(descriptor, note.encode())
+            descriptor = os.open(f"{self.folder}/stop", os.O_RDWR)
+            if not os.read(descriptor, _ROOM).strip():
+                os.pwrite(descriptor, note.encode().ljust(_ROOM), 0)
             os.close(descriptor)
         except OSError:
-            pass  # noted before, or no space: the script is asked all the same
+            pass  # the run folder was taken away: the script is asked all the same
         if not self.ended:
             send(os.kill, self.child, number)
 
@@ -279,22 +303,13 @@ def send(how: Callable[[int, int], None], pid: int, number: int) -> None:
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Write a file so that a reader finds all of it or none."""
+    """Write a file so that a reader finds all of it or none, in the space that the CLI has kept for it."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, content.ljust(_ROOM))
     finally:
         os.close(descriptor)
     os.rename(f"{path}.new", path)
-
-
-def reserve(path: str) -> None:
-    """Take the space that `write_whole` will need, so that a disk full by then can't lose the content."""
-    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, b" " * _ROOM)
-    finally:
-        os.close(descriptor)
 
 
 def force(path: str) -> None:
