@@ -73,8 +73,13 @@ class Follower:
 
     @property
     def saw_all(self) -> bool:
-        """Whether all that was printed so far has been shown, once and in order."""
+        """Whether all that was there has been shown, once and in order."""
         return all(tail.whole for tail in self._tails)
+
+    @property
+    def cut(self) -> bool:
+        """Whether a log was truncated on the way: what had not been shown by then is lost."""
+        return any(tail.cut for tail in self._tails)
 
     def follow(self, ended: Callable[[float], bool]) -> None:
         """Show what is there and what comes, until the run has ended.
@@ -111,7 +116,7 @@ class _Tail:
         self._source = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
         self._at = 0
         self._shown = True
-        self.whole = True
+        self.whole, self.cut = True, False
         self._target = None if secrets or sys.platform != "linux" else sink.descriptor(stream)
 
     def close(self) -> None:
@@ -122,7 +127,7 @@ class _Tail:
         moved = self._read() if self._target is None or not self._shown else self._send(self._target)
         if not moved and os.fstat(self._source).st_size < self._at:
             self._at = 0  # truncated under us: what comes now is new
-            self.whole = False
+            self.cut = True
         self._at += moved
         return moved
 

@@ -63,3 +63,12 @@ def prove(
         return outcome, proof
     reason = verdict.sentence if verdict.state == "failed" else f"not known what is left: {verdict.sentence}"
     return msgspec.structs.replace(outcome, state="incomplete", reason=reason), proof
+
+
+def doubt(outcome: Outcome, proof: Proof, request: RunRequest) -> tuple[Outcome, Proof]:
+    """Return how a run ended whose printed lines were lost: a success that rests on them is not verified."""
+    condition = request.postcondition
+    if outcome.state != "succeeded" or condition is None or condition.max_failed is None:
+        return outcome, proof
+    reason = "its log was truncated or removed while it ran, so not all failures may have been counted"
+    return msgspec.structs.replace(outcome, state="unverified", reason=reason), Proof("unknown", reason)

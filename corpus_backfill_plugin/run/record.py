@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.request import RunRequest
 
-RunState: TypeAlias = Literal["running", "succeeded", "incomplete", "failed", "stopped", "lost"]
-STATES: tuple[RunState, ...] = ("running", "succeeded", "incomplete", "failed", "stopped", "lost")
+RunState: TypeAlias = Literal[
+    "running", "succeeded", "incomplete", "unverified", "failed", "stopped", "lost"
+]  # fmt: skip
+STATES: tuple[RunState, ...] = get_args(RunState)
 
 ProofState: TypeAlias = Literal["", "held", "failed", "unknown", "skipped"]
 """Of a postcondition: empty where there is none, or the script itself failed."""

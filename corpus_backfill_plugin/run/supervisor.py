@@ -38,6 +38,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _GRACE = 10.0
 _PATIENCE = 5
 _ROOM = 512
+_LOOK = 1.0
 _HEARD = {signal.SIGCHLD, signal.SIGTERM, signal.SIGCONT}
 _INTERRUPT, _TERMINATE = 1, 2
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
@@ -60,6 +61,7 @@ class Supervisor:
         for number in (self.bell, bell):
             os.set_blocking(number, False)
         signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+        self.sizes, self.cut = [0, 0], [0, 0]
         self.began = time.clock_gettime(_CLOCK)
 
     def run(self) -> None:
@@ -119,7 +121,6 @@ class Supervisor:
         )
         try:
             write_whole(f"{self.folder}/process", facts.encode())
-            reserve(f"{self.folder}/exit")
         except OSError as error:
             return f"{error.errno} record"
         return ""
@@ -128,13 +129,16 @@ class Supervisor:
         """Wait for the script, write down its end at once, then wait for what it left behind."""
         pause = 0.02
         while self.reap():
+            self.look()
             if self.deadline and time.monotonic() >= self.deadline:
                 self.overdue()
+            patience = _LOOK
             if self.killing:
                 self.send_all(signal.SIGKILL)  # again and again: a process may have forked in between
-                pause = min(pause * 2, 1.0)
-            until = max(self.deadline - time.monotonic(), 0.0) if self.deadline else None
-            select.select([self.bell], [], [], pause if self.killing else until)
+                patience = pause = min(pause * 2, _LOOK)
+            elif self.deadline:
+                patience = max(min(patience, self.deadline - time.monotonic()), 0.0)
+            select.select([self.bell], [], [], patience)
             self.listen()
         self.let_go()
         self.tell("gone")
@@ -152,7 +156,8 @@ class Supervisor:
             if pid == self.child:
                 self.ended = True
                 took = time.clock_gettime(_CLOCK) - self.began
-                self.note("exit", f'{{"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}}}')
+                facts = f'"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}'
+                self.note("exit", f'{{{facts}, "printed": {self.look()}}}')
                 self.tell("left")
 
     def listen(self) -> None:
@@ -211,7 +216,7 @@ class Supervisor:
     def leave(self) -> None:
         """Wait for the watcher to finish the record, or become the finisher where there is none.
 
-        A watcher that was stopped (Ctrl-Z) or hangs must not keep the record open: it has to write now and then.
+        A watcher that was stopped (Ctrl-Z) must not keep the record open: it has to give signs of life.
         """
         try:
             while select.select([self.control], [], [], _PATIENCE)[0]:
@@ -234,6 +239,16 @@ class Supervisor:
         words = [sys.executable, "-P", "-m", module, self.folder, str(self.request)]
         os.execv(sys.executable, words)  # noqa: S606  # nosec B606 - our interpreter
 
+    def look(self) -> list[int]:
+        """Return how many bytes each log has had, those counted that a truncation took away."""
+        for at, number in enumerate((1, 2)):
+            # Where the last write ended is told also after a truncation, until the next write.
+            size = max(os.fstat(number).st_size, os.lseek(number, 0, os.SEEK_CUR))
+            if size < self.sizes[at]:
+                self.cut[at] += self.sizes[at]
+            self.sizes[at] = size
+        return [size + cut for size, cut in zip(self.sizes, self.cut)]  # noqa: B905  two and two
+
     def overdue(self) -> None:
         """End a script that took too long: interrupt, terminate, kill, a step every ten seconds."""
         self.pressure += 1
@@ -249,11 +264,12 @@ class Supervisor:
         """Pass a request to stop on to the script, and note who asked, first come first noted."""
         note = f'{{"by": "{by}", "reason": "{reason}", "at": {time.time():.6f}}}'
         try:
-            descriptor = os.open(f"{self.folder}/stop", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(descriptor, note.encode())
+            descriptor = os.open(f"{self.folder}/stop", os.O_RDWR)
+            if not os.read(descriptor, _ROOM).strip():
+                os.pwrite(descriptor, note.encode().ljust(_ROOM), 0)
             os.close(descriptor)
         except OSError:
-            pass  # noted before, or no space: the script is asked all the same
+            pass  # the run folder was taken away: the script is asked all the same
         if not self.ended:
             try:
                 os.kill(self.child, number)
@@ -382,22 +398,13 @@ def send(pid: int, started: int, number: int) -> None:
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Write a file so that a reader finds all of it or none."""
+    """Write a file so that a reader finds all of it or none, in the space that the CLI has kept for it."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, content.ljust(_ROOM))
     finally:
         os.close(descriptor)
     os.rename(f"{path}.new", path)
-
-
-def reserve(path: str) -> None:
-    """Take the space that `write_whole` will need, so that a disk full by then can't lose the content."""
-    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, b" " * _ROOM)
-    finally:
-        os.close(descriptor)
 
 
 def force(path: str) -> None:

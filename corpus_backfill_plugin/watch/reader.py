@@ -64,6 +64,7 @@ class Watcher:
     def __init__(self, output: Output | None) -> None:
         self.progress: progress.Progress | None = None
         self.results = Results()
+        self.cut = False
         said = output.progress if output else None
         self._tqdm = said == TQDM
         self._progress = _Pattern(said) if said and not self._tqdm else None
