@@ -89,7 +89,7 @@ def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float)
     folder.note_stop(current_user(), "runs stop")
     left = stop(folder, after)
     if left is not None:
-        names = ", ".join(f"{pid} {command}" for pid, command in left) or "not known which"
+        names = ", ".join(f"{survivor.pid} {survivor.command}" for survivor in left) or "not known which"
         raise BackfillError(
             f"run {record.number} has not ended: processes of it are left: {names}",
             "They may belong to another user or hang in the kernel; `runs` tells when they are gone.",

@@ -50,6 +50,11 @@ class Process(msgspec.Struct, frozen=True):
         """Return whether the direct child still lives and is the one that was started."""
         return processes.is_same(self.pid, self.started, self.boot, self.supervisor)
 
+    def wake(self) -> None:
+        """Continue a supervisor that was stopped, and have it look for a wish."""
+        if self.is_supervised():
+            processes.send(self.supervisor, self.supervisor_started, signal.SIGCONT)
+
     def is_supervised(self) -> bool:
         """Return whether the supervisor, or the finisher that it became, still lives."""
         return processes.is_same(self.supervisor, self.supervisor_started, self.boot, self.supervisor)
@@ -189,7 +194,26 @@ class RunFolder:
     def survivors(self) -> list[processes.Survivor]:
         """Return the processes of the script that still live, the supervisor left out."""
         process = self.process()
-        return processes.survivors(self.token, self.alive, but=process.supervisor if process else 0)
+        supervisor = process.supervisor if process and process.is_supervised() else 0
+        found = processes.survivors(self.token, self.alive, supervisor)
+        if self.is_unlocked():  # then what a supervisor has below it is the finisher's own work
+            found = [survivor for survivor in found if not survivor.adopted]
+        return found
+
+    def wish(self, number: int) -> bool:
+        """Have the supervisor send signal `number` to all processes of the run; return whether it can.
+
+        A supervisor that was stopped is continued.
+        """
+        process = self.process()
+        if process is None or not process.is_supervised():
+            return False
+        try:
+            write_whole(self.path / "wish", str(number).encode())
+        except OSError:
+            return False
+        process.wake()
+        return True
 
     def process(self) -> Process | None:
         """Return who runs; None before the start."""
