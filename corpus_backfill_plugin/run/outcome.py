@@ -35,7 +35,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.signal is not None:
             return 128 + self.signal
-        if self.state == "incomplete" or (self.state == "failed" and (self.reason or self.exit_code == 0)):
+        if self.state in {"incomplete", "unverified"}:
+            return 1
+        if self.state == "failed" and (self.reason or self.exit_code == 0):
             return 1
         return 1 if self.exit_code is None else self.exit_code
 

@@ -68,10 +68,12 @@ def test_a_count_that_is_not_to_be_had_proves_nothing(
     place.server.spec("work", PROVED % ("500ms" if count == "hangs" else "20s"))
     ended = backfill("work", "--count", count)
     told = shown()
-    assert (ended.code, told["state"], told["exit_code"]) == (1, "incomplete", 0)
-    assert told["reason"] == f"not known what is left: {reason}"
+    assert (ended.code, told["state"], told["exit_code"]) == (1, "unverified", 0)
+    assert told["reason"] == reason
     assert told["proof"] == {"state": "unknown", "reason": reason}
-    assert f"work (run 1) is incomplete: not known what is left: {reason}" in ended.stderr.splitlines()
+    assert f"work (run 1) is unverified: {reason}" in ended.stderr.splitlines()
+    rows = json.loads(backfill("runs", "--state", "unverified", "--json").stdout)
+    assert [row["number"] for row in rows] == [1]
 
 
 @pytest.mark.parametrize(
@@ -120,8 +122,8 @@ def test_the_lock_is_kept_while_what_is_left_is_counted(
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 1
     record = proved.record()
-    assert (record.state, record.exit_code) == ("incomplete", 0)
-    assert record.reason == "not known what is left: the count was stopped"
+    assert (record.state, record.exit_code) == ("unverified", 0)
+    assert record.reason == "the count was stopped"
     assert backfill("work").code == 0
 
 
@@ -155,8 +157,8 @@ def test_runs_stop_ends_a_count_and_the_run_with_it(
     begun = time.monotonic()
     stopped = backfill("runs", "stop")
     assert time.monotonic() - begun < 15
-    assert "Run 1 has ended: incomplete." in stopped.stderr
-    assert proved.record().reason == "not known what is left: the count was stopped"
+    assert "Run 1 has ended: unverified." in stopped.stderr
+    assert proved.record().reason == "the count was stopped"
 
 
 def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
@@ -174,6 +176,6 @@ def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
     process.wait()
     until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
     record = proved.record()
-    assert (record.state, record.exit_code, record.proof) == ("incomplete", 0, "unknown")
-    assert record.reason == "not known what is left: its supervisor was killed before it was counted"
+    assert (record.state, record.exit_code, record.proof) == ("unverified", 0, "unknown")
+    assert record.reason == "its supervisor was killed before it was counted"
     os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)
