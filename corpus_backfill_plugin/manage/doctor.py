@@ -34,6 +34,9 @@ HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
 BROKEN_CLICK = "8.2.0"
 
+_SENT = {"common", "count", "lost", "renamed"}
+"""Differences between spec and script that make a script refuse what it is sent."""
+
 
 class Finding(msgspec.Struct, frozen=True):
     """One thing looked at.
@@ -259,10 +262,8 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
     except BackfillError as error:
         yield Finding("specs", "note", error.problem, error.mend)
         return
-    sent = [
-        d for d in compare(script, model) if d.certain and d.change in {"count", "common", "lost", "renamed"}
-    ]
-    if sent:
+    sent = [d for d in compare(script, model) if d.certain and d.change in _SENT]
+    if sent and model.library == "argparse":
         text, shown = spec.file.path.read_text(encoding="utf-8"), one_line(str(spec.file.path))
         for fault in located(tuple(sent), text, shown):
             yield Finding("specs", "fault", str(fault), "'specs check' tells all that differs.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from watching.places import PROVED
+from watching.places import PROVED, SPEC, WORK
 
 if TYPE_CHECKING:
     import subprocess
@@ -76,6 +76,47 @@ def test_a_count_that_is_not_to_be_had_proves_nothing(
     assert [row["number"] for row in rows] == [1]
 
 
+IGNORING = WORK.replace('parser.add_argument("--remaining", action="store_true")', "").replace(
+    "parser.parse_args()", "argparse.Namespace(remaining=False, **vars(parser.parse_known_args()[0]))"
+)
+"""A script that does its work when it is asked to count, as it ignores words that it does not know."""
+
+
+@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+def test_a_script_without_the_words_for_it_is_never_asked_to_count(
+    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+) -> None:
+    proved.server.script("work.py", IGNORING)
+    reason = "not countable: the script has no --remaining"
+    looked = backfill("status", "work")
+    assert (looked.code, looked.stdout) == (1, f"work\t{reason}\t-\t-\n")
+    assert len(proved.file.read_text().split()) == 6, "looking did no work"
+    ended = backfill("work", "--limit", "6", *how)
+    proved.until_ended()
+    assert shown()["proof"] == {"state": "skipped", "reason": "--limit was given"}
+    proved.fill(6)
+    ended = backfill("work", *how)
+    proved.until_ended(2)
+    told = shown()
+    assert (ended.code, told["state"], told["exit_code"]) == (0 if how else 1, "unverified", 0)
+    assert told["reason"] == reason
+    assert told["proof"] == {"state": "unknown", "reason": reason}
+    if not how:
+        assert ended.stderr.splitlines()[-1] == f"work (run 2) is unverified: {reason}"
+    row = json.loads(backfill("status", "--json", "work").stdout)[0]
+    assert (row["state"], row["reason"]) == ("not countable", "the script has no --remaining")
+    assert row["last_run"]["number"] == 2
+
+
+def test_a_script_that_can_not_be_read_is_asked_to_count(proved: Place, backfill: Program) -> None:
+    hidden = WORK.replace(
+        'parser.add_argument("--remaining",', 'parser.add_argument("--%s" % os.path.basename("x/remaining"),'
+    )
+    proved.server.script("work.py", hidden)
+    assert backfill("work").code == 0
+    assert (proved.record().proof, proved.counts) == ("held", 1)
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -98,6 +139,15 @@ def test_a_check_that_is_skipped_is_no_check_that_passed(
     assert told["proof"] == {"state": "skipped", "reason": reason}
     assert proved.counts == 0
     assert f"proof\tnot checked: {reason}" in backfill("runs", "show").stdout
+
+
+def test_few_enough_failures_are_a_check_of_their_own(place: Place, backfill: Program) -> None:
+    place.server.spec("work", f"{SPEC}\n[postcondition]\nmax-failed = 1\n")
+    assert [backfill("work", "--bad", bad).code for bad in ("a1", "a1,a2")] == [0, 0]
+    assert place.record(1).proof_reason == "1 failed, at most 1 allowed"
+    place.fill(3)
+    assert backfill("work", "--bad", "a1,a2").code == 1
+    assert (place.record(3).state, place.record(3).proof) == ("failed", "")
 
 
 def test_a_run_that_failed_is_not_checked(
