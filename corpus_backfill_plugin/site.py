@@ -15,7 +15,7 @@ from corpus_backfill_plugin.server import (
     install_folders,
     locate,
 )
-from corpus_backfill_plugin.spec.catalog import SHIPPED_SOURCE, Catalog, catalog, shipped_scripts
+from corpus_backfill_plugin.spec.catalog import SHIPPED_SOURCE, Catalog, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -79,7 +79,7 @@ class Site:
             BackfillError: no server app, or the list of what is missing from it.
         """
         if spec.source == SHIPPED_SOURCE:
-            check(self.server, shipped_scripts())
+            check(self.server, self.catalog.shipped_scripts())
         return self.server
 
     @cached_property

@@ -81,9 +81,8 @@ def compare(script: Script, model: ParserModel) -> tuple[Drift, ...]:
 def unknown_count_words(script: Script, model: ParserModel) -> tuple[str, ...]:
     """Return the words of `postcondition.run` that the script, if all was read, does not have."""
     comparison = _Comparison(script, model)
-    if comparison.wrong_word is not None or model.library != "argparse" or not comparison.all_seen:
-        return ()
-    return comparison.unseen_count_words()
+    known = comparison.all_seen and comparison.wrong_word is None
+    return comparison.unseen_count_words() if known else ()
 
 
 def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...]:
@@ -255,7 +254,7 @@ class _Comparison:
     @property
     def all_seen(self) -> bool:
         """Whether every option was seen, also of a parser that lets pass what it does not know."""
-        return self.whole.complete and self.model.complete
+        return self.whole.library == "argparse" and self.whole.complete and self.model.complete
 
     def unseen_count_words(self) -> tuple[str, ...]:
         """Return the words that should make the script count, and that were not seen in its parser."""

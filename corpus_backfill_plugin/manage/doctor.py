@@ -20,7 +20,7 @@ from corpus_backfill_plugin.host import is_bridged
 from corpus_backfill_plugin.manage.authoring import read_parser
 from corpus_backfill_plugin.manage.table import write_json
 from corpus_backfill_plugin.server import script_fault
-from corpus_backfill_plugin.spec.catalog import PACKS, SHIPPED_SOURCE, load, shipped_scripts
+from corpus_backfill_plugin.spec.catalog import PACKS, SHIPPED_SOURCE, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -199,7 +199,8 @@ def _scripts_wanted(site: Site) -> set[str]:
     """Return the scripts that the commands in force ask for; what is hidden asks for none."""
     loaded = [spec for name in site.catalog.names() if (spec := site.catalog.load(name))]
     wanted = {spec.script.script for spec in loaded if spec.script and not spec.script.hidden}
-    return wanted | (shipped_scripts() if any(s.file.source == SHIPPED_SOURCE for s in loaded) else set())
+    shipped = any(spec.file.source == SHIPPED_SOURCE for spec in loaded)
+    return wanted | (site.catalog.shipped_scripts() if shipped else set())
 
 
 def _interpreter(site: Site) -> Iterator[Finding]:

@@ -150,6 +150,12 @@ class Catalog:
             self._loaded[name] = load(file)
         return self._loaded.get(name)
 
+    def shipped_scripts(self) -> set[str]:
+        """Return the scripts that specs are shipped for, also those of specs that a later source replaced."""
+        files = [SpecFile(path.stem, SHIPPED_SOURCE, path) for path in SHIPPED.glob(f"*{SUFFIX}")]
+        specs = [self.load(file.name) if self.find(file.name) == file else load(file) for file in files]
+        return {spec.script.script for spec in specs if spec and spec.script}
+
 
 def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
     first, *rivals = (SpecFile(name, folder.label, path) for folder, path in files)
@@ -198,12 +204,6 @@ def load(file: SpecFile) -> LoadedSpec:
         for rival in file.rivals
     )
     return LoadedSpec(file, None if faults else script, faults, hashlib.sha256(data).hexdigest())
-
-
-def shipped_scripts() -> frozenset[str]:
-    """Return the scripts that specs are shipped for."""
-    shipped = (load(SpecFile(path.stem, SHIPPED_SOURCE, path)).script for path in SHIPPED.glob(f"*{SUFFIX}"))
-    return frozenset(script.script for script in shipped if script)
 
 
 def pack_source(entry_points: Iterable[Any]) -> Source:
