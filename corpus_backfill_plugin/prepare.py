@@ -28,6 +28,7 @@ from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from corpus_backfill_plugin.site import Site
@@ -254,22 +255,27 @@ def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted:
 
 
 def not_countable(script: Script, path: Path) -> str:
-    """Return why the script at `path` must not be asked to count; nothing when it may be.
+    """Return why the script at `path` must not be asked to count, or nothing."""
+    unknown = unknown_words(script, path, script.postcondition.run if script.postcondition else ())
+    return f"the script has no {' and no '.join(unknown)}" if unknown else ""
 
-    A script that ignores words it does not know would do its work instead. So its parser has to have them,
-    unless it can't be read: then the count itself shows.
+
+def unknown_words(script: Script, path: Path, words: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `words` that the parser of the script at `path`, read from its source, does not have.
+
+    A script that ignores what it does not know would do all of its work when it is asked to count, or to work
+    on some items alone. Where the parser can't be read nothing is known, and nothing returned.
     """
-    # Here, not above: only a spec that counts pays for reading Python.
-    from corpus_backfill_plugin.authoring.drift import unknown_count_words  # noqa: PLC0415
+    # Here, not above: only a spec that counts, or a retry, pays for reading Python.
+    from corpus_backfill_plugin.authoring import drift  # noqa: PLC0415
     from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source  # noqa: PLC0415
 
     try:
         text = path.read_text(encoding="utf-8")
         model = read_source(text, path.name, modules_beside(path, path.parent.parent))
     except Exception:  # noqa: BLE001 - whatever a reader stumbles over must not keep a script from its run
-        return ""
-    unknown = unknown_count_words(script, model)
-    return f"the script has no {' and no '.join(unknown)}" if unknown else ""
+        return ()
+    return drift.unknown_words(script, model, words)
 
 
 def count_invocation(script: Script, selection: Selection, job: Invocation) -> Invocation:

@@ -78,11 +78,14 @@ def compare(script: Script, model: ParserModel) -> tuple[Drift, ...]:
     return tuple(_Comparison(script, model).run())
 
 
-def unknown_count_words(script: Script, model: ParserModel) -> tuple[str, ...]:
-    """Return the words of `postcondition.run` that the script, if all was read, does not have."""
+def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `words`, sent after the spec's options, that the script does not have.
+
+    None unless all of its parser was read.
+    """
     comparison = _Comparison(script, model)
     known = comparison.all_seen and comparison.wrong_word is None
-    return comparison.unseen_count_words() if known else ()
+    return tuple(comparison.unseen(words)) if known else ()
 
 
 def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...]:
@@ -256,12 +259,8 @@ class _Comparison:
         """Whether every option was seen, also of a parser that lets pass what it does not know."""
         return self.whole.library == "argparse" and self.whole.complete and self.model.complete
 
-    def unseen_count_words(self) -> tuple[str, ...]:
-        """Return the words that should make the script count, and that were not seen in its parser."""
-        return tuple(self._unseen(self.script.postcondition.run)) if self.script.postcondition else ()
-
-    def _unseen(self, words: Sequence[str]) -> Iterator[str]:
-        options = [option for parser in (*self.outer, self.model) for option in parser.options]
+    def unseen(self, words: Sequence[str]) -> Iterator[str]:
+        """Yield those of `words` that were not seen in the parser that gets them."""
         value_expected = bool(self.model.positionals or self.model.subcommands)
         for word in words:
             name, _, value = word.partition("=")
@@ -272,7 +271,7 @@ class _Comparison:
             # argparse takes the beginning of a long option for the whole, and -n5 for -n 5.
             found = [
                 option
-                for option in options
+                for option in self.model.options
                 for flag in (*option.flags, option.negative)
                 if flag == name or (flag.startswith(name) if name[:2] == "--" else flag == name[:2])
             ]
@@ -281,8 +280,8 @@ class _Comparison:
             value_expected = value_expected or (not value and any(option.takes_value for option in found))
 
     def _count_words(self) -> Iterator[Drift]:
-        for word in self.unseen_count_words():
-            certain = self.all_seen
+        certain = self.all_seen
+        for word in self.unseen(self.script.postcondition.run if self.script.postcondition else ()):
             yield Drift(
                 change="count" if certain else "unknown",
                 path=("postcondition", "run"),
@@ -309,6 +308,8 @@ class _Comparison:
         )
 
     def _complete(self, option: Option) -> bool:
+        if option.role == "retry-items" and not option.before_subcommand:
+            return self.all_seen  # a script that ignores it would work on everything
         parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
         return parser.complete and parser.strict and self.whole.complete
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.authoring.drift import Drift, compare, located
+from corpus_backfill_plugin.authoring.drift import Drift, compare, located, unknown_words
 from corpus_backfill_plugin.authoring.fix import fix
 from corpus_backfill_plugin.authoring.introspect_source import read_source
 from corpus_backfill_plugin.spec.reader import read_script
@@ -406,6 +406,18 @@ def test_words_of_the_postcondition_have_to_be_the_scripts(
     ]
     if "names()" in parsing:
         assert "could not be compared: --remaining was not seen in the script" in notes(spec, script)
+
+
+def test_words_of_the_postcondition_belong_to_the_subcommand_that_gets_them() -> None:
+    script = (
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--remaining', action='store_true')\n"
+        "s = p.add_subparsers()\nr = s.add_parser('run')\np.parse_known_args()\n"
+    )
+    spec = read_script(
+        'spec-version = 1\nscript = "x.py"\ncommon = []\nsubcommand = "run"\n', "x.toml", name="x"
+    )[0]
+    assert spec is not None
+    assert unknown_words(spec, read_source(script, "x.py"), ("--remaining",)) == ("--remaining",)
 
 
 def test_a_hidden_option_of_the_script_is_not_missed() -> None:

@@ -247,7 +247,9 @@ def test_status_starts_no_script_and_shows_the_latest_runs(plain: Plain, cli: Cl
 
 def test_doctor_and_specs_check_have_nothing_to_say(plain: Plain, cli: Cli) -> None:
     assert plain.scripts.is_dir()
-    findings = json.loads(cli("doctor", "--json").stdout)
+    examined = cli("doctor", "--json")
+    findings = json.loads(examined.stdout)
+    assert examined.code == 0
     assert [each for each in findings if each["area"] == "specs" and each["state"] != "ok"] == []
     checked = cli("specs", "check")
     assert (checked.code, checked.stdout, checked.stderr) == (0, "", "4 specs checked: no faults or drift\n")
