@@ -19,8 +19,8 @@ RunState: TypeAlias = Literal[
 ]  # fmt: skip
 STATES: tuple[RunState, ...] = get_args(RunState)
 
-ProofState: TypeAlias = Literal["", "held", "failed", "unknown", "skipped"]
-"""Of a postcondition: empty where there is none, or the script itself failed."""
+ProofState: TypeAlias = Literal["", "none declared", "held", "failed", "unknown", "skipped"]
+"""Of a postcondition: empty until the script has ended by its own claim with success."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         number: counted from 1, never given twice.
         token: marks the run's processes, unlike the number also without a ledger.
         state: `running` until the end is proved; `incomplete` when the script claims success and its
-            postcondition does not bear it out; `lost` when dead is all that is known.
+            postcondition, counted, does not bear it out; `unverified` when a declared postcondition could not
+            be evaluated; `lost` when dead is all that is known.
         user: who started it, `root (ann)` under sudo.
         boot: which boot of the machine it runs in.
         started: seconds since the epoch, as `ended`.

@@ -72,7 +72,7 @@ def details(record: RunRecord, ledger: Ledger, *, with_bar: bool) -> dict[str, o
     rest["failed"] = [f"{f['item']}: {f['reason']}" if f["reason"] else f["item"] for f in known["failed"]]
     if len(rest["failed"]) > _SHOWN:
         rest["failed"][_SHOWN:] = [f"and {len(rest['failed']) - _SHOWN:,} more, see --json"]
-    rest["proof"] = f"{_PROOFS[record.proof]}{record.proof_reason}" if record.proof else None
+    rest["proof"] = _PROOF_PREFIX.get(record.proof, "") + (record.proof_reason or record.proof)
     if record.view is not None:
         drawn = bar.draw(record.view, _WIDTH) if with_bar else bar.plain(record.view)
         rest["progress"] = drawn
@@ -100,7 +100,7 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {whole:02}s" if minutes else f"{whole}s"
 
 
-_PROOFS = {"held": "", "failed": "", "unknown": "not known: ", "skipped": "not checked: "}
+_PROOF_PREFIX = {"unknown": "not known: ", "skipped": "not checked: "}
 
 
 def _progress(record: RunRecord) -> str:

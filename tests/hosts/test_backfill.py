@@ -33,9 +33,6 @@ HOSTS = (
 
 SCRIPT = """\
 import os, sys, time
-if "--remaining" in sys.argv:
-    print("pending=0")  # asked after a run that exits 0
-    sys.exit()
 print("called with", sys.argv[1:], flush=True)
 match os.environ["END"]:
     case "killed":
