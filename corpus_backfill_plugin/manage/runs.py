@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.apply import apply
 from corpus_backfill_plugin.manage.retry import retry
@@ -135,8 +136,9 @@ def stop(*, number: int | None, after: float) -> None:
 @runs.command()
 @number
 @click.option("--anyway", is_flag=True, help="Also if script, spec, arguments or database have changed.")
+@click.option("--yes", is_flag=True, help=FLAGS["yes"])
 @click.pass_context
-def rerun(ctx: click.Context, *, number: int | None, anyway: bool) -> None:
+def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
     """Run again what run N did, the latest if left out, with the same options."""
     from corpus_backfill_plugin.manage.repeat import differences, rebuild_request  # noqa: PLC0415  for it alone
     from corpus_backfill_plugin.run.execute import execute  # noqa: PLC0415  same
@@ -150,6 +152,7 @@ def rerun(ctx: click.Context, *, number: int | None, anyway: bool) -> None:
             f"run {record.number} can't be repeated as it was: {'; '.join(changed)}",
             "Look at the change, then repeat it --anyway.",
         )
+    confirm(request, yes=yes)
     ctx.exit(execute(request))
 
 

@@ -16,7 +16,13 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import HIDDEN
 from corpus_backfill_plugin.plan.file import check_free, remember, write_plan
 from corpus_backfill_plugin.plan.model import Plan, differences, sealed
-from corpus_backfill_plugin.prepare import count_invocation, database_identity, prepare, script_of
+from corpus_backfill_plugin.prepare import (
+    count_invocation,
+    database_identity,
+    prepare,
+    prepare_again,
+    script_of,
+)
 from corpus_backfill_plugin.run.count import Counted, count, judge
 from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -94,7 +100,7 @@ def make_plan(
             return code or 1
     previewed = _results(state, run.number, request)
     plan = _plan(request, counted, previewed, run.number, timeout=timeout, verify=verify)
-    changed = differences(plan, prepare(spec_now(site, spec), real, site), now=plan.made)
+    changed = differences(plan, prepare_again(spec, real, site), now=plan.made)
     if changed:
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
     remember(state.root, plan)
@@ -180,18 +186,6 @@ def count_to_do(
     )
     verdict = judge(condition, counted)
     return Counted(reason=verdict.sentence) if verdict.state == "unknown" else counted
-
-
-def spec_now(site: Site, spec: LoadedSpec) -> LoadedSpec:
-    """Return the spec as its file is now.
-
-    Raises:
-        BackfillError: it is gone.
-    """
-    found = site.catalog.load(spec.file.name)
-    if found is None:
-        raise BackfillError(f"there is no command {one_line(spec.file.name)} any more")
-    return found
 
 
 def _results(state: State, number: int, request: RunRequest) -> dict[str, int]:

@@ -53,6 +53,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (run, position)
         ) STRICT, WITHOUT ROWID""",
     ),
+    ("ALTER TABLE runs ADD COLUMN timeout REAL",),
 )
 """Statements that bring a ledger from version n to n + 1, a transaction each. None is ever edited."""
 

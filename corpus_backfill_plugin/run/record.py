@@ -83,6 +83,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: str = ""
     dry_run: bool = False
     lock_key: str | None = None
+    timeout: float | None = None
     plugin_version: str = ""
     masked: bool | None = False
     view: View | None = None
@@ -103,6 +104,7 @@ def record_of(request: RunRequest, **facts: Any) -> RunRecord:  # noqa: ANN401  
 _SHARED = {
     "parent", "command", "spec_source", "spec_path", "spec_hash", "script_path", "script_hash", "options",
     "given", "database", "server", "server_commit", "interpreter", "dry_run", "lock_key",
+    "timeout",
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         server_commit: git commit of the server app, with `+dirty` when it has changes; None without git.
         interpreter: what runs the script, as shown to people.
         dry_run: whether the script was asked to change nothing.
+        destructive: whether the spec says that its work can't be undone.
         lock_key: runs with the same key exclude one another; None takes no lock.
         success_codes: exit codes that mean success.
         timeout: seconds the run may take, None is no limit.
@@ -56,6 +57,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     server_commit: str | None = None
     interpreter: str = ""
     dry_run: bool = False
+    destructive: bool = False
     lock_key: str | None = None
     success_codes: tuple[int, ...] = (0,)
     timeout: float | None = None
@@ -65,6 +67,17 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     not_checked: str = ""
     parent: int | None = None
     items: tuple[str, ...] = ()
+
+
+_FACTS = {
+    "the script": "script_hash", "the spec": "spec_hash", "the server's commit": "server_commit",
+    "the database": "database", "what is called": "invocation", "the lock": "lock_key",
+}  # fmt: skip
+
+
+def changed_facts(before: RunRequest, after: RunRequest) -> list[str]:
+    """Return what is no longer as it was when `before` was prepared, a noun each."""
+    return [name for name, field in _FACTS.items() if getattr(before, field) != getattr(after, field)]
 
 
 def with_items_file(request: RunRequest, path: str) -> RunRequest:
