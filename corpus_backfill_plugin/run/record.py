@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,9 @@ STATES: tuple[RunState, ...] = ("running", "succeeded", "incomplete", "failed", 
 
 ProofState: TypeAlias = Literal["", "held", "failed", "unknown", "skipped"]
 """Of a postcondition: empty where there is none, or the script itself failed."""
+
+Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=253402214400)]
+"""Seconds since the epoch, up to the year 9999."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +64,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     host: str
     boot: str
-    started: float
-    ended: float | None = None
-    took: float | None = None
+    started: Moment
+    ended: Moment | None = None
+    took: Annotated[float, msgspec.Meta(le=1e12)] | None = None
     exit_code: int | None = None
     signal: int | None = None
     pid: int | None = None
