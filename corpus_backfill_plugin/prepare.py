@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from corpus_backfill_plugin.display import is_text, one_line
+from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.invocation import (
     Invocation,
@@ -106,7 +106,6 @@ def prepare(
         raise UnsendableValueError(
             one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
         ) from error
-    _check_text(job)
     dry_run = selection.has_role(script, "dry-run")
     count, not_checked = _verification(script, selection, job, dry_run=dry_run, wanted=verify)
     limit = timeout or script.timeout
@@ -156,25 +155,6 @@ def prepare_again(
             "Look at the change, then run it again.",
         )
     return prepare(now, selection, site, **limits)
-
-
-def _check_text(job: Invocation) -> None:
-    """Check that all of `job` can be written down for the processes that see to the run.
-
-    Raises:
-        UnsendableValueError: bytes that are no text are in it; they are not shown, as they may be secret.
-    """
-    words = {
-        "an argument": job.argv,
-        "the server app's folder": (job.folder,),
-        "standard input": (job.stdin or "",),
-    }
-    words |= {f"the value of {name}": (value,) for name, value in job.environ.items()}
-    for what, texts in words.items():
-        if not all(map(is_text, texts)):
-            raise UnsendableValueError(
-                f"{what} is not UTF-8 text", "Give it as UTF-8, or rename what it names."
-            )
 
 
 def file_sha256(path: Path) -> str:

@@ -28,6 +28,7 @@ from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import without_secrets
+from corpus_backfill_plugin.run.request import check_text
 from corpus_backfill_plugin.run.state import current_user, open_state
 from corpus_backfill_plugin.run.watch import Signals
 from corpus_backfill_plugin.spec.model import effective_options
@@ -81,6 +82,7 @@ def make_plan(
     check_free(path)
     real, dry = both(script_of(spec), selection)
     request = prepare(spec, real, site, timeout=timeout, verify=verify)
+    check_text(request)
     _check_tellable(script_of(spec), request)
     if (request.server_commit or "").endswith("+dirty"):
         _say("Warning: the server app has changes that are in no commit; whether they change is not seen.")

@@ -28,7 +28,7 @@ from corpus_backfill_plugin.run.on_end import config_path, read_config, tell_end
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import record_of, without_secrets
-from corpus_backfill_plugin.run.request import changed_facts, with_items_file
+from corpus_backfill_plugin.run.request import changed_facts, check_text, with_items_file
 from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
@@ -77,6 +77,7 @@ def execute(
     """
     if detach and not record:
         raise BackfillError("--detach needs a record", "Without one the run could not be found again.")
+    check_text(request)
     with ExitStack() as stack:
         state = _state(record=record)
         ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
@@ -232,7 +233,8 @@ class Run:
         if self._ledger and self.number is not None:
             with suppress(BackfillError):
                 self._ledger.finish(self.number, state="failed", ended=time.time(), took=0.0, reason=reason)
-        if self._ledger is None:
+        # Before its folder is made, the path stands for the current folder, which must stay.
+        if self._ledger is None and self._folder.path != Path():
             shutil.rmtree(self._folder.path.parent, ignore_errors=True)
 
     def _tell_end(self, stopped: Callable[[], bool]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import msgspec
 
+from corpus_backfill_plugin.display import is_text
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.spec.model import Output, Postcondition
 
@@ -78,6 +80,20 @@ _FACTS = {
 def changed_facts(before: RunRequest, after: RunRequest) -> list[str]:
     """Return what is no longer as it was when `before` was prepared, a noun each."""
     return [name for name, field in _FACTS.items() if getattr(before, field) != getattr(after, field)]
+
+
+def check_text(request: RunRequest) -> None:
+    """Check that `request` can be written down for the processes that see to the run.
+
+    Raises:
+        UsageError: bytes that are no text are in it; they are not shown, as they may be secret.
+    """
+    job = request.invocation
+    parts = {"an argument": job.argv, "the server app's folder": (job.folder,), "a value": (job.stdin or "",)}
+    parts |= {f"the value of {name}": (value,) for name, value in job.environ.items()}
+    for what, texts in parts.items():
+        if not all(map(is_text, texts)):
+            raise click.UsageError(f"{what} is not UTF-8 text: no run can be recorded with it")
 
 
 def with_items_file(request: RunRequest, path: str) -> RunRequest:

@@ -64,10 +64,14 @@ NO_HOME = "no home folder is known for ~nosuchuser"
 @pytest.mark.parametrize(
     ("words", "env", "expected"),
     [
-        pytest.param(("--server-path", NOBODY, *RUN), {}, 1, NO_HOME, id="a server app of nobody"),
-        pytest.param((*RUN, "--python", NOBODY), {}, 1, NO_HOME, id="an interpreter of nobody"),
-        pytest.param(("runs",), {"CORPUS_BACKFILL_STATE": NOBODY}, 1, NO_HOME, id="a state folder of nobody"),
-        pytest.param(("specs", "list"), {"CORPUS_BACKFILL_SPECS": NOBODY}, 0, NO_HOME, id="specs of nobody"),
+        pytest.param(("--server-path", NOBODY, *RUN), {}, (1, NO_HOME), id="a server app of nobody"),
+        pytest.param((*RUN, "--python", NOBODY), {}, (1, NO_HOME), id="an interpreter of nobody"),
+        pytest.param(
+            ("runs",), {"CORPUS_BACKFILL_STATE": NOBODY}, (1, NO_HOME), id="a state folder of nobody"
+        ),
+        pytest.param(
+            ("specs", "list"), {"CORPUS_BACKFILL_SPECS": NOBODY}, (0, NO_HOME), id="specs of nobody"
+        ),
         *(
             pytest.param(
                 ("runs", name, HUGE), {}, (1, f"there is no run {HUGE}"), id=f"{name} of a huge number"
@@ -224,7 +228,8 @@ def test_doctor_finds_a_program_for_the_end_that_is_not_there(
 @pytest.mark.parametrize(
     "damage",
     [
-        "options = '{'", "view = '[[['", "state = 'odd'", "started = 1e300", "arguments = '3'", "took = 9e999",
+        "options = '{'", "view = '[[['", "state = 'odd'", "started = 1e300", "arguments = '3'",
+        "took = 9e999",
     ],
 )  # fmt: skip
 def test_a_damaged_row_costs_its_own_run(ask: Callable[..., Outcome], tmp_path: Path, damage: str) -> None:
