@@ -121,6 +121,10 @@ def _told(ctx: click.Context) -> Iterator[None]:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
+    except OSError as error:
+        if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
+            raise
+        raise _refused_by_system(error) from error
     except Exception as error:
         if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
@@ -134,6 +138,27 @@ def _told(ctx: click.Context) -> Iterator[None]:
             mask(f"unexpected {type(error).__name__}: {error}", secrets),
             "This is a fault of corpus-backfill-plugin: run it again with --debug and report what it shows.",
         ) from error
+
+
+def _refused_by_system(error: OSError) -> click.ClickException:
+    """Return the error for what the system would not do, such as a full disk or a file that is gone."""
+    from errno import EMFILE, ENFILE, ENOSPC  # noqa: PLC0415 - on the error path only
+
+    from corpus_backfill_plugin.display import one_line  # noqa: PLC0415 - same
+    from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - same
+
+    what = f"{one_line(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
+    hints = {
+        EMFILE: "Allow more of them, `ulimit -n 256`.",
+        ENFILE: "Close some programs.",
+        ENOSPC: "Make room on the disk, then look at `backfill runs`.",
+    }
+    return BackfillError(
+        f"the system refused: {what}{error.strerror or error}",
+        hints.get(
+            error.errno or 0, "Look at that; `backfill doctor` checks each part, --debug shows where it was."
+        ),
+    )
 
 
 def _site(ctx: click.Context) -> Site:

@@ -19,7 +19,7 @@ from corpus_backfill_plugin.params import (
     selection,
     tie_values,
 )
-from corpus_backfill_plugin.prepare import SpecError, prepare, script_of
+from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again, script_of
 from corpus_backfill_plugin.site import Site, site_in
 from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script, effective_options
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules, settled, shown_name
@@ -143,7 +143,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
         _show(request)
         return
     _warn(script, chosen, site)
-    _confirm(ctx, script, request)
+    confirm(request, yes=ctx.params["yes_"])
     # Here, not above: help, completion and --show-command must not pay for what a run needs.
     from corpus_backfill_plugin.run.execute import execute  # noqa: PLC0415
 
@@ -152,6 +152,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
             request,
             detach=ctx.params["detach_"],
             wait=ctx.params["wait_"],
+            fresh=lambda: prepare_again(spec, chosen, site, **limits),
             record=not ctx.params["no_record_"],
         )
     )
@@ -206,8 +207,17 @@ def _advice(deprecated: bool | str) -> str:  # noqa: FBT001 - a spec's value, ei
     return f": {deprecated}" if isinstance(deprecated, str) else ""
 
 
-def _confirm(ctx: click.Context, script: Script, request: RunRequest) -> None:
-    if script.effect != "destructive" or request.dry_run or ctx.params["yes_"]:
+def confirm(request: RunRequest, *, yes: bool) -> None:
+    """Ask before a destructive run.
+
+    Args:
+        request: the run.
+        yes: the answer was given beforehand.
+
+    Raises:
+        BackfillError: the answer is no, or nobody is there to give one.
+    """
+    if not request.destructive or request.dry_run or yes:
         return
     where = request.database or request.server
     question = f"{request.command} changes data for good in {one_line(where)}. Run it?"
@@ -225,9 +235,11 @@ def _confirm(ctx: click.Context, script: Script, request: RunRequest) -> None:
 def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     if value is not None:
         try:
-            parse_duration(value)
+            seconds = parse_duration(value)
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param) from error
+        if not seconds:
+            raise click.BadParameter(f"{value} is no time at all", ctx, param)
     return value
 
 

@@ -16,6 +16,15 @@ def printable(text: str) -> str:
     return text.translate(_UNSAFE)
 
 
+def is_text(text: str) -> bool:
+    """Return whether `text` can be written as UTF-8; bytes of an argument that are no text can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def one_line(text: str) -> str:
     """Return `text` as one line that is safe on a terminal: newlines are escaped as well."""
     return text.translate(_UNSAFE_ON_ONE_LINE)

@@ -27,6 +27,9 @@ DROPPED = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
 NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 """What argparse takes for a value although it begins with a dash (its `_negative_number_matcher`)."""
 
+MAX_COUNT = 1000
+"""How often a flag is repeated; more would fill the memory before the system refuses the argument list."""
+
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """One way to run a script, whole and serialisable: any machine that has the folder can carry it out.
@@ -126,6 +129,8 @@ def option_words(option: Option, value: Value) -> list[str]:
         spelling = option.script_flag if value else option.negate
         return [spelling] if spelling else []
     if option.type == "count":
+        if int(str(value)) > MAX_COUNT:
+            raise UnsendableError(f"--{option.name}: {MAX_COUNT} times at most")
         return [option.script_flag] * int(str(value))
     if option.multiple is None:
         return _one_occurrence(option, value)

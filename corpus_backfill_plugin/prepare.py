@@ -127,6 +127,7 @@ def prepare(
         server_commit=server_commit(app) if commit else None,
         interpreter=interpreter.found,
         dry_run=dry_run,
+        destructive=script.effect == "destructive",
         lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, script, job, site),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
@@ -137,6 +138,27 @@ def prepare(
         not_countable=uncountable,
         parent=parent,
     )
+
+
+def prepare_again(
+    spec: LoadedSpec,
+    selection: Selection,
+    site: Site,
+    **limits: Any,  # noqa: ANN401 - of prepare
+) -> RunRequest:
+    """Return the request for the same values, with every file as it is now.
+
+    Raises:
+        BackfillError: the spec has changed, so that the values may mean something else; or as of `prepare`.
+    """
+    site = site.anew()
+    now = site.catalog.load(spec.file.name)
+    if now is None or now.sha256 != spec.sha256:
+        raise BackfillError(
+            f"not run: the spec of {one_line(spec.file.name)} has changed meanwhile",
+            "Look at the change, then run it again.",
+        )
+    return prepare(now, selection, site, **limits)
 
 
 def file_sha256(path: Path) -> str:

@@ -69,6 +69,27 @@ def siblings(starts: Iterable[Path]) -> Iterator[Path]:
                 yield candidate
 
 
+def whole_path(text: str, how: str) -> Path:
+    """Return the absolute path that `text` means, `~` and `~user` put in.
+
+    Args:
+        text: as it was typed.
+        how: where it stood, for the error.
+
+    Raises:
+        BackfillError: whose home `~` is, or what the current folder is, is not known.
+    """
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        problem = f"no home folder is known for {one_line(text.partition(os.sep)[0])}"
+    except FileNotFoundError:
+        problem = "the current folder is gone"
+    raise BackfillError(
+        f"{one_line(text)} (from {how}): {problem}", "Write the path from the root, like /srv/x."
+    )
+
+
 def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path]) -> ServerApp:
     """Find the server app: the `option`, else the environment, else a sibling of an install folder.
 
@@ -86,7 +107,7 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
     named = ((option, "--server-path"), (environ.get(PATH_VARIABLE), PATH_VARIABLE))
     for text, how in named:
         if text:
-            return _usable(Path(text).expanduser().absolute(), how)
+            return _usable(whole_path(text, how), how)
     starts = tuple(starts)
     for candidate in siblings(starts):
         if candidate.is_dir():
@@ -203,9 +224,10 @@ def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
         if found:
             return found
         raise ServerUnusableError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
-    path = Path(text).expanduser().absolute()
-    if not path.exists():
+    path = whole_path(text, how)
+    # By os.path, which takes a folder that may not be entered for one that has nothing in it.
+    if not os.path.exists(path):  # noqa: PTH110
         raise ServerUnusableError(f"{one_line(str(path))} (from {how}) does not exist", f"Correct {how}.")
-    if path.is_dir() or not os.access(path, os.X_OK):
+    if os.path.isdir(path) or not os.access(path, os.X_OK):  # noqa: PTH112
         raise ServerUnusableError(f"{one_line(str(path))} (from {how}) cannot be executed", f"Correct {how}.")
     return str(path)

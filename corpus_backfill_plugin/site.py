@@ -40,6 +40,10 @@ class Site:
     server_path: str | None = None
     python: str | None = None
 
+    def anew(self) -> Site:
+        """Return the same choice with nothing found yet: files may have changed since."""
+        return Site(self.environ, self.server_path, self.python)
+
     @cached_property
     def _located(self) -> ServerApp | BackfillError:
         try:

@@ -72,7 +72,8 @@ def modules_beside(script: Path, folder: Path) -> Modules:
         for root in (script.parent, folder, folder / "src"):
             for path in (root.joinpath(*parts).with_suffix(".py"), root.joinpath(*parts, "__init__.py")):
                 try:
-                    return path.read_text(encoding="utf-8")
+                    if path.is_file():  # a pipe would never end
+                        return path.read_text(encoding="utf-8")
                 except (OSError, UnicodeDecodeError, ValueError):
                     continue
         return None

@@ -21,7 +21,6 @@ from corpus_backfill_plugin.run.execute import execute
 from corpus_backfill_plugin.run.report import clock_time
 from corpus_backfill_plugin.run.state import state_root
 from corpus_backfill_plugin.run.watch import Signals
-from corpus_backfill_plugin.site import Site
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.plan.model import Plan
     from corpus_backfill_plugin.plan.renew import Renewed
+    from corpus_backfill_plugin.run.request import RunRequest
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
@@ -75,35 +75,43 @@ def apply(
 ) -> None:
     """Run exactly what the plan in FILE says, or name each difference and run nothing.
 
-    A plan is made by --plan FILE on a command. It runs in the server app that it was made for, unless
-    --server-path names another that is the same.
+    A plan is made by --plan FILE on a command. It runs in your own server app, as any command does. Nothing
+    is run before you have seen what it would be and said yes; then what is left to do is counted.
     """
     plan = read_plan(file)
     known = remembered(state_root(), plan)
     if known is not None and known != plan.sha256:
         raise changed(file)
-    site = site_of(ctx)
-    if site.server_path is None:
-        site = Site(site.environ, plan.server, site.python)
-    renewed = renew(plan, site, database_url=database_url, parent=plan.run if known else None)
-    counted = _counted(plan, renewed)
-    _show(plan, counted, here=known is not None)
-    _refuse(differences(
-        plan, renewed.request, now=datetime.now(UTC), counted=counted, max_age=max_age, tolerance=tolerance
-    ))  # fmt: skip
+
+    def renewed() -> Renewed:
+        return renew(plan, site_of(ctx).anew(), database_url=database_url, parent=plan.run if known else None)
+
+    def compared() -> RunRequest:
+        now = renewed()
+        _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=max_age))
+        if plan.left:
+            counted = _counted(now)
+            _refuse(differences(
+                plan, now.request, now=datetime.now(UTC), counted=counted, tolerance=tolerance
+            ))  # fmt: skip
+            _show({"left now": _counts(counted.counts, plan.left)})
+        return now.request
+
+    first = renewed()
+    _show(_facts(plan, first.request, here=known is not None))
+    _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=max_age))
     if not yes:
         _ask(plan)
-        # Whoever was asked may have gone for lunch: what is quick to see is looked at again.
-        site = Site(site.environ, site.server_path, site.python)
-        renewed = renew(plan, site, database_url=database_url, parent=plan.run if known else None)
-        _refuse(differences(plan, renewed.request, now=datetime.now(UTC), max_age=max_age))
-    ctx.exit(execute(renewed.request, wait=ctx.params["wait_"]))
+    # Whoever was asked may have gone for lunch, and the lock may come hours later: all is compared again.
+    ctx.exit(execute(compared(), wait=ctx.params["wait_"], fresh=compared))
 
 
-def _counted(plan: Plan, renewed: Renewed) -> Counted | None:
-    """Count what is left to do, if that was planned."""
-    if not plan.left:
-        return None
+def _counted(renewed: Renewed) -> Counted:
+    """Count what is left to do.
+
+    Raises:
+        click.exceptions.Exit: a signal asked to stop.
+    """
     if reason := why_not_counted(renewed.script, renewed.request):
         return Counted(reason=reason)
     with Signals() as signals:
@@ -124,25 +132,28 @@ def _refuse(found: tuple[str, ...]) -> None:
         )
 
 
-def _show(plan: Plan, counted: Counted | None, *, here: bool) -> None:
-    """Tell what would be run, on stderr: stdout is the script's."""
-    now = _counts(counted.counts, plan.left) if counted else ""
-    facts = {
+def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
+    """Return what the plan says, and where it would run here."""
+    return {
         "plan": f"{plan.sha256[:12]}, {'as it was made here' if here else 'not made here'}",
         "made": f"{clock_time(plan.made.timestamp())} by {plan.user} on {plan.host}, from dry run {plan.run}",
         "command": plan.command,
         "arguments": shlex.join(plan.arguments) or "(none)",
         "options": " ".join(f"{name}={value}" for name, value in plan.options.items()) or "(none)",
-        "server": f"{plan.server} at {plan.server_commit or 'no commit'}",
+        "server": f"{request.server} at {request.server_commit or 'no commit'}",
+        "planned for": f"{plan.server} at {plan.server_commit or 'no commit'}",
         "database": plan.database or "(none)",
         "dry run said": ", ".join(
             f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()
         )
         or "(no counts)",
-        "left to do": f"{_counts(plan.left, plan.left)} then, {now or 'not known'} now"
-        if plan.left
-        else f"not compared: nothing was counted: {plan.not_counted}",
+        "left then": _counts(plan.left, plan.left)
+        or f"not compared: nothing was counted: {plan.not_counted}",
     }
+
+
+def _show(facts: dict[str, str]) -> None:
+    """Write facts to stderr: stdout is the script's."""
     for name, value in facts.items():
         click.echo(f"{name:<12}  {one_line(value)}", err=True)
 

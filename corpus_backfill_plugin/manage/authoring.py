@@ -15,7 +15,7 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.table import write_json
 from corpus_backfill_plugin.prepare import script_of
 from corpus_backfill_plugin.server import SCRIPTS_FOLDER, script_fault
-from corpus_backfill_plugin.spec.catalog import SHIPPED_SOURCE, SUFFIX, LoadedSpec, SpecFile, load
+from corpus_backfill_plugin.spec.catalog import SHIPPED_SOURCE, SUFFIX, LoadedSpec, SpecFile, load, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.spec.fault import Fault
 
 SCHEMA_FILE = "spec.schema.json"
+_MAX_SOURCE = 16 << 20
 
 
 class Remark(msgspec.Struct, frozen=True):
@@ -55,6 +56,11 @@ def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
     Raises:
         BackfillError: it can't be read, or did not come to parse.
     """
+    try:
+        text = read_plain(script, _MAX_SOURCE).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BackfillError(f"{one_line(str(script))} cannot be read: {reason}", "Check the path.") from error
     if run:
         from corpus_backfill_plugin.authoring.introspect_run import read_by_running  # noqa: PLC0415 - only when asked
 
@@ -62,11 +68,6 @@ def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
     # Here, not above: commands that look at no source must not pay for reading Python.
     from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source  # noqa: PLC0415
 
-    try:
-        text = script.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BackfillError(f"{one_line(str(script))} cannot be read: {reason}", "Check the path.") from error
     return read_source(text, script.name, modules_beside(script, script.parent.parent))
 
 

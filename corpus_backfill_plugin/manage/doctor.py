@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -27,12 +29,16 @@ if TYPE_CHECKING:
 
     from importlib_metadata import EntryPoint
 
+    from corpus_backfill_plugin.run.state import State
     from corpus_backfill_plugin.site import Site
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
 
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
 BROKEN_CLICK = "8.2.0"
+_PROBE_BYTES = 1 << 16
+_FEW_BYTES = 100_000_000
+_FEW_FILES = 1000
 
 _SENT = {"common", "count", "lost", "renamed"}
 """Differences between spec and script that make a script refuse what it is sent."""
@@ -87,6 +93,7 @@ def examine(ctx: click.Context) -> Iterator[Finding]:
         ("interpreter", lambda: _interpreter(site)),
         ("database", lambda: _database(site)),
         ("specs", lambda: _specs(site)),
+        ("config", lambda: _config(site)),
         ("state", _state),
     )
     for area, look in parts:
@@ -94,6 +101,9 @@ def examine(ctx: click.Context) -> Iterator[Finding]:
             yield from look()
         except BackfillError as error:
             yield Finding(area, "fault", error.problem, error.mend)
+        except OSError as error:
+            text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            yield Finding(area, "fault", text, "Look at that.")
 
 
 def _version(distribution: str) -> str | None:
@@ -270,15 +280,74 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
             yield Finding("specs", "fault", str(fault), "'specs check' tells all that differs.")
 
 
-def _state() -> Iterator[Finding]:
+def _config(site: Site) -> Iterator[Finding]:
     # Here, not above: it exists for runs alone, and doctor must answer where runs can't.
+    from corpus_backfill_plugin.run.on_end import config_path, read_config  # noqa: PLC0415
+
+    path = config_path()
+    config = read_config(path)
+    if not config.on_end:
+        yield Finding("config", "ok", f"{path}: {'no on-end program' if path.exists() else 'not there'}")
+        return
+    program = os.path.expanduser(config.on_end[0])  # noqa: PTH111 - a bare name stays one
+    place = str(path.parent / program) if os.sep in program else program
+    found = shutil.which(place, path=site.environ.get("PATH"))
+    if found:
+        yield Finding("config", "ok", f"{path}: {found} is told when a run ends")
+    else:
+        text = f"{path}: the on-end program {program} is not there, or can't be executed"
+        yield Finding("config", "fault", text, "Correct on-end, or take it away.")
+
+
+def _state() -> Iterator[Finding]:
+    # Here, not above: as in `_config`.
     from corpus_backfill_plugin.run.state import open_state, state_root  # noqa: PLC0415
 
     root = state_root()
     before = root.stat().st_mode & 0o777 if root.is_dir() else None
-    mode = open_state().root.stat().st_mode & 0o777
+    state = open_state()
+    mode = state.root.stat().st_mode & 0o777
     if before is not None and before & 0o077:
         text = f"{root} was open to others, mode {before:o}, and is closed now, mode {mode:o}"
         yield Finding("state", "note", text, "See that nobody has put anything there.")
     else:
         yield Finding("state", "ok", f"{root}, mode {mode:o}")
+    yield _ledger(state)
+    yield from _disk(state)
+
+
+def _ledger(state: State) -> Finding:
+    # Here, not above: as in `_config`.
+    from corpus_backfill_plugin.run.ledger import Ledger  # noqa: PLC0415
+
+    if not state.ledger.exists():
+        return Finding("ledger", "ok", "no run has been recorded yet")
+    try:
+        with Ledger(state.ledger) as ledger:
+            runs = ledger.check()
+    except BackfillError as error:
+        return Finding("ledger", "fault", error.problem, error.mend)
+    return Finding("ledger", "ok", f"{state.ledger}: {runs} run{'s' * (runs != 1)}")
+
+
+def _disk(state: State) -> Iterator[Finding]:
+    """Yield whether a run could be recorded: by writing, as only that proves it."""
+    for folder in (state.root, state.runs, state.locks):
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"\0" * _PROBE_BYTES)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            text = f"nothing can be written in {folder}: {error.strerror or error}"
+            yield Finding("disk", "fault", text, "Make room there, or name another folder for the state.")
+            return
+    disk = os.statvfs(state.root)
+    free, files = disk.f_bavail * disk.f_frsize, disk.f_favail if disk.f_files else None
+    text = f"{free / 1e9:.1f} GB free in {state.root}" + (
+        "" if files is None else f", room for {files:,} files"
+    )
+    if free < _FEW_BYTES or (files is not None and files < _FEW_FILES):
+        yield Finding("disk", "note", text, "Make room: logs of runs grow with what scripts print.")
+    else:
+        yield Finding("disk", "ok", text)

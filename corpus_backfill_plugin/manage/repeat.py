@@ -44,7 +44,8 @@ def rebuild_request(record: RunRecord, environ: Mapping[str, str]) -> RunRequest
     if items:
         values |= {option.name: ITEMS_FILE for option in items_options(spec)}
     chosen = Selection(values=values, given=frozenset(record.given))
-    return msgspec.structs.replace(prepare(spec, chosen, site, parent=record.number), items=items)
+    request = prepare(spec, chosen, site, parent=record.number)
+    return msgspec.structs.replace(request, items=items, timeout=record.timeout)
 
 
 def recorded_values(record: RunRecord, spec: LoadedSpec, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.repeat import items_options, recorded_values
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
 )
 @click.option("--detach", is_flag=True, help="Start it, print the run's number, return.")
 @click.option("--wait", is_flag=True, help="Wait while another run holds the lock.")
+@click.option("--yes", is_flag=True, help=FLAGS["yes"])
 @click.pass_context
-def retry(ctx: click.Context, *, number: int | None, anyway: bool, detach: bool, wait: bool) -> None:
+def retry(
+    ctx: click.Context, *, number: int | None, anyway: bool, detach: bool, wait: bool, yes: bool
+) -> None:
     """Run again only what failed in run N, the latest if left out."""
     state = open_state()
     with Ledger(state.ledger) as ledger:
@@ -49,13 +53,18 @@ def retry(ctx: click.Context, *, number: int | None, anyway: bool, detach: bool,
         record, _ = find(state, ledger, number)
         items = tuple(dict.fromkeys(failure.item for failure in ledger.failed_items(record.number)))
     check_retryable(record, len(items), anyway=anyway)
-    request = retry_request(record, items, os.environ)
+
+    def fresh() -> RunRequest:
+        return retry_request(record, items, os.environ)
+
+    request = fresh()
     if request.database != record.database and not anyway:
         raise BackfillError(
             f"run {record.number} worked on {record.database}, now it would be {request.database}",
             "Set DATABASE_URL as it was, or retry --anyway.",
         )
-    ctx.exit(execute(request, detach=detach, wait=wait))
+    confirm(request, yes=yes)
+    ctx.exit(execute(request, detach=detach, wait=wait, fresh=fresh))
 
 
 def check_retryable(record: RunRecord, items: int, *, anyway: bool) -> None:
@@ -115,8 +124,9 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
             f"--{option.name} can't be added to what run {record.number} was given: {faults[0]}"
         )
     request = prepare(spec, selection, site, parent=record.number)
+    in_file = () if option.multiple else items
     _check_known(option, spec, request)
-    return request if option.multiple else msgspec.structs.replace(request, items=items)
+    return msgspec.structs.replace(request, items=in_file, timeout=record.timeout)
 
 
 def _check_known(option: Option, spec: LoadedSpec, request: RunRequest) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.apply import apply
 from corpus_backfill_plugin.manage.retry import retry
@@ -20,6 +21,8 @@ from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import STATES
 from corpus_backfill_plugin.run.report import COLUMNS, all_facts, details, facts, row
 from corpus_backfill_plugin.run.state import State, open_state
+from corpus_backfill_plugin.run.watch import say
+from corpus_backfill_plugin.spec.values import MAX_SECONDS, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,12 +33,16 @@ as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for pro
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
     """Return the seconds in a duration such as `30d`, as an option's callback."""
-    from corpus_backfill_plugin.spec.values import parse_duration  # noqa: PLC0415  for prune alone
-
     try:
         return parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
+
+
+def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not value <= MAX_SECONDS:  # nan is not
+        raise click.BadParameter(f"{value:g} is no number of seconds that can be waited", ctx, param)
+    return value
 
 
 @contextmanager
@@ -79,6 +86,8 @@ def _list(*, as_json: bool, limit: int, command: str | None, state: str | None) 
     with opened() as (folder, ledger):
         found = ledger.select(state=state, command=command, limit=limit)
         records = [current(record, folder) for record in found]
+        for damaged in sorted(ledger.damaged):
+            say(f"Warning: run {damaged} is left out, as its row is damaged; see `backfill doctor`.")
     if as_json:
         write_json([facts(record) for record in records])
     else:
@@ -123,7 +132,7 @@ def attach_(ctx: click.Context, *, number: int | None) -> None:
 @number
 @click.option(
     "--after", metavar="SECONDS", type=click.FloatRange(min=0), default=10.0, show_default=True,
-    help="How long the script may take to end by itself, before SIGTERM and SIGKILL.",
+    callback=_finite, help="How long the script may take to end by itself, before SIGTERM and SIGKILL.",
 )  # fmt: skip
 def stop(*, number: int | None, after: float) -> None:
     """Stop run N, the latest if left out; returns when all of its processes are proved to be gone."""
@@ -135,8 +144,9 @@ def stop(*, number: int | None, after: float) -> None:
 @runs.command()
 @number
 @click.option("--anyway", is_flag=True, help="Also if script, spec, arguments or database have changed.")
+@click.option("--yes", is_flag=True, help=FLAGS["yes"])
 @click.pass_context
-def rerun(ctx: click.Context, *, number: int | None, anyway: bool) -> None:
+def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
     """Run again what run N did, the latest if left out, with the same options."""
     from corpus_backfill_plugin.manage.repeat import differences, rebuild_request  # noqa: PLC0415  for it alone
     from corpus_backfill_plugin.run.execute import execute  # noqa: PLC0415  same
@@ -150,6 +160,7 @@ def rerun(ctx: click.Context, *, number: int | None, anyway: bool) -> None:
             f"run {record.number} can't be repeated as it was: {'; '.join(changed)}",
             "Look at the change, then repeat it --anyway.",
         )
+    confirm(request, yes=yes)
     ctx.exit(execute(request))
 
 

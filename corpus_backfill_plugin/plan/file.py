@@ -11,6 +11,7 @@ from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.plan.model import Plan, digest
 from corpus_backfill_plugin.run.files import write_all, write_whole
+from corpus_backfill_plugin.spec.catalog import read_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,8 +86,7 @@ def read_plan(path: Path) -> Plan:
     """
     shown = one_line(str(path))
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_plain(path, MAX_BYTES)
     except OSError as error:
         raise BackfillError(f"{shown} can't be read: {error.strerror or error}") from error
     try:

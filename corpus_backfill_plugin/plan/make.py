@@ -23,6 +23,7 @@ from corpus_backfill_plugin.prepare import (
     database_identity,
     not_countable,
     prepare,
+    prepare_again,
     script_of,
 )
 from corpus_backfill_plugin.run.count import Counted, count, judge
@@ -30,6 +31,7 @@ from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import without_secrets
+from corpus_backfill_plugin.run.request import check_text
 from corpus_backfill_plugin.run.state import current_user, open_state
 from corpus_backfill_plugin.run.watch import Signals
 from corpus_backfill_plugin.spec.model import Postcondition, effective_options
@@ -82,6 +84,7 @@ def make_plan(
     check_free(path)
     real, dry = both(script_of(spec), selection)
     request = prepare(spec, real, site, timeout=timeout, verify=verify)
+    check_text(request)
     _check_tellable(script_of(spec), request)
     if (request.server_commit or "").endswith("+dirty"):
         _say("Warning: the server app has changes that are in no commit; whether they change is not seen.")
@@ -104,7 +107,7 @@ def make_plan(
             return code or 1
     previewed = _results(state, run.number, request)
     plan = _plan(request, counted or not_counted, previewed, run.number, timeout=timeout, verify=verify)
-    changed = differences(plan, prepare(spec_now(site, spec), real, site), now=plan.made)
+    changed = differences(plan, prepare_again(spec, real, site), now=plan.made)
     if changed:
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
     remember(state.root, plan)
@@ -197,18 +200,6 @@ def count_to_do(
     )
     verdict = judge(condition, counted)
     return Counted(reason=verdict.sentence) if verdict.state == "unknown" else counted
-
-
-def spec_now(site: Site, spec: LoadedSpec) -> LoadedSpec:
-    """Return the spec as its file is now.
-
-    Raises:
-        BackfillError: it is gone.
-    """
-    found = site.catalog.load(spec.file.name)
-    if found is None:
-        raise BackfillError(f"there is no command {one_line(spec.file.name)} any more")
-    return found
 
 
 def _results(state: State, number: int, request: RunRequest) -> dict[str, int]:

@@ -27,6 +27,8 @@ CLOCK_SKEW = 300.0
 _SHORT = 12
 _TOLERANCE = re.compile(r"(?P<amount>\d{1,15}(\.\d{1,6})?)(?P<relative>%?)", re.ASCII)
 
+Amount = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One run, previewed and not yet done. Nothing in it is secret.
@@ -73,10 +75,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     server_commit: str | None
     database: str | None
     database_identity: str | None
-    left: dict[str, int]
+    left: dict[str, Amount]
     not_counted: str = ""
-    previewed: dict[str, int]
-    run: int
+    previewed: dict[str, Amount]
+    run: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     user: str
     host: str
     made: Annotated[datetime, msgspec.Meta(tz=True)]

@@ -13,7 +13,7 @@ from corpus_backfill_plugin.prepare import prepare, script_of
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.spec.model import Script, effective_options
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
-from corpus_backfill_plugin.spec.values import check_value
+from corpus_backfill_plugin.spec.values import check_value, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,17 +49,26 @@ def renew(plan: Plan, site: Site, *, database_url: str | None = None, parent: in
     Raises:
         BackfillError: the command or a secret is not there, or a value is not allowed.
     """
+    folder = site.server.folder
     spec = site.catalog.load(plan.command)
     if spec is None:
         raise BackfillError(
-            f"there is no command {one_line(plan.command)} in {one_line(plan.server)}",
-            "If the server app is elsewhere here, name it by --server-path.",
+            f"there is no command {one_line(plan.command)} in {one_line(str(folder))}",
+            "Name the server app that has it by --server-path.",
         )
     script = script_of(spec)
     values = {**plan.options, **_secrets(script, plan, site.environ, database_url)}
     selection = Selection(values=values, given=frozenset(plan.given))
-    if spec.sha256 == plan.spec_hash:
-        _check(script, selection)  # the values of a plan for another spec would be told as wrong, too early
+    try:
+        _check(script, selection, plan.timeout)
+    except BackfillError as error:
+        if spec.sha256 == plan.spec_hash:
+            raise
+        # Under another spec the values mean something else: that is the reason to tell.
+        raise BackfillError(
+            f"not run: the spec of {one_line(plan.command)} is not the one that was planned with",
+            "Make a new plan, and look at what it says.",
+        ) from error
     request = prepare(spec, selection, site, timeout=plan.timeout, verify=plan.verify, parent=parent)
     return Renewed(script=script, selection=selection, request=request)
 
@@ -94,7 +103,7 @@ def _variables(option: Option) -> tuple[str, ...]:
     return (option.envvar,) if isinstance(option.envvar, str) else option.envvar or ()
 
 
-def _check(script: Script, selection: Selection) -> None:
+def _check(script: Script, selection: Selection, timeout: str | None) -> None:
     """Check the values as if they had been typed: the file may have been made by anything.
 
     Raises:
@@ -105,19 +114,27 @@ def _check(script: Script, selection: Selection) -> None:
     faults = [f"there is no option {one_line(name)}" for name in selection.values if name not in known]
     for name, value in selection.values.items():
         if name in known:
-            faults += _faults(known[name], value)
-    faults += broken_rules(script, selection)
+            faults += _faults(known[name], value, bool(known[name].multiple) + bool(known[name].nargs))
+    try:
+        parse_duration(timeout or "1s")
+    except ValueError as error:
+        faults.append(f"timeout: {error}")
+    if not faults:  # values of another type can't be held against the rules
+        faults += broken_rules(script, selection)
     if faults:
         raise BackfillError("the plan can't be run: " + "; ".join(faults), "Make a new plan.")
 
 
-def _faults(parameter: Option | Argument, value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever the file holds
-    if isinstance(value, list):
+def _faults(parameter: Option | Argument, value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 - whatever the file holds
+    """Yield what is wrong with a value: a text, or lists of texts as deep as the parameter takes them."""
+    if depth and isinstance(value, list):
         for item in value:
-            yield from _faults(parameter, item)
+            yield from _faults(parameter, item, depth - 1)
         return
     secret = bool(getattr(parameter, "secret", False))
     try:
+        if depth:
+            raise TypeError("not a list")  # noqa: TRY301 - reported like the other faults
         if parameter.type in {"bool", "count"} or value is True:
             _check_whole(parameter, value)
         elif not isinstance(value, str):

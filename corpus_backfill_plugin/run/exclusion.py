@@ -20,20 +20,25 @@ _LETTING_GO_SECONDS = 10.0
 _PAUSE = 0.02
 
 
-def take_turn(request: RunRequest, state: State | None, ledger: Ledger | None, *, wait: bool) -> int | None:
-    """Take the lock that keeps a second run of the kind out, and return the descriptor that carries it.
+def take_turn(
+    request: RunRequest, state: State | None, ledger: Ledger | None, *, wait: bool
+) -> tuple[int | None, bool]:
+    """Take the lock that keeps a second run of the kind out.
 
     Args:
-        request: the run; None is returned when it needs no lock.
+        request: the run.
         state: where locks are; None takes none.
         ledger: tells whether the holder's run has ended.
         wait: wait for the lock however long that lasts.
+
+    Returns:
+        The descriptor that carries the lock, None when the run needs none; and whether it was taken at once.
 
     Raises:
         HeldError: another run has it.
     """
     if request.lock_key is None or state is None:
-        return None
+        return None, True
     path = lock.key_path(state.locks, request.lock_key)
     try:
         held = lock.take(path)
@@ -42,6 +47,7 @@ def take_turn(request: RunRequest, state: State | None, ledger: Ledger | None, *
             f"The lock that keeps a second run out can't be taken: {error.strerror}: {path}",
             "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
         ) from error
+    at_once = held is not None
     if held is None:
         holder = lock.holder_of(path)
         if ledger and holder and _has_ended(holder, ledger):
@@ -49,7 +55,7 @@ def take_turn(request: RunRequest, state: State | None, ledger: Ledger | None, *
         if held is None:
             held = _wait(path, held_error(request.command, holder), wait=wait)
     lock.sign(held, None)
-    return held
+    return held, at_once
 
 
 def _has_ended(holder: lock.Holder, ledger: Ledger) -> bool:

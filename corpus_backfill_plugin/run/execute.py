@@ -28,7 +28,7 @@ from corpus_backfill_plugin.run.on_end import config_path, read_config, tell_end
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import record_of, without_secrets
-from corpus_backfill_plugin.run.request import with_items_file
+from corpus_backfill_plugin.run.request import changed_facts, check_text, with_items_file
 from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
@@ -50,6 +50,7 @@ def execute(
     *,
     detach: bool = False,
     wait: bool = False,
+    fresh: Callable[[], RunRequest] | None = None,
     record: bool = True,
     line_every: float = LINE_EVERY,
 ) -> int:
@@ -61,6 +62,7 @@ def execute(
         request: what to run.
         detach: print the run's number and return as soon as the script has started.
         wait: wait for another run that holds the same lock, instead of giving up.
+        fresh: prepares the request again, after a wait in which anything may have changed.
         record: write the run into the ledger; without, its logs are gone with it.
         line_every: seconds between two plain lines of progress, where there is no terminal.
 
@@ -70,17 +72,21 @@ def execute(
 
     Raises:
         HeldError: another run has the lock.
-        BackfillError: the run could not be recorded or started, or how it ended is not known.
+        BackfillError: the run could not be recorded or started, is no longer what it was before the wait,
+            or how it ended is not known.
     """
     if detach and not record:
         raise BackfillError("--detach needs a record", "Without one the run could not be found again.")
+    check_text(request)
     with ExitStack() as stack:
         state = _state(record=record)
         ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
         if state and ledger:
             read_config(config_path())  # a fault in it is better told now than in hours
             reconcile(state, ledger)
-        held = take_turn(request, state, ledger, wait=wait)
+        held, at_once = take_turn(request, state, ledger, wait=wait)
+        if held is not None and fresh and not at_once:
+            _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
         run = Run(request, state, ledger)
         link = run.begin(held)
@@ -234,7 +240,8 @@ class Run:
         if self._ledger and self.number is not None:
             with suppress(BackfillError):
                 self._ledger.finish(self.number, state="failed", ended=time.time(), took=0.0, reason=reason)
-        if self._ledger is None:
+        # Before its folder is made, the path stands for the current folder, which must stay.
+        if self._ledger is None and self._folder.path != Path():
             shutil.rmtree(self._folder.path.parent, ignore_errors=True)
 
     def _tell_end(self, stopped: Callable[[], bool]) -> None:
@@ -261,6 +268,25 @@ class Run:
             "started": self._started,
             "plugin_version": own_version(),
         }
+
+
+def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: int) -> None:
+    """Check that `request` is still what would be prepared now, and let the lock go when it is not.
+
+    Raises:
+        BackfillError: it is not; says what has changed.
+    """
+    try:
+        changed = changed_facts(request, fresh())
+    except BaseException:
+        os.close(held)
+        raise
+    if changed:
+        os.close(held)
+        raise BackfillError(
+            f"not run: while it waited, {', '.join(changed)} changed",
+            "Look at the change, then run it again.",
+        )
 
 
 def _environment(request: RunRequest) -> dict[str, str]:

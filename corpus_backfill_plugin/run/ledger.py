@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from corpus_backfill_plugin.display import is_text, one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.record import RunRecord
 from corpus_backfill_plugin.watch.results import Failure
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.watch.bar import View
 
 BUSY_SECONDS = 10.0
+_MOST = 2**63 - 1
+"""The largest number that SQLite holds."""
 _COLUMNS = RunRecord.__struct_fields__
 _AS_JSON = {"options", "given", "arguments", "view", "counts"}
 
@@ -54,6 +57,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (run, position)
         ) STRICT, WITHOUT ROWID""",
     ),
+    ("ALTER TABLE runs ADD COLUMN timeout REAL",),
 )
 """Statements that bring a ledger from version n to n + 1, a transaction each. None is ever edited."""
 
@@ -76,6 +80,8 @@ class Ledger:
         self.path = path
         self._failure, self._row = sqlite3.Error, sqlite3.Row
         self._unwritable: sqlite3.Error | None = None
+        self.damaged: dict[int, str] = {}
+        """Rows that a query has left out as nothing can be made of them, and why, by number."""
         with self._explained():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             try:
@@ -204,12 +210,25 @@ class Ledger:
             return [row[0] for row in rows]
 
     def get(self, number: int) -> RunRecord | None:
-        """Return run `number`, None when there is none."""
-        return next(iter(self._query("WHERE number = ?", (number,))), None)
+        """Return run `number`, None when there is none.
+
+        Raises:
+            BackfillError: its row is damaged.
+        """
+        found = next(iter(self._query("WHERE number = ?", (min(number, _MOST),))), None)
+        self._refuse_damaged(number)
+        return found
 
     def latest(self) -> RunRecord | None:
-        """Return the run started last, None when there is none."""
-        return next(iter(self._query("ORDER BY number DESC LIMIT 1", ())), None)
+        """Return the run started last, None when there is none.
+
+        Raises:
+            BackfillError: its row is damaged.
+        """
+        found = next(iter(self._query("ORDER BY number DESC LIMIT 1", ())), None)
+        if found is None and self.damaged:
+            self._refuse_damaged(max(self.damaged))
+        return found
 
     def running(self) -> list[RunRecord]:
         """Return the runs whose end is not written, oldest first."""
@@ -225,10 +244,29 @@ class Ledger:
             command: only those of it.
             limit: as many at the most; 0 for all.
         """
+        if not is_text(command or ""):
+            return []  # no run can be recorded under such a name
         asked = {name: value for name, value in (("state", state), ("command", command)) if value is not None}
         where = " AND ".join(f"{name} = ?" for name in asked)
         clause = f"WHERE {where} " if where else ""
-        return self._query(f"{clause}ORDER BY number DESC LIMIT ?", (*asked.values(), limit or -1))
+        return self._query(
+            f"{clause}ORDER BY number DESC LIMIT ?", (*asked.values(), min(limit, _MOST) or -1)
+        )
+
+    def check(self) -> int:
+        """Read all of it, and return how many runs there are.
+
+        Raises:
+            BackfillError: it is damaged; of a single row, says which.
+        """
+        with self._explained():
+            answer = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if answer != "ok":
+                raise self._failure(f"malformed: {answer}")
+        runs = len(self.select())
+        for number in self.damaged:
+            self._refuse_damaged(number)
+        return runs
 
     def ended_before(self, moment: float, keep: int) -> list[int]:
         """Return the numbers of runs that ended before `moment`, but for the newest `keep` of all."""
@@ -236,7 +274,7 @@ class Ledger:
             rows = self._db.execute(
                 "SELECT number FROM runs WHERE state != 'running' AND coalesce(ended, started) < ? "
                 "AND number NOT IN (SELECT number FROM runs ORDER BY number DESC LIMIT ?) ORDER BY number",
-                (moment, keep),
+                (moment, min(keep, _MOST)),
             )
             return [row[0] for row in rows]
 
@@ -261,7 +299,23 @@ class Ledger:
         with self._explained():
             names = ", ".join(_COLUMNS)
             rows = self._db.execute(f"SELECT {names} FROM runs {clause}", values)  # noqa: S608  # nosec B608 - our own columns
-            return [_from_row(dict(row)) for row in rows]
+            return [record for row in rows if (record := self._readable(dict(row)))]
+
+    def _readable(self, row: dict[str, Any]) -> RunRecord | None:
+        """Return what a row says, None when it is damaged: that must not cost all the other runs."""
+        try:
+            return _from_row(row)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self.damaged[row["number"]] = one_line(str(error))
+            return None
+
+    def _refuse_damaged(self, number: int) -> None:
+        if number in self.damaged:
+            raise BackfillError(
+                f"The row of run {number} in the ledger {self.path} is damaged: {self.damaged[number]}",
+                f"Its logs are in {self.path.parent / 'runs' / str(number)}. To take the row away: "  # noqa: S608  # nosec B608 - shown, not run
+                f"sqlite3 {self.path} 'DELETE FROM runs WHERE number = {number}'",
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -325,7 +379,7 @@ class Ledger:
         """Turn SQLite's and the system's failures into what they mean here."""
         try:
             yield
-        except (self._failure, OSError, msgspec.ValidationError) as error:
+        except (self._failure, OSError, UnicodeEncodeError) as error:
             known = self._unwritable if self._unwritable and "readonly" in str(error) else error
             raise BackfillError(*_explain(self.path, known)) from error
 
@@ -338,7 +392,7 @@ def _explain(path: Path, error: Exception) -> tuple[str, str]:
             f"The ledger {path} has been locked by another process for more than {BUSY_SECONDS:g} s",
             "Try again; `fuser` names the process. --no-record runs without a record.",
         )
-    if "malformed" in said or "not a database" in said or isinstance(error, msgspec.ValidationError):
+    if "malformed" in said or "not a database" in said:
         return (
             f"The ledger {path} is damaged: {said}",
             "Move it away (with its -wal and -shm) and a new one is made; the runs' logs beside it stay.",

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess  # nosec B404 - the operator's own program, with an argument list
 import time
-import tomllib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,8 +22,8 @@ from corpus_backfill_plugin.masking import mask
 from corpus_backfill_plugin.run.files import memory_file
 from corpus_backfill_plugin.run.report import all_facts
 from corpus_backfill_plugin.run.watch import say
-from corpus_backfill_plugin.spec.catalog import operator_folder
-from corpus_backfill_plugin.spec.fault import Fault
+from corpus_backfill_plugin.spec import reader
+from corpus_backfill_plugin.spec.catalog import operator_folder, read_plain
 from corpus_backfill_plugin.spec.model import Duration, Word
 from corpus_backfill_plugin.spec.values import parse_duration
 
@@ -62,41 +61,29 @@ def read_config(path: Path) -> Config:
         BackfillError: with each fault, as `file:line: key: problem; mend`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = read_plain(path, reader.MAX_BYTES)
     except FileNotFoundError:
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+    except OSError as error:
         raise BackfillError(
-            f"{one_line(str(path))} can't be read: {why}", "Mend it or take it away."
+            f"{one_line(str(path))} can't be read: {error.strerror or error}", "Mend it or take it away."
         ) from None
+    shown = one_line(str(path))
     try:
-        raw = tomllib.loads(text)
-        return msgspec.convert(raw, Config)
-    except tomllib.TOMLDecodeError as error:
-        faults = [f"{one_line(str(path))}: not TOML: {one_line(str(error))}"]
+        text, raw = reader.read_toml(data)
+        config = msgspec.convert(raw, Config)
+        parse_duration(config.on_end_timeout)
+    except reader.UnreadableError as error:
+        faults: tuple[reader.Fault, ...] = (reader.Fault(shown, error.line, "", error.problem, error.mend),)
     except msgspec.ValidationError:
-        faults = _faults(path, raw, text)
-    raise BackfillError("\n".join(faults), "Mend the file; nothing was started.")
+        from corpus_backfill_plugin.spec.shape import fit  # noqa: PLC0415  faults alone need it
 
-
-def _faults(path: Path, raw: dict[str, object], text: str) -> list[str]:
-    from corpus_backfill_plugin.spec.lines import key_lines, line_of  # noqa: PLC0415  faults alone need it
-    from corpus_backfill_plugin.spec.shape import fit  # noqa: PLC0415  same
-
-    lines = key_lines(text)
-    return [
-        str(
-            Fault(
-                one_line(str(path)),
-                line_of(found.path, lines),
-                ".".join(str(step + 1) if isinstance(step, int) else one_line(step) for step in found.path),
-                one_line(found.problem),
-                one_line(found.mend),
-            )
-        )
-        for found in fit(raw, Config)[1]
-    ]
+        faults = reader.located(fit(raw, Config)[1], raw, text, shown)
+    except ValueError as error:
+        faults = (reader.Fault(shown, None, "on-end-timeout", str(error)),)
+    else:
+        return config
+    raise BackfillError("\n".join(map(str, faults)), "Mend the file; nothing was started.")
 
 
 def tell_end(

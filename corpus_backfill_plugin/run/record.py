@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -21,6 +21,9 @@ STATES: tuple[RunState, ...] = get_args(RunState)
 
 ProofState: TypeAlias = Literal["", "none declared", "held", "failed", "unknown", "skipped"]
 """Of a postcondition: empty until the script has ended by its own claim with success."""
+
+Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=253402214400)]
+"""Seconds since the epoch, up to the year 9999."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +67,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     host: str
     boot: str
-    started: float
-    ended: float | None = None
-    took: float | None = None
+    started: Moment
+    ended: Moment | None = None
+    took: Annotated[float, msgspec.Meta(le=1e12)] | None = None
     exit_code: int | None = None
     signal: int | None = None
     pid: int | None = None
@@ -86,6 +89,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: str = ""
     dry_run: bool = False
     lock_key: str | None = None
+    timeout: float | None = None
     plugin_version: str = ""
     masked: bool | None = False
     view: View | None = None
@@ -106,6 +110,7 @@ def record_of(request: RunRequest, **facts: Any) -> RunRecord:  # noqa: ANN401  
 _SHARED = {
     "parent", "command", "spec_source", "spec_path", "spec_hash", "script_path", "script_hash", "options",
     "given", "database", "server", "server_commit", "interpreter", "dry_run", "lock_key",
+    "timeout",
 }  # fmt: skip
 
 

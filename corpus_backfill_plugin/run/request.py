@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import msgspec
 
+from corpus_backfill_plugin.display import is_text
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.spec.model import Output, Postcondition
 
@@ -30,6 +32,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         server_commit: git commit of the server app, with `+dirty` when it has changes; None without git.
         interpreter: what runs the script, as shown to people.
         dry_run: whether the script was asked to change nothing.
+        destructive: whether the spec says that its work can't be undone.
         lock_key: runs with the same key exclude one another; None takes no lock.
         success_codes: exit codes that mean success.
         timeout: seconds the run may take, None is no limit.
@@ -57,6 +60,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     server_commit: str | None = None
     interpreter: str = ""
     dry_run: bool = False
+    destructive: bool = False
     lock_key: str | None = None
     success_codes: tuple[int, ...] = (0,)
     timeout: float | None = None
@@ -67,6 +71,31 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     not_countable: str = ""
     parent: int | None = None
     items: tuple[str, ...] = ()
+
+
+_FACTS = {
+    "the script": "script_hash", "the spec": "spec_hash", "the server's commit": "server_commit",
+    "the database": "database", "what is called": "invocation", "the lock": "lock_key",
+}  # fmt: skip
+
+
+def changed_facts(before: RunRequest, after: RunRequest) -> list[str]:
+    """Return what is no longer as it was when `before` was prepared, a noun each."""
+    return [name for name, field in _FACTS.items() if getattr(before, field) != getattr(after, field)]
+
+
+def check_text(request: RunRequest) -> None:
+    """Check that `request` can be written down for the processes that see to the run.
+
+    Raises:
+        UsageError: bytes that are no text are in it; they are not shown, as they may be secret.
+    """
+    job = request.invocation
+    parts = {"an argument": job.argv, "the server app's folder": (job.folder,), "a value": (job.stdin or "",)}
+    parts |= {f"the value of {name}": (value,) for name, value in job.environ.items()}
+    for what, texts in parts.items():
+        if not all(map(is_text, texts)):
+            raise click.UsageError(f"{what} is not UTF-8 text: no run can be recorded with it")
 
 
 def with_items_file(request: RunRequest, path: str) -> RunRequest:

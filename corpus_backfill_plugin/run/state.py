@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.display import is_text, one_line
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.server import whole_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VARIABLE = "CORPUS_BACKFILL_STATE"
 
@@ -30,12 +35,29 @@ class State:
 
 
 def state_root() -> Path:
-    """Return the state folder's path: `CORPUS_BACKFILL_STATE`, or the user's own by the platform's rules."""
-    if told := os.environ.get(VARIABLE):
-        return Path(told).expanduser().absolute()
-    from platformdirs import user_state_path  # noqa: PLC0415  only paid where no folder was named
+    """Return the state folder's path: `CORPUS_BACKFILL_STATE`, or the user's own by the platform's rules.
 
-    return user_state_path("corpus-backfill")
+    Raises:
+        BackfillError: it has none, or one whose name can't be recorded.
+    """
+    if told := os.environ.get(VARIABLE):
+        root = whole_path(told, VARIABLE)
+    else:
+        from platformdirs import user_state_path  # noqa: PLC0415  only paid where no folder was named
+
+        try:
+            root = user_state_path("corpus-backfill")
+        except RuntimeError:
+            raise BackfillError(
+                "there is no state folder: this user has no home folder",
+                f"Name a folder in {VARIABLE}, or set HOME.",
+            ) from None
+    if not is_text(str(root)):
+        raise BackfillError(
+            f"The name of the state folder {one_line(str(root))} is not UTF-8, and can't be recorded",
+            f"Name another folder in {VARIABLE}.",
+        )
+    return root
 
 
 def open_state() -> State:

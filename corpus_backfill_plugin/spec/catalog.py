@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.server import whole_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -162,30 +164,27 @@ def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
     return SpecFile(name, first.source, first.path, tuple(rivals))
 
 
-def _read(path: Path) -> bytes:
-    """Return the bytes of a plain file, one too many where it is larger than a spec may be.
+def read_plain(path: Path, most: int) -> bytes:
+    """Return the bytes of a plain file, one more than `most` where it has more.
 
     Raises:
         OSError: it can't be read, or is no plain file: a pipe would never end.
     """
-    # Here, not above: it brings msgspec, and a listing of names reads no file.
-    from corpus_backfill_plugin.spec.reader import MAX_BYTES  # noqa: PLC0415
-
     # Without O_NONBLOCK the opening of a pipe would wait for a writer.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(0, "not a plain file")
-        return file.read(MAX_BYTES + 1)
+        return file.read(most + 1)
 
 
 def load(file: SpecFile) -> LoadedSpec:
     """Read one spec file, with every fault it has: its name's and its rivals' too."""
     # Here, not above: listing names and completing them must not pay for msgspec.
-    from corpus_backfill_plugin.spec.reader import Fault, read_script  # noqa: PLC0415
+    from corpus_backfill_plugin.spec.reader import MAX_BYTES, Fault, read_script  # noqa: PLC0415
 
     shown = one_line(str(file.path))
     try:
-        data = _read(file.path)
+        data = read_plain(file.path, MAX_BYTES)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         fault = Fault(
@@ -250,11 +249,17 @@ def installed_packs() -> Source:
 
 
 def operator_folder() -> Path:
-    """Return the operator's own folder of specs, whether it is there or not."""
+    """Return the operator's own folder of specs, whether it is there or not.
+
+    A user without a home folder has none: the path is then below /nonexistent, as Debian calls their home.
+    """
     # Here, not above: only a lookup of specs needs it.
     from platformdirs import user_config_path  # noqa: PLC0415
 
-    return user_config_path(CONFIG_FOLDER) / "specs"
+    try:
+        return user_config_path(CONFIG_FOLDER) / "specs"
+    except RuntimeError:
+        return Path("/nonexistent", CONFIG_FOLDER, "specs")
 
 
 def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
@@ -264,10 +269,7 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
         server_scripts: the server app's backfill folder, None when no server was found.
         environ: the operator's environment; `CORPUS_BACKFILL_SPECS` lists more folders.
     """
-    texts = environ.get(SPECS_VARIABLE, "").split(os.pathsep)
-    # A folder that is listed twice is no rival of itself.
-    listed = tuple({(p := Path(t).expanduser().absolute()).resolve(): p for t in texts if t}.values())
-    missing = tuple(f"{SPECS_VARIABLE}: {one_line(str(p))} is not a folder" for p in listed if not p.is_dir())
+    listed, missing = _listed_folders(environ)
     server = (Folder("server", server_scripts),) if server_scripts else ()
     return Catalog(
         (
@@ -275,6 +277,23 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
             installed_packs(),
             Source("server", server),
             Source("operator", (Folder("operator", operator_folder()),)),
-            Source("environment", tuple(Folder(SPECS_VARIABLE, p) for p in listed if p.is_dir()), missing),
+            Source("environment", tuple(Folder(SPECS_VARIABLE, p) for p in listed), missing),
         )
     )
+
+
+def _listed_folders(environ: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return the folders that `CORPUS_BACKFILL_SPECS` lists, and what is wrong with the others."""
+    folders: dict[Path, Path] = {}
+    troubles = []
+    for text in filter(None, environ.get(SPECS_VARIABLE, "").split(os.pathsep)):
+        try:
+            path = whole_path(text, SPECS_VARIABLE)
+        except BackfillError as error:
+            troubles.append(error.problem)
+            continue
+        if path.is_dir():
+            folders[path.resolve()] = path  # a folder that is listed twice is no rival of itself
+        else:
+            troubles.append(f"{SPECS_VARIABLE}: {one_line(str(path))} is not a folder")
+    return tuple(folders.values()), tuple(troubles)

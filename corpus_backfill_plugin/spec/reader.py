@@ -17,10 +17,10 @@ from corpus_backfill_plugin.spec.model import NAME_PATTERN, Script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_BYTES", "Fault", "read_script"]
+__all__ = ["MAX_BYTES", "Fault", "UnreadableError", "read_script", "read_toml"]
 
 MAX_TABLES = 500
-"""Options, arguments or groups of a spec that has faults: with more it is not explained."""
+"""Options, arguments or groups of a spec: nobody wrote more by hand, and each start would pay for them."""
 
 _DEEPEST = 16
 """Keys within keys that are looked at; a spec has five at the most."""
@@ -40,17 +40,26 @@ def read_script(
         name: the command's name; default the stem of `file`.
     """
     try:
-        source = _decode(text)
-        raw = _parse(source)
-    except _UnreadableError as unreadable:
+        source, raw = read_toml(text)
+    except UnreadableError as unreadable:
         return None, (Fault(file, unreadable.line, "", unreadable.problem, unreadable.mend),)
     script, findings = _judge(raw, PurePath(file).stem if name is None else name)
     if findings:
-        return None, _located(findings, raw, source, file)
+        return None, located(findings, raw, source, file)
     return script, ()
 
 
-class _UnreadableError(Exception):
+def read_toml(text: bytes | str) -> tuple[str, dict[str, Any]]:
+    """Return a file's text, and what it says as TOML.
+
+    Raises:
+        UnreadableError: it is larger than `MAX_BYTES`, no UTF-8, or no TOML.
+    """
+    source = _decode(text)
+    return source, _parse(source)
+
+
+class UnreadableError(Exception):
     """The text is no TOML at all."""
 
     def __init__(self, problem: str, mend: str = "", line: int | None = None) -> None:
@@ -63,14 +72,14 @@ class _UnreadableError(Exception):
 def _decode(text: bytes | str) -> str:
     if len(text) > MAX_BYTES:
         problem = f"{len(text)} bytes, {MAX_BYTES} at the most"
-        raise _UnreadableError(problem, "split it into several commands")
+        raise UnreadableError(problem, "write less into one file")
     if isinstance(text, bytes):
         try:
             decoded = text.decode("utf-8")
         except UnicodeDecodeError as error:
             line = text.count(b"\n", 0, error.start) + 1
             problem = f"byte 0x{text[error.start]:02x} is not UTF-8"
-            raise _UnreadableError(problem, "save the file as UTF-8", line) from None
+            raise UnreadableError(problem, "save the file as UTF-8", line) from None
     else:
         decoded = text
     # Some editors put the mark there; TOML forbids it, and its message would point at what nobody sees.
@@ -99,7 +108,7 @@ def _parse(source: str) -> dict[str, Any]:
     if long := LONG_KEY.search(source):
         # tomllib keeps every beginning of a dotted key: a megabyte of dots would take all memory.
         line = source.count("\n", 0, long.start()) + 1
-        raise _UnreadableError("a key of too many parts", "a spec has three levels at the most", line)
+        raise UnreadableError("a key of too many parts", "a spec has three levels at the most", line)
     try:
         return tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -108,17 +117,19 @@ def _parse(source: str) -> dict[str, Any]:
         line = int(place["line"]) if place and place["line"] else source.count("\n") + 1
         problem = one_line(_SYNTAX_PLACE.sub("", message))
         mend = next((mend for word, mend in _SYNTAX_MENDS if word in message), "")
-        raise _UnreadableError(f"not TOML: {problem[:1].lower()}{problem[1:]}", mend, line) from None
+        raise UnreadableError(f"not TOML: {problem[:1].lower()}{problem[1:]}", mend, line) from None
     except RecursionError:
-        raise _UnreadableError(
-            "nested too deeply to be read", "a spec has three levels at the most"
-        ) from None
+        raise UnreadableError("nested too deeply to be read", "a spec has three levels at the most") from None
     except ValueError:
-        raise _UnreadableError("not TOML: a number has too many digits") from None
+        raise UnreadableError("not TOML: a number has too many digits") from None
 
 
 def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
     """Return the Script as far as it can be made out, and all that is wrong with it."""
+    tables = max((len(value) for value in raw.values() if isinstance(value, list)), default=0)
+    if tables > MAX_TABLES:
+        problem = f"a list of {tables} items, {MAX_TABLES} at the most"
+        return Script(spec_version=1, script=""), [Finding((), problem, "split it into several commands")]
     findings = list(_nul_characters(raw))
     if not findings:
         try:
@@ -136,11 +147,6 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
         return Script(spec_version=1, script=""), [
             Finding(("spec-version",), f"version {version} is not known", mend)
         ]
-    tables = max((len(value) for value in raw.values() if isinstance(value, list)), default=0)
-    if tables > MAX_TABLES:
-        # Each would be explained on its own, and nobody reads that.
-        findings.append(Finding((), f"a list of {tables} items, {MAX_TABLES} at the most"))
-        return Script(spec_version=1, script=""), findings
     script, misfits = fit(raw, Script)
     findings += misfits
     return script, findings + check_script(script, name, frozenset(f.path for f in findings))
@@ -163,7 +169,8 @@ def _nul_characters(raw: dict[str, Any]) -> Iterator[Finding]:
             waiting += [((*path, position), item) for position, item in enumerate(value)]
 
 
-def _located(findings: list[Finding], raw: dict[str, Any], source: str, file: str) -> tuple[Fault, ...]:
+def located(findings: list[Finding], raw: dict[str, Any], source: str, file: str) -> tuple[Fault, ...]:
+    """Return `findings` with the line that each stands in, sorted by it."""
     from corpus_backfill_plugin.spec.lines import key_lines, line_of  # noqa: PLC0415 - only for a spec that has faults
 
     try:

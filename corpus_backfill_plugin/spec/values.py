@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TRUE_TEXTS = frozenset({"1", "true", "t", "yes", "y", "on"})
 FALSE_TEXTS = frozenset({"0", "false", "f", "no", "n", "off"})
 
+MAX_SECONDS = 100 * 365 * 86400
+"""A hundred years. The system's timers hold less than three times that."""
+
 MAX_CHECKED = 4096
 """Characters of a value that is held against a `regex`, which has no time limit; a longer one is refused."""
 
@@ -97,8 +100,8 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{quoted(text)} is not a duration such as 90s, 12h or 1h30m")
     seconds = math.fsum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if not math.isfinite(seconds):
-        raise ValueError(f"{quoted(text)} is too long a duration")
+    if seconds > MAX_SECONDS:
+        raise ValueError(f"{quoted(text)} is too long a duration, {MAX_SECONDS // 86400}d at most")
     return seconds
 
 

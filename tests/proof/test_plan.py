@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import tomllib
@@ -24,14 +26,19 @@ from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.plan.file import read_plan, write_plan
 from corpus_backfill_plugin.plan.make import both, make_plan
 from corpus_backfill_plugin.plan.model import Plan, Tolerance, differences, sealed
+from corpus_backfill_plugin.plan.renew import renew
+from corpus_backfill_plugin.run import lock
 from corpus_backfill_plugin.run.count import Counted
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.request import RunRequest
+from corpus_backfill_plugin.run.state import open_state
 from corpus_backfill_plugin.site import Site
 from corpus_backfill_plugin.spec.model import Script
 from corpus_backfill_plugin.spec.selection import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Cli, Server
 
     from proof.conftest import Program, Store
@@ -178,7 +185,8 @@ def test_apply_asks_and_takes_no_for_an_answer(
     monkeypatch.setattr(click, "confirm", answer)
     ended = applied(planner.file)
     assert (ended.code, store.pending) == (1, 12)
-    assert "12 pending then, 12 pending now" in ended.stderr
+    assert "left then     12 pending" in ended.stderr
+    assert "--remaining" not in store.calls[-1], "nothing runs before the answer"
     assert "would update 12" in ended.stderr
     assert applied(planner.file).code == 0
     assert store.pending == 0
@@ -325,8 +333,78 @@ def test_all_differences_are_named_at_once(
     for name in ("media_duration.py", "duration.toml"):
         path = working.scripts / name
         path.write_bytes(path.read_bytes() + b"#\n")
-    store.set(11)
-    refused(applied(planner.file, "--yes"), "script: ", "spec: ", "count to do: ")
+    before = store.calls
+    refused(applied(planner.file, "--yes"), "script: ", "spec: ")
+    assert store.calls == before, "a script that is not the planned one counts nothing"
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked", "--yes"])
+def test_what_runs_is_of_the_appliers_own_server_whatever_path_the_plan_names(
+    planner: Planner,
+    applied: Program,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    asked: bool,
+) -> None:
+    """Before, a plan's path took the place of the applier's, and its script counted before the question."""
+    theirs = tmp_path / "theirs"
+    shutil.copytree(os.environ["CORPUS_SERVER_APP_PATH"], theirs)
+    assert planner.make("duration") == 0
+    trap = "import pathlib, sys; pathlib.Path(__file__).with_name('ran').touch(); print('pending=12')\n"
+    script = theirs / "backfill/media_duration.py"
+    script.write_text(trap, encoding="utf-8")
+    planner.forget()
+    sha256 = hashlib.sha256(script.read_bytes()).hexdigest()
+    planner.edit(resealed=True, server=str(theirs), server_commit=None, script_hash=sha256)
+    monkeypatch.setattr(click, "confirm", lambda *_, **__: pytest.fail("asked about what is refused"))
+    refused(
+        applied(planner.file, *([] if asked else ["--yes"])),
+        "script: sha256 ",
+        f"server: {theirs} was planned",
+    )
+    assert not (theirs / "backfill/ran").exists()
+    assert store.pending == 12
+
+
+def test_without_a_server_of_ones_own_a_plan_is_refused(
+    planner: Planner, applied: Program, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert planner.make("duration") == 0
+    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(tmp_path / "none"))
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert f"the server app {tmp_path}/none (from CORPUS_SERVER_APP_PATH) does not exist" in ended.stderr
+    assert store.pending == 12
+
+
+def test_what_changes_during_a_wait_is_compared_again(
+    planner: Planner, applied: Program, working: Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, what had changed while another run held the lock was run all the same."""
+    assert planner.make("duration") == 0
+    waited = lock.wait_for
+    held: list[int] = []
+    changes: list[Callable[[], object]] = [
+        lambda: store.set(11),
+        lambda: working.script("media_duration.py", "print('other')"),
+    ]
+
+    def wait(path: Path) -> int:
+        changes.pop(0)()
+        os.close(held.pop())
+        return waited(path)
+
+    monkeypatch.setattr(lock, "wait_for", wait)
+    for phrase in ("count to do: 12 pending were planned, there are 11", "script: sha256 "):
+        store.set(12)
+        request = renew(read_plan(planner.file), Site(dict(os.environ))).request
+        path = lock.key_path(open_state().locks, request.lock_key or "")
+        held.append(lock.take(path) or 0)
+        refused(applied(planner.file, "--yes", "--wait"), phrase)
+        assert lock.is_free(path)
+    assert store.pending == 12
 
 
 # The file.
@@ -359,7 +437,6 @@ def test_the_second_person_needs_no_more_than_the_database(
 ) -> None:
     assert planner.make("duration") == 0
     monkeypatch.delenv("DATABASE_URL")
-    monkeypatch.delenv("CORPUS_SERVER_APP_PATH")
     ended = applied(planner.file, "--yes")
     assert ended.code == 1
     assert "Set DATABASE_URL or give -d" in ended.stderr
@@ -445,6 +522,9 @@ def test_what_is_no_plan_is_told(
         pytest.param({"media-type": {"a": 1}}, "media-type: not a text", id="a table"),
         pytest.param({"dry-run": "x"}, "dry-run: not what this option takes", id="no bool"),
         pytest.param({"nothing": "x"}, "there is no option nothing", id="unknown"),
+        pytest.param({"media-type": ["audio"]}, "media-type: not a text", id="a list for one value"),
+        pytest.param({"media-type": json.loads("[" * 500 + "]" * 500)}, "media-type: not a text", id="deep"),
+        pytest.param({"limit": "9" * 5000}, "too many digits", id="a huge number"),
     ],
 )
 def test_values_that_nobody_could_have_typed_are_refused(
@@ -456,6 +536,55 @@ def test_values_that_nobody_could_have_typed_are_refused(
     ended = applied(planner.file, "--yes")
     assert ended.code == 1
     assert reason in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        pytest.param("timeout", "soon", "timeout: 'soon' is not a duration", id="a timeout that is none"),
+        pytest.param("timeout", "110000d", "too long a duration", id="a timeout that no clock holds"),
+        pytest.param("left", {"pending": 10**400}, "is no plan", id="a count that no number holds"),
+        pytest.param("run", -1, "is no plan", id="no run's number"),
+        pytest.param(
+            "command", "no\x1b[2Jsuch\ncommand", r"no\x1b[2Jsuch\ncommand in", id="no command's name"
+        ),
+        pytest.param("spec_hash", "\x1b[2J" * 9, r"spec: sha256 \x1b[2J", id="no hash"),
+        pytest.param("server_commit", "\x1b]0;x\x07", r"server commit: \x1b]0;x\x07 was", id="no commit"),
+        pytest.param(
+            "arguments", ["\x1b[2J"], r"arguments: `'\x1b[2J'` was planned", id="codes in an argument"
+        ),
+        pytest.param("made", "0001-01-01T00:00:00+00:00", "age: it was made", id="made in the year 1"),
+        pytest.param("made", "9999-12-31T23:59:59-23:59", "in the future", id="made in the year 9999"),
+    ],
+)
+def test_a_damaged_field_is_told_and_shown_in_no_form_that_a_terminal_obeys(
+    planner: Planner, applied: Program, field: str, value: object, reason: str
+) -> None:
+    """Whoever makes a plan can put the right sha256 in: all of its fields are anybody's."""
+    assert planner.make("duration") == 0
+    planner.forget()
+    planner.edit(resealed=reason != "is no plan", **{field: value})
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert reason in ended.stderr
+    assert "unexpected" not in ended.stderr
+    assert not set(ended.stderr) & {"\x1b", "\x07"}
+
+
+def test_values_that_mean_nothing_to_another_spec_are_told_as_another_spec(
+    planner: Planner, applied: Program, working: Server
+) -> None:
+    """Before, `unexpected TypeError`: values were not checked once the spec was another."""
+    assert planner.make("duration") == 0
+    spec = (working.scripts / "duration.toml").read_text(encoding="utf-8").partition("\n")[2]
+    working.spec(
+        "duration", spec.replace('choices = ["audio", "video", "both"]\ndefault = "both"', 'type = "count"')
+    )
+    planner.forget()
+    planner.edit(resealed=True, options=planner.content["options"] | {"media-type": {}})
+    ended = applied(planner.file, "--yes")
+    assert ended.code == 1
+    assert "the spec of duration is not the one that was planned with" in ended.stderr
 
 
 # What can't be planned.

@@ -7,12 +7,15 @@ import json
 import os
 import sqlite3
 import subprocess
+import tempfile
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
+from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.lock import Holder, is_free, key_path, take
 
 if TYPE_CHECKING:
@@ -288,3 +291,16 @@ def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(
     assert shown["state"] == "running"
     runs.gate.touch()
     until(lambda: json.loads(runs.command("show", "--json").out)["state"] == "lost")
+
+
+def test_without_room_for_a_folder_the_current_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, a run without a record that got no temporary folder deleted all that was in the current one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "precious").touch()
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
+    with pytest.raises(OSError, match="No space left"):
+        Run(Mock(), None, None).begin(None)
+    assert (tmp_path / "precious").exists()

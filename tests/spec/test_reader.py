@@ -224,7 +224,7 @@ def test_no_character_of_a_spec_reaches_the_terminal_as_a_command() -> None:
         ),
         pytest.param(
             b"#" * (MAX_BYTES + 1),
-            f"demo.toml: {MAX_BYTES + 1} bytes, {MAX_BYTES} at the most; split it into several commands",
+            f"demo.toml: {MAX_BYTES + 1} bytes, {MAX_BYTES} at the most; write less into one file",
             id="large",
         ),
         pytest.param(

@@ -76,7 +76,8 @@ BAD: dict[ValueType, tuple[tuple[str, str], ...]] = {
         ("90", "'90' is not a duration such as 90s, 12h or 1h30m"),
         ("1h 30m", "'1h 30m' is not a duration such as 90s, 12h or 1h30m"),
         ("-1h", "'-1h' is not a duration such as 90s, 12h or 1h30m"),
-        ("9" * 400 + "s", f"'{'9' * 60}...' is too long a duration"),
+        ("9" * 400 + "s", f"'{'9' * 60}...' is too long a duration, 36500d at most"),
+        ("36501d", "'36501d' is too long a duration, 36500d at most"),
     ),
     "uuid": (
         (

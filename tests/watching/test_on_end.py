@@ -153,7 +153,7 @@ def test_it_is_told_of_a_lost_run_by_whoever_finds_it(
         ('on-end-when = "never"', "config.toml:1: on-end-when: 'never' is not one of 'always', 'failed'"),
         ('on-end-timeout = "soon"', "config.toml:1: on-end-timeout: "),
         ('on-end = "mail me"', "config.toml:1: on-end: "),
-        ("on-end = [", "config.toml: not TOML: "),
+        ("on-end = [", "config.toml:1: not TOML: "),
     ],
     ids=["unknown key", "unknown choice", "no duration", "no list", "no TOML"],
 )

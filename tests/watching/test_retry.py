@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from watching.places import WORK
+from watching.places import SPEC, WORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,3 +167,47 @@ def test_another_database_is_not_retried_on_by_mistake(
     assert refused.code == 1
     assert "run 1 worked on postgresql://db/one, now it would be postgresql://db/two" in refused.stderr
     assert backfill("runs", "retry", "--anyway").stdout.splitlines()[0] == "item a2"
+
+
+@pytest.mark.parametrize("again", ["rerun", "retry"])
+def test_a_destructive_run_is_repeated_only_after_a_yes(
+    place: Place,
+    backfill: Program,
+    shown: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    again: str,
+) -> None:
+    """Before, both ran what the command itself asks about."""
+    place.server.spec("work", 'effect = "destructive"\n' + SPEC)
+    backfill("work", "--yes", "--bad", "a2")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    refused = backfill("runs", again, "1")
+    assert refused.code == 1
+    assert "work changes data for good in" in refused.stderr
+    assert "not run: nobody answered" in refused.stderr
+    assert shown()["number"] == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    backfill("runs", again, "1")
+    backfill("runs", again, "1", "--yes")
+    assert (shown()["number"], shown()["parent"]) == (3, 1)
+
+
+@pytest.mark.parametrize("command", ["work", "retry"])
+def test_what_changed_while_it_waited_is_not_run(
+    place: Place, backfill: Program, start: Callable[..., Any], until: Callable[..., None], command: str
+) -> None:
+    """Before, the changed script ran, recorded with the hash of the one before it."""
+    words = ("work",) if command == "work" else ("runs", "retry", "1")
+    backfill("work", "--bad", "a2,a3")
+    holder = start("work", "--pause", "30")
+    until(lambda: place.begun(2) and place.folder(2).process())
+    waiting = start(*words, "--wait")
+    assert b"; waiting (Ctrl-C to give up)" in waiting.stderr.readline()
+    mend(place, "a2")
+    assert backfill("runs", "stop", "2", "--after", "0").code == 0
+    holder.wait(60)
+    out, err = waiting.communicate(timeout=60)
+    assert (waiting.returncode, out) == (1, b"")
+    assert b"Error: not run: while it waited, the script changed" in err
+    assert not place.begun(3), "nothing was recorded, and the lock is free"
+    assert backfill("work").code == 0
