@@ -17,13 +17,14 @@ from corpus_backfill_plugin.command import (
     control_options,
     site_of,
 )
+from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.manage.specs import complete_name
 from corpus_backfill_plugin.manage.table import write_rows
 from corpus_backfill_plugin.params import SpecOption
-from corpus_backfill_plugin.prepare import count_invocation, database_identity, prepare
+from corpus_backfill_plugin.prepare import count_invocation, prepare
 from corpus_backfill_plugin.run.count import Counted, count, judge
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.reconcile import reconcile
@@ -242,13 +243,7 @@ def _last_runs(requests: list[RunRequest]) -> dict[str, RunRecord]:
 def _last(ledger: Ledger, request: RunRequest) -> RunRecord | None:
     runs = ledger.select(command=request.command, limit=RUNS_LOOKED_AT)
     here = (run for run in runs if run.server == request.server and not run.dry_run)
-    return next((run for run in here if _same_database(run.database, request.database)), None)
-
-
-def _same_database(one: str | None, other: str | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return database_identity(one) == database_identity(other)
+    return next((run for run in here if is_same(run.database, request.database)), None)
 
 
 def _as_json(known: Status) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from corpus_backfill_plugin.about import own_version
+from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import HIDDEN
 from corpus_backfill_plugin.plan.file import check_free, remember, write_plan
 from corpus_backfill_plugin.plan.model import Plan, differences, sealed
-from corpus_backfill_plugin.prepare import count_invocation, database_identity, prepare, script_of
+from corpus_backfill_plugin.prepare import count_invocation, prepare, script_of
 from corpus_backfill_plugin.run.count import Counted, count, judge
 from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -87,7 +88,7 @@ def make_plan(
         if counted is not None and counted.reason:
             raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
         run = Run(prepare(spec, dry, site, timeout=timeout), state, ledger)
-        code = run.watch(run.begin(None), signals)
+        code = run.watch(run.begin(), signals)
         record = ledger.get(run.number or 0)
         if run.number is None or record is None or record.state != "succeeded":
             _say("No plan was written: the dry run did not succeed.")
@@ -159,8 +160,8 @@ def _check_tellable(script: Script, request: RunRequest) -> None:
         )
     if request.database == HIDDEN:
         raise BackfillError(
-            "the database is not named by a URL, so a plan can't tell it from another without its password",
-            "Name it by a URL, such as postgresql://host/name.",
+            "the database's name can be read in several ways, so a plan can't tell it from another",
+            "Name it by a URL such as postgresql://host/name, the password percent-encoded.",
         )
 
 
@@ -223,7 +224,7 @@ def _plan(
             timeout=timeout,
             verify=verify,
             script=request.invocation.script,
-            database_identity=None if request.database is None else database_identity(request.database),
+            database_identity=identity(request.database, request.server),
             left={name: counted.counts[name] for name in expected} if counted else {},
             previewed=previewed,
             run=number,

@@ -115,11 +115,11 @@ class Run:
             self._request.command if self.number is None else f"{self._request.command} (run {self.number})"
         )
 
-    def begin(self, held: int | None) -> Link:
+    def begin(self, held: tuple[int, ...] = ()) -> Link:
         """Record the run, start its script, and return the link to its supervisor.
 
         Args:
-            held: descriptor of its one-at-a-time lock.
+            held: descriptors of its one-at-a-time locks.
 
         Raises:
             BackfillError: either could not be done; the record, if there is one, says so.
@@ -135,7 +135,7 @@ class Run:
             raise
         finally:
             # From here on the locks are the run's processes' alone.
-            for descriptor in (self._alive, held):
+            for descriptor in (self._alive, *held):
                 if descriptor is not None:
                     os.close(descriptor)
         if link.failure:
@@ -193,14 +193,14 @@ class Run:
             note = functools.partial(self._ledger.note, self.number)
         return watched(self._folder, output, name=name, took=0.0, note=note, line_every=line_every)
 
-    def _start(self, bare: RunRequest, held: int | None) -> Link:
-        if held is not None:
-            lock.sign(held, self._holder())
+    def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
+        for descriptor in held:
+            lock.sign(descriptor, self._holder())
         secret = bool(self._request.invocation.secrets)
         path = str(self._state.ledger) if self._state and self._ledger else None
         card = Card(number=self.number, ledger=path, token=self._token, secret=secret, request=bare)
         self._folder.write_card(card)
-        descriptors = tuple(d for d in (self._alive, held) if d is not None)
+        descriptors = tuple(d for d in (self._alive, *held) if d is not None)
         return start(self._folder, self._request, descriptors, _environment(self._request))
 
     def _record(self) -> RunRecord:

@@ -118,7 +118,7 @@ def without_secrets(request: RunRequest) -> RunRequest:
 
 
 def _bare(invocation: Invocation, secrets: tuple[Secret, ...]) -> Invocation:
-    hidden = dict.fromkeys(invocation.secret_names, HIDDEN)
+    hidden = {name: HIDDEN for name in invocation.secret_names if name in invocation.environ}
     return msgspec.structs.replace(
         invocation,
         arguments=tuple(_hide(list(invocation.arguments), secrets)),
