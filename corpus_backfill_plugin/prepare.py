@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess  # nosec B404 - one fixed program, git, with an argument list
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +23,7 @@ from corpus_backfill_plugin.invocation import (
 )
 from corpus_backfill_plugin.masking import HIDDEN, Secret
 from corpus_backfill_plugin.run.request import RunRequest
-from corpus_backfill_plugin.server import ServerApp, script_path
+from corpus_backfill_plugin.server import ServerApp, script_path, server_commit
 from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.values import parse_duration
 
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Option, Script
     from corpus_backfill_plugin.spec.selection import Selection, Value
-
-GIT_TIMEOUT = 10.0
-"""Seconds; a repository on a network disk that answers later is recorded without its commit."""
 
 
 class SpecError(BackfillError):
@@ -209,36 +205,6 @@ def lock_key(command: str, app: ServerApp, databases: tuple[str, ...], environ: 
     known = database.lock_name(databases[0], str(app.folder), environ) if len(databases) == 1 else None
     parts = (base,) if known is None else (base, f"{base}\n{known}")
     return ".".join(hashlib.sha256(os.fsencode(part)).hexdigest() for part in parts)
-
-
-def server_commit(app: ServerApp) -> str | None:
-    """Return the git commit of the server app, `+dirty` behind it where files differ; None without git."""
-    # No hook or helper that the repository configures may run: its folder need not be the operator's own.
-    git = (
-        "git",
-        "--no-optional-locks",
-        "-c",
-        "core.fsmonitor=false",
-        "-c",
-        "core.hooksPath=",
-        "-C",
-        str(app.folder),
-    )
-    head = _git_says(*git, "rev-parse", "--verify", "HEAD")
-    if head is None:
-        return None
-    changed = _git_says(*git, "status", "--porcelain", "--", ".")
-    return head.strip() + ("+dirty" if changed else "")
-
-
-def _git_says(*argv: str) -> str | None:
-    try:
-        answer = subprocess.run(  # noqa: S603 # nosec B603 - a fixed program and an argument list
-            argv, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.decode(errors="replace") if answer.returncode == 0 else None
 
 
 def _verification(
