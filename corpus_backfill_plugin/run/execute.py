@@ -27,7 +27,7 @@ from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.on_end import config_path, read_config, tell_end
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
-from corpus_backfill_plugin.run.record import record_of, without_secrets
+from corpus_backfill_plugin.run.record import masked_options, record_of, without_secrets
 from corpus_backfill_plugin.run.request import with_items_file
 from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
@@ -159,13 +159,13 @@ class Run:
         end = LinkEnd(link, self._folder, self.name)
         try:
             with self._shown(line_every) as sink:
-                found = watcher.watch(end, sink, self._request.invocation.secrets)
+                watcher.watch(end, sink)
             seen = sink.watcher if watcher.saw_all else None
             finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
         except Left as left:
             link.close(finished=False)
             return left.code
-        if found or finished.masked:
+        if sink.found_secret or finished.masked:
             say(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
         try:
             return close(finished, self.name, self.number)
@@ -191,7 +191,8 @@ class Run:
         note = None
         if self._ledger and self.number is not None:
             note = functools.partial(self._ledger.note, self.number)
-        return watched(self._folder, output, name=name, took=0.0, note=note, line_every=line_every)
+        secrets = self._request.invocation.secrets
+        return watched(self._folder, output, secrets, name=name, took=0.0, note=note, line_every=line_every)
 
     def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
         for descriptor in held:
@@ -204,7 +205,8 @@ class Run:
         return start(self._folder, self._request, descriptors, _environment(self._request))
 
     def _record(self) -> RunRecord:
-        return record_of(without_secrets(self._request), **self._facts())
+        facts = self._facts() | {"masked_options": masked_options(self._request)}
+        return record_of(without_secrets(self._request), **facts)
 
     def _make_numbered(self, number: int) -> RunRecord | None:
         if self._state is None:
