@@ -89,6 +89,11 @@ def test_a_secret_that_the_script_inherits_is_one_whatever_the_spec_says(call: C
     assert {"DATABASE_URL", "WORD", "MY_TOKEN"} <= set(request.invocation.secret_names)
 
 
+def test_a_secret_that_is_no_text_is_refused(call: Call) -> None:
+    answer = call('common = ["limit"]', env={"DATABASE_URL": "postgresql://u:\udcff@h/d"})
+    assert answer.error.startswith("the value of DATABASE_URL is not UTF-8 text")
+
+
 @pytest.mark.parametrize("url", [URL, f"host=h password={SECRET}", f"postgresql://me:x/{SECRET}@host/name"])
 @pytest.mark.parametrize("common", ['["limit"]', '["database-url"]'])
 def test_it_is_masked_in_the_logs_whatever_the_spec_says(

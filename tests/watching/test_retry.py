@@ -147,3 +147,21 @@ def test_another_database_is_not_retried_on_by_mistake(
     assert refused.code == 1
     assert "run 1 worked on postgresql://db/one, now it would be postgresql://db/two" in refused.stderr
     assert backfill("runs", "retry", "--anyway").stdout.splitlines()[0] == "item a2"
+
+
+def test_an_item_that_holds_a_secret_is_not_retried_by_its_mask(
+    place: Place, backfill: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret-a2@db/one")
+    place.server.script(
+        "work.py",
+        "import sys; print(sys.argv[1:])\nfor item in ('x-secret-a2', 'b'): print(f'FAILED {item}: no')",
+    )
+    backfill("work")
+    assert place.failed() == ["x-***", "b"]
+    refused = backfill("runs", "retry")
+    assert refused.code == 1
+    assert "1 of the items that failed in run 1 held a secret, which was not kept: x-***" in refused.stderr
+    assert "--anyway retries the other 1." in refused.stderr
+    backfill("runs", "retry", "--anyway")
+    assert (place.folder(2).path / "items").read_text() == "b\n"
