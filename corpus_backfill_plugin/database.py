@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -22,7 +23,7 @@ MIN_LONE_PASSWORD = 4
 AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")
 """Variables that hold a database's password for whoever finds them in the environment."""
 
-_HOST = r"(?:\[[^@/?#\[\]]*\]|[^:@/?#\[\],\s]*)(?::\d{0,5})?"
+_HOST = r"(?:\[[^@/?#\[\]]*\]|[^:@/?#\[\],\s]*)(?::\d{1,5})?"
 _URL = re.compile(
     r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?"
     rf"(?P<host>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#;]*))?",
@@ -68,7 +69,7 @@ _FILLED_IN = {
 """Variables that client libraries take for what a name does not say."""
 
 _ALIASES = {"hostaddr": "host", "unix_socket": "host", "database": "dbname", "db": "dbname"}
-_MOST = 100
+_MOST = 20
 """Parts of a text that can't be read which are taken for passwords; no such text is longer by mistake."""
 
 _LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
@@ -194,8 +195,9 @@ def _passwords(name: _Name) -> Iterator[tuple[str, tuple[str, str]]]:
 
 def _guessed(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield as `_passwords` whatever a program may take for a password, or print as a part of one."""
-    for match in _ASSIGNED.finditer(text):
-        for value in (match["value"], re.split("[&;#]", match["value"])[0], match["value"].strip("\"'{};")):
+    for match in islice(_ASSIGNED.finditer(text), _MOST):
+        whole = match["value"]
+        for value in (whole, whole.strip("\"'{};"), *re.split("[&;#]", whole)[:_MOST]):
             yield value, (match["key"], "")
     start = re.search(r"://[^:@/?#]*:", text)
     rest = text[start.end() :] if start else ""
@@ -211,13 +213,17 @@ def _parse(text: str) -> _Name | None:
     url = _URL.fullmatch(text)
     name = _dsn(text) if url is None else _Name(
         url["head"], url["user"], url["password"], url["host"], url["path"] or "",
-        [(k, v if eq else None) for k, eq, v in (p.partition("=") for p in _split(url["query"])) if k],
+        [(k, v if eq else None) for k, eq, v in (p.partition("=") for p in _split(url["query"]))],
     )  # fmt: skip
     if name is None:
         return None
     rest = name.path + "?" + ((url and url["query"]) or "")
     if url and "@" in rest and (name.host or name.user is not None):
         return None  # a program that takes the last @ for the end of a password reads another host
+    keys = [key for key, _ in name.parameters()]
+    behind = dropwhile(lambda key: not _SECRET_KEY.search(key), keys)
+    if url and not (all(keys) and all(f" {key} " in _LIBPQ for key in behind)):
+        return None  # what follows a password in a query may be the rest of it, behind an & in it
     if url and name.family != "sqlite" and re.search(r"\s", text):
         return None
     plain = [unquote(name.host), unquote_plus(name.path), name.user or ""]
@@ -226,7 +232,7 @@ def _parse(text: str) -> _Name | None:
 
 
 def _split(query: str | None) -> list[str]:
-    return (query or "").split("&")
+    return query.split("&") if query else []
 
 
 def _dsn(text: str) -> _Name | None:
@@ -314,6 +320,8 @@ def _host(text: str) -> str | None:
         or text.endswith(".localhost")
     ):
         return "local"
+    if re.fullmatch(r"(?:\d+\.)*0\d[\d.]*", text):
+        return None  # octal to some, decimal to others
     try:
         packed = socket.inet_pton(socket.AF_INET6, text) if ":" in text else _ipv4(text)
     except (OSError, ValueError):

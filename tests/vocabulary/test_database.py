@@ -24,10 +24,10 @@ MARK = "Zq9x"
 PASSWORDS = st.text("aZ0/?@+:#&=%' \\;[]{}\"é", max_size=12).map(lambda text: f"{text}{MARK}{text[::-1]}")
 TEMPLATES = (
     "postgresql://u:{}@h:5432/d", "postgresql+psycopg://u:{}@/d?host=/run", "postgres://:{}@[::1]/d",
-    "postgresql://h/d?user=u&password={}", "postgresql://h/d?sslmode=require&pass%77ord={}&x=1",
-    "host=h password={} dbname=d", "password = {} host=h", "mysql://u:{}@h/d;x=1", "u:{}@h/d",
+    "postgresql://h/d?user=u&password={}", "postgresql://h/d?sslmode=require&pass%77ord={}&port=1",
+    "host=h password={} dbname=d", "password = {} host=h", "mysql://u:{}@h/d;x=1", "u:p{}@h/d",
     "mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BPWD%3D{}", "Server=h;Uid=u;Pwd={};", "jdbc:x://h/d;password={}",
-    "postgresql://u:{}", "postgresql://u:{}/d", "sqlite+pysqlcipher://:{}@/d.db", " postgresql://u:{}@h/d ",
+    "sqlite+pysqlcipher://:{}@/d.db", " postgresql://u:{}@h/d ",
 )  # fmt: skip
 
 
@@ -82,7 +82,8 @@ def test_the_order_and_quotes_of_a_dsn_make_no_difference(pairs: dict[str, str],
         ("postgresql://u:a?b@h/d", "***"),
         ("postgresql://u:a#b@h/d", "***"), ("postgresql://u:secret/d", "***"),
         ("postgresql://h:5432/d@x", "***"),
-        ("host=h pwd=x", "***"), ("host= password=x", "***"), ("host=h password='x", "***"),
+        ("host=h pwd=x", "***"), ("postgresql://h/d?password=a&b=c", "***"),
+        ("host= password=x", "***"), ("host=h password='x", "***"),
         ("corpus.db", "***"),
     ],
 )  # fmt: skip
@@ -101,7 +102,7 @@ def test_what_the_environment_fills_in_is_named() -> None:
 SAME = (
     ("postgresql://u:p@h/d", "postgresql://v:q@h/d"),
     ("host=h user=u dbname=d", "dbname=d host=h"),
-    ("postgresql://h/d?user=u&password=p&x=1", "postgresql://h/d?x=1"),
+    ("postgresql://h/d?user=u&password=p&sslmode=x", "postgresql://h/d?sslmode=x"),
 )
 OTHER = (
     ("postgresql://h/d", "postgresql://h/d?service=staging"), ("postgresql:///d", "postgresql:///d?host=/a"),
@@ -124,7 +125,7 @@ def test_a_relative_file_is_another_one_on_another_server() -> None:
 
 ONE = (
     "postgresql://localhost/d", "postgres://127.0.0.1:5432/d", "postgresql+asyncpg://u:p@[::1]/d/", "postgresql:///d",
-    "postgresql://LOCALHOST./d", "postgresql://%6Cocalhost/%64", "postgresql://%2Ftmp/d", "postgresql://127.1:/d",
+    "postgresql://LOCALHOST./d", "postgresql://%6Cocalhost/%64", "postgresql://%2Ftmp/d", "postgresql://127.1/d",
     "postgresql:///d?host=/var/run/postgresql", "postgresql:///?dbname=d&host=127.0.0.2", "postgresql://[::ffff:127.0.0.1]/d",
     "dbname=d", "host=/tmp dbname=d user=x", "dbname = 'd' hostaddr=127.0.0.1 port=05432", "postgresql://0.0.0.0/d",
     "postgresql://0x7f000001/d", f"postgresql://{os.uname().nodename}/d", "postgresql://[0:0:0:0:0:0:0:1]/d?sslmode=prefer",
@@ -156,7 +157,8 @@ def test_names_of_other_databases_lock_apart() -> None:
         "sqlite:///:memory:",
         "sqlite:///file:x.db?uri=true", "sqlite:///a%20b.db", "corpus.db",
         "postgresql://[fe80::1%25lo]/d", "***",
-        "postgresql://h/d?port=x", "postgresql://hôst/d", "mysql://h/d?read_default_file=/x", "mssql://h/d",
+        "postgresql://h/d?port=x", "postgresql://10.010.0.1/d", "postgresql://h:/d", "postgresql://hôst/d",
+        "mysql://h/d?read_default_file=/x", "mssql://h/d",
     ],
 )  # fmt: skip
 def test_what_is_not_certain_locks_nothing_out_of_sight(url: str) -> None:
