@@ -128,14 +128,17 @@ def _told(ctx: click.Context) -> Iterator[None]:
     except Exception as error:
         if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
+        from corpus_backfill_plugin.database import AMBIENT, secrets  # noqa: PLC0415 - same
         from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
-        from corpus_backfill_plugin.masking import mask, url_secrets  # noqa: PLC0415 - same
+        from corpus_backfill_plugin.masking import mask  # noqa: PLC0415 - same
 
         # Nobody foresaw the error, so nobody knows what its text holds: a database's URL, say.
-        texts = (*sys.argv, *os.environ.values())
-        secrets = [secret for text in texts if "://" in text for secret in url_secrets(text)]
+        words = (part for word in sys.argv for part in (word, word.partition("=")[2]))
+        texts = [text for text in (*words, *os.environ.values()) if "://" in text or "pass" in text]
+        texts += [text for name in AMBIENT if (text := os.environ.get(name))]
+        found = [secret for text in texts for secret in secrets(text)]
         raise BackfillError(
-            mask(f"unexpected {type(error).__name__}: {error}", secrets),
+            mask(f"unexpected {type(error).__name__}: {error}", found),
             "This is a fault of corpus-backfill-plugin: run it again with --debug and report what it shows.",
         ) from error
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin import database
 from corpus_backfill_plugin.display import printable
-from corpus_backfill_plugin.masking import Secret, url_secrets
+from corpus_backfill_plugin.masking import Secret
 from corpus_backfill_plugin.spec.selection import Selection, Value, given_options, shown_name
 from corpus_backfill_plugin.spec.wording import quoted
 
@@ -43,7 +44,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
         dropped: variables of the caller's that the script must not see.
         stdin: text for the script's standard input; None is an empty input.
         secrets: what to mask wherever something is shown or stored.
-        secret_names: variables of `environ` whose value is never shown, password in it or not.
+        secret_names: variables, also inherited ones, whose value is never shown, password in it or not.
     """
 
     program: tuple[str, ...]
@@ -243,7 +244,7 @@ def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
             value = selection.values[option.name]
             for text in map(str, value if isinstance(value, list) else [value]):
                 if option.secret == "url":  # noqa: S105  # nosec B105 - the kind of masking, not a password
-                    yield from url_secrets(text)
+                    yield from database.secrets(text)
                 elif text:
                     yield Secret(value=text)
 

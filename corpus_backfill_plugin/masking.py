@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import msgspec
 
@@ -12,15 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIDDEN = "***"
-MIN_LONE_PASSWORD = 4
-"""Shorter passwords are masked inside their URL only: masking each `abc` would eat the script's output."""
-
-_USERINFO = re.compile(
-    r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^:@/?#]*):(?P<password>.*)@(?P<rest>[^@]*)$", re.DOTALL
-)
-_QUERY_PASSWORD = re.compile(
-    r"(?<=[?&])(?P<key>[A-Za-z_]*pass(?:word|wd|phrase)?)=(?P<password>[^&#]*)", re.IGNORECASE
-)
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,35 +20,61 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     shown_as: str = HIDDEN
 
 
-def mask_url(url: str) -> str:
-    """Return `url` with `***` for its password, so that host and database stay visible.
-
-    A text that is no URL is masked whole: it may be a connection string of another form. Where a
-    password holds a character that should have been escaped, too much is masked rather than too little.
-    """
-    if "://" not in url:
-        return HIDDEN
-    masked = _QUERY_PASSWORD.sub(rf"\g<key>={HIDDEN}", url)
-    return _USERINFO.sub(rf"\g<scheme>\g<user>:{HIDDEN}@\g<rest>", masked)
-
-
-def url_secrets(url: str) -> tuple[Secret, ...]:
-    """Return what must be masked where `url` could be seen: itself, and its passwords alone."""
-    shown = mask_url(url)
-    if shown == url:
-        return ()
-    found = _USERINFO.match(url.partition("?")[0])
-    passwords = [m["password"] for m in _QUERY_PASSWORD.finditer(url)] + (
-        [found["password"]] if found else []
-    )
-    alone = {
-        p for password in passwords for p in (password, unquote(password)) if len(p) >= MIN_LONE_PASSWORD
-    }
-    return (Secret(value=url, shown_as=shown), *(Secret(value=p) for p in sorted(alone)))
-
-
 def mask(text: str, secrets: Iterable[Secret]) -> str:
     """Return `text` with every secret in it replaced, the longest first."""
     for secret in sorted(secrets, key=lambda s: len(s.value), reverse=True):
         text = text.replace(secret.value, secret.shown_as)
     return text
+
+
+class Masker:
+    """Replaces secrets in a stream. What could still become a secret waits, nothing else does.
+
+    Args:
+        secrets: what must not be seen; empty values are ignored.
+    """
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        how = "surrogateescape"
+        self._shown = {s.value.encode(errors=how): s.shown_as.encode(errors=how) for s in secrets if s.value}
+        longest_first = sorted(self._shown, key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if self._shown else None
+        self._longest = len(longest_first[0]) if longest_first else 0
+        self._held = b""
+        self.found = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """Return what may be shown now that `piece` has come."""
+        if self._pattern is None:
+            return piece
+        text, shown, at = self._held + piece, [], 0
+        if any(value in text for value in self._shown):  # many times faster than the pattern, and seldom true
+            certain = len(text) - self._longest  # what begins here or before can't become a longer secret
+            for match in self._pattern.finditer(text):
+                if match.start() > certain and match.start() >= self._viable_tail(text, at):
+                    break
+                shown += [text[at : match.start()], self._shown[match[0]]]
+                at = match.end()
+            self.found = self.found or at > 0
+        waits = self._viable_tail(text, at)
+        self._held = text[waits:]
+        return b"".join((*shown, text[at:waits]))
+
+    def flush(self) -> bytes:
+        """Return what was waiting; at the end of the stream it can't become a secret any more."""
+        if self._pattern is None:
+            return b""
+        rest, count = self._pattern.subn(lambda match: self._shown[match[0]], self._held)
+        self._held, self.found = b"", self.found or count > 0
+        return rest
+
+    def _viable_tail(self, text: bytes, at: int) -> int:
+        """Return where, from `at` on, the longest tail begins that a longer secret begins with."""
+        best = len(text)
+        for value in self._shown:
+            begin = text.find(value[:1], max(len(text) - len(value) + 1, at))
+            while 0 <= begin < best:
+                if value.startswith(text[begin:]):
+                    best = begin
+                begin = text.find(value[:1], begin + 1)
+        return best

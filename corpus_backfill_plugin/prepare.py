@@ -6,12 +6,12 @@ A run, `--show-command`, `specs try`, a plan and a repetition differ only in wha
 from __future__ import annotations
 
 import hashlib
-import subprocess  # nosec B404 - one fixed program, git, with an argument list
+import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
+from corpus_backfill_plugin import database
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.invocation import (
@@ -21,25 +21,20 @@ from corpus_backfill_plugin.invocation import (
     invocation,
     positional_words,
 )
-from corpus_backfill_plugin.masking import HIDDEN, mask_url
+from corpus_backfill_plugin.masking import HIDDEN, Secret
 from corpus_backfill_plugin.run.request import RunRequest
-from corpus_backfill_plugin.server import ServerApp, script_path
+from corpus_backfill_plugin.server import ServerApp, script_path, server_commit
 from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from corpus_backfill_plugin.site import Site
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
-    from corpus_backfill_plugin.spec.model import Script
+    from corpus_backfill_plugin.spec.model import Option, Script
     from corpus_backfill_plugin.spec.selection import Selection, Value
-
-GIT_TIMEOUT = 10.0
-"""Seconds; a repository on a network disk that answers later is recorded without its commit."""
-
-DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433}
 
 
 class SpecError(BackfillError):
@@ -107,6 +102,8 @@ def prepare(
         raise UnsendableValueError(
             one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
         ) from error
+    job = _with_secrets_around(script, job, site.environ)
+    databases = _databases(script, selection, job.environment(site.environ))
     dry_run = selection.has_role(script, "dry-run")
     not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
     counts = counts_what_is_left(script) and not not_checked
@@ -122,13 +119,15 @@ def prepare(
         script_hash=file_sha256(path),
         options=masked_options(script, selection),
         given=tuple(name for name in selection.values if name in selection.given),
-        database=database(script, job, site),
+        database=database.shown(databases[0], job.environment(site.environ)) if databases else None,
         server=str(app.folder),
         server_commit=server_commit(app) if commit else None,
         interpreter=interpreter.found,
         dry_run=dry_run,
         destructive=script.effect == "destructive",
-        lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, script, job, site),
+        lock_key=None
+        if dry_run or not script.lock
+        else lock_key(spec.file.name, app, databases, job.environment(site.environ)),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
         output=script.output,
@@ -188,75 +187,51 @@ def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
 def _masked(value: Value, how: bool | str) -> Value:  # noqa: FBT001 - a spec's value, `true` or "url"
     if isinstance(value, list):
         return [_masked(item, how) for item in value]
-    return mask_url(str(value)) if how == "url" else HIDDEN
+    return database.shown(str(value)) if how == "url" else HIDDEN
 
 
-def database_url(script: Script, job: Invocation, site: Site) -> str | None:
-    """Return the URL of the database that the script will be told of, secrets and all; None without one."""
-    urls = (option for option in effective_options(script) if option.secret == "url")  # noqa: S105  # nosec B105 - a kind
-    names = [option.pass_env for option in urls if option.pass_env]
-    for name in (*names, "DATABASE_URL"):
-        value = job.environ.get(name) or site.environ.get(name)
-        if value:
-            return value
-    return None
+def _with_secrets_around(script: Script, job: Invocation, caller: Mapping[str, str]) -> Invocation:
+    """Return `job` knowing the secrets that its script inherits, whether or not the spec speaks of them."""
+    options = [option for option in effective_options(script) if option.secret]
+    urls = {name for option in options if option.secret == "url" for name in _variables(option)}  # noqa: S105  # nosec B105 - a kind
+    names = tuple(dict.fromkeys((*database.AMBIENT, *(n for option in options for n in _variables(option)))))
+    found = list(job.secrets)
+    for name in names:
+        value = job.environment(caller).get(name, "")
+        if value != value.encode(errors="replace").decode():
+            raise BackfillError(f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it.")
+        if name in urls or name == "DATABASE_URL":
+            found += database.secrets(value)
+        elif len(value) >= (database.MIN_LONE_PASSWORD if name in database.AMBIENT else 1):
+            found.append(Secret(value=value))
+    return msgspec.structs.replace(job, secrets=tuple(dict.fromkeys(found)), secret_names=names)
 
 
-def database(script: Script, job: Invocation, site: Site) -> str | None:
-    """Return the database's URL without its password."""
-    url = database_url(script, job, site)
-    return mask_url(url) if url else None
+def _variables(option: Option) -> tuple[str, ...]:
+    """Return the variables that an option is read from or handed over in."""
+    read = (option.envvar,) if isinstance(option.envvar, str) else option.envvar or ()
+    return (option.pass_env, *read) if option.pass_env else read
 
 
-def lock_key(command: str, app: ServerApp, script: Script, job: Invocation, site: Site) -> str:
-    """Return what two runs must have in common to exclude one another: command, server and database."""
-    url = database_url(script, job, site)
-    return "\n".join((command, str(app.folder.resolve()), database_identity(url) if url else ""))
+def _databases(script: Script, selection: Selection, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return each database that a run may work on, secrets and all: first those chosen for it."""
+    found = []
+    for option in effective_options(script):
+        if option.secret == "url":  # noqa: S105  # nosec B105 - a kind
+            value = selection.values.get(option.name) or environ.get(option.pass_env or "") or []
+            found += [str(each) for each in (value if isinstance(value, list) else [value])]
+    return tuple(dict.fromkeys(url for url in (*found, environ.get("DATABASE_URL")) if url))
 
 
-def database_identity(url: str) -> str:
-    """Return a database URL without what does not change which database it is.
+def lock_key(command: str, app: ServerApp, databases: tuple[str, ...], environ: Mapping[str, str]) -> str:
+    """Return what runs have in common to exclude one another, hashed: a name of a database may hold a secret.
 
-    User, password, driver, an explicit default port and the case of the host are left out; query
-    parameters too.
+    It has one part for command and server, and another for the database if that is certain; see `exclusion`.
     """
-    parts = urlsplit(url)
-    family = {"postgres": "postgresql"}.get(base := parts.scheme.partition("+")[0].lower(), base)
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    return f"{family}://{parts.hostname or ''}:{port or DEFAULT_PORTS.get(family, '')}{parts.path}"
-
-
-def server_commit(app: ServerApp) -> str | None:
-    """Return the git commit of the server app, `+dirty` behind it where files differ; None without git."""
-    # No hook or helper that the repository configures may run: its folder need not be the operator's own.
-    git = (
-        "git",
-        "--no-optional-locks",
-        "-c",
-        "core.fsmonitor=false",
-        "-c",
-        "core.hooksPath=",
-        "-C",
-        str(app.folder),
-    )
-    head = _git_says(*git, "rev-parse", "--verify", "HEAD")
-    if head is None:
-        return None
-    changed = _git_says(*git, "status", "--porcelain", "--", ".")
-    return head.strip() + ("+dirty" if changed else "")
-
-
-def _git_says(*argv: str) -> str | None:
-    try:
-        answer = subprocess.run(  # noqa: S603 # nosec B603 - a fixed program and an argument list
-            argv, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.decode(errors="replace") if answer.returncode == 0 else None
+    base = f"{command}\n{app.folder.resolve()}"
+    known = database.lock_name(databases[0], str(app.folder), environ) if len(databases) == 1 else None
+    parts = (base,) if known is None else (base, f"{base}\n{known}")
+    return ".".join(hashlib.sha256(os.fsencode(part)).hexdigest() for part in parts)
 
 
 def counts_what_is_left(script: Script) -> bool:

@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.masking import HIDDEN
+from corpus_backfill_plugin.plan.renew import environ_value
 from corpus_backfill_plugin.prepare import prepare, script_of
+from corpus_backfill_plugin.run.record import without_secrets
 from corpus_backfill_plugin.run.request import ITEMS_FILE
 from corpus_backfill_plugin.site import Site
 from corpus_backfill_plugin.spec.model import effective_options
-from corpus_backfill_plugin.spec.selection import Selection
+from corpus_backfill_plugin.spec.selection import Selection, shown_name
+from corpus_backfill_plugin.spec.values import check_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
-    from corpus_backfill_plugin.spec.model import Option
+    from corpus_backfill_plugin.spec.model import Argument, Option
 
 _COMPARED = {
     "script": "script_hash",
     "spec": "spec_hash",
-    "database": "database",
 }
 
 
@@ -48,17 +52,48 @@ def rebuild_request(record: RunRecord, environ: Mapping[str, str]) -> RunRequest
     return msgspec.structs.replace(request, items=items, timeout=record.timeout)
 
 
-def recorded_values(record: RunRecord, spec: LoadedSpec, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of a recorded run by option name, its secrets from `environ`.
+def recorded_values(
+    record: RunRecord, spec: LoadedSpec, environ: Mapping[str, str], *, but: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the values of a recorded run by option name, those not kept as they were from `environ`.
+
+    Args:
+        record: the run.
+        spec: what it was run by.
+        environ: the operator's environment.
+        but: options whose values are not wanted.
 
     Raises:
-        BackfillError: a secret is not there.
+        BackfillError: a value is not there.
     """
-    values: dict[str, Any] = dict(record.options)
-    for option in effective_options(script_of(spec)):
-        if option.secret and option.name in values:
-            values[option.name] = _secret(option, environ)
-    return values
+    script = script_of(spec)
+    values: dict[str, Any] = {name: value for name, value in record.options.items() if name not in but}
+    secret = {option.name for option in effective_options(script) if option.secret}
+    parameters: tuple[Option | Argument, ...] = (*effective_options(script), *script.argument)
+    asked = [p for p in parameters if p.name in values and p.name in secret.union(record.masked_options)]
+    anew = {p.name: None if _is_list(values[p.name]) else environ_value(p, environ) for p in asked}
+    if lacking := [p for p in asked if not anew[p.name]]:
+        names = " and ".join(shown_name(script, p.name) for p in lacking)
+        hint = f"Run `backfill {record.command}` itself again, with {names}."
+        if all(p.envvar and not _is_list(values[p.name]) for p in lacking):
+            hint = f"Set {' and '.join(_variables(p) for p in lacking)}, then repeat the run. Or: {hint}"
+        raise BackfillError(f"run {record.number} can't be repeated: the value of {names} was not kept", hint)
+    for parameter in asked:
+        try:
+            check_value(parameter, str(anew[parameter.name]))
+        except ValueError:  # its text names the value
+            raise BackfillError(f"the value in {_variables(parameter)} is not allowed") from None
+    return values | anew
+
+
+def _is_list(value: object) -> bool:
+    """Return whether a value is several, which no variable can give."""
+    return isinstance(value, list) and len(value) > 1
+
+
+def _variables(parameter: Option | Argument) -> str:
+    names = parameter.envvar or ()
+    return names if isinstance(names, str) else " or ".join(names)
 
 
 def items_options(spec: LoadedSpec) -> tuple[Option, ...]:
@@ -85,15 +120,13 @@ def retried_items(record: RunRecord, spec: LoadedSpec) -> tuple[str, ...]:
     return ()
 
 
-def _secret(option: Option, environ: Mapping[str, str]) -> str:
-    names = (option.envvar,) if isinstance(option.envvar, str) else option.envvar or ()
-    for name in names:
-        if value := environ.get(name):
-            return value
-    where = " or ".join(names) or f"an `envvar` for it, which its spec has not; give --{option.name} by hand"
-    raise BackfillError(
-        f"the value of --{option.name} was not kept: it is secret", f"Set {where}, then repeat the run."
-    )
+def other_database(record: RunRecord, request: RunRequest) -> str:
+    """Say how the database of `request` is not certain to be that of `record`; an empty text when it is."""
+    if is_same(record.database, request.database):
+        return ""
+    if HIDDEN in (record.database, request.database):
+        return f"the database can't be compared with that of run {record.number}: its name is not certain"
+    return f"run {record.number} worked on {record.database}, now it would be {request.database}"
 
 
 def differences(record: RunRecord, request: RunRequest) -> list[str]:
@@ -103,7 +136,9 @@ def differences(record: RunRecord, request: RunRequest) -> list[str]:
         for name, field in _COMPARED.items()
         if getattr(record, field) != getattr(request, field)
     ]
-    if not _same_words(record, request.invocation.argv):
+    if database := other_database(record, request):
+        found.append(database)
+    if not _same_words(record, without_secrets(request).invocation.argv):
         found.append("the argument list has changed")
     return found
 

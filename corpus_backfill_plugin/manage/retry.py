@@ -12,7 +12,7 @@ import msgspec
 from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.manage.repeat import items_options, recorded_values
+from corpus_backfill_plugin.manage.repeat import items_options, other_database, recorded_values
 from corpus_backfill_plugin.prepare import prepare, script_of, unknown_words
 from corpus_backfill_plugin.run.attach import find
 from corpus_backfill_plugin.run.execute import execute
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Option
+    from corpus_backfill_plugin.watch.results import Failure
+
+_NAMED = 3
 
 
 @click.command()
@@ -51,38 +54,45 @@ def retry(
     with Ledger(state.ledger) as ledger:
         reconcile(state, ledger)
         record, _ = find(state, ledger, number)
-        items = tuple(dict.fromkeys(failure.item for failure in ledger.failed_items(record.number)))
-    check_retryable(record, len(items), anyway=anyway)
+        failed = ledger.failed_items(record.number)
+    check_retryable(record, failed, anyway=anyway)
+    items = tuple(dict.fromkeys(failure.item for failure in failed if not failure.masked))
 
     def fresh() -> RunRequest:
         return retry_request(record, items, os.environ)
 
     request = fresh()
-    if request.database != record.database and not anyway:
-        raise BackfillError(
-            f"run {record.number} worked on {record.database}, now it would be {request.database}",
-            "Set DATABASE_URL as it was, or retry --anyway.",
-        )
+    if (database := other_database(record, request)) and not anyway:
+        raise BackfillError(database, "Set DATABASE_URL as it was, or retry --anyway.")
     confirm(request, yes=yes)
     ctx.exit(execute(request, detach=detach, wait=wait, fresh=fresh))
 
 
-def check_retryable(record: RunRecord, items: int, *, anyway: bool) -> None:
+def check_retryable(record: RunRecord, failed: tuple[Failure, ...], *, anyway: bool) -> None:
     """Check that a run has ended, that items of it failed, and that it is known which.
 
     Args:
         record: the run.
-        items: how many failed items were kept.
+        failed: the items that failed, as far as they were kept.
         anyway: whether some of them are enough.
 
     Raises:
         BackfillError: it can't be retried; says why.
     """
+    masked = [failure.item for failure in failed if failure.masked]
+    items = len({failure.item for failure in failed if not failure.masked})
     again = f"`backfill runs rerun {record.number}` runs all of it again."
     if record.state == "running":
         raise BackfillError(f"run {record.number} still runs", "Retry it when it has ended.")
     if not record.failures:
         raise BackfillError(f"nothing failed in run {record.number}, as far as its output says", again)
+    if masked and not (anyway and items):
+        raise BackfillError(
+            f"{len(masked):,} of the items that failed in run {record.number} held a secret, "
+            f"which was not kept: {one_line(', '.join(masked[:_NAMED]))}"
+            f"{', ...' if len(masked) > _NAMED else ''}",
+            f"{again} --anyway retries the other {items:,}." if items else again,
+        )
     if not items:
         raise BackfillError(
             f"{record.failures:,} items failed in run {record.number}, but it is not known which",
@@ -149,9 +159,7 @@ def _selection(
     spec: LoadedSpec, option: Option, record: RunRecord, items: tuple[str, ...], environ: Mapping[str, str]
 ) -> Selection:
     limits = {o.name for o in effective_options(script_of(spec)) if o.role == "limit"}
-    values: dict[str, Any] = {
-        name: value for name, value in recorded_values(record, spec, environ).items() if name not in limits
-    }
+    values: dict[str, Any] = recorded_values(record, spec, environ, but={*limits, option.name})
     if option.multiple:
         for item in items:
             _check(option, item, record.number)

@@ -18,14 +18,14 @@ from corpus_backfill_plugin.command import (
     control_options,
     site_of,
 )
+from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.manage.specs import complete_name
 from corpus_backfill_plugin.manage.table import write_rows
-from corpus_backfill_plugin.masking import mask_url
 from corpus_backfill_plugin.params import SpecOption
-from corpus_backfill_plugin.prepare import count_invocation, database_identity, not_countable, prepare
+from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare
 from corpus_backfill_plugin.run.count import Counted, count, judge
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.reconcile import reconcile
@@ -170,7 +170,7 @@ def _task(ctx: click.Context, spec: LoadedSpec) -> Task | Status:
         BackfillError: the server app can't be used, which all commands share.
     """
     url = ctx.params["database_url"]
-    unknown = Status(command=spec.file.name, state="unknown", database=mask_url(url) if url else None)
+    unknown = Status(command=spec.file.name, state="unknown", database=shown(url) if url else None)
     name, command = spec.file.name, command_for(spec)
     if not isinstance(command, ScriptCommand):
         return msgspec.structs.replace(unknown, reason=f"its spec is broken: {spec.faults[0]}")
@@ -251,13 +251,7 @@ def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
 def _last(ledger: Ledger, known: Status, server: str) -> RunRecord | None:
     runs = ledger.select(command=known.command, limit=RUNS_LOOKED_AT)
     here = (run for run in runs if run.server == server and not run.dry_run)
-    return next((run for run in here if _same_database(run.database, known.database)), None)
-
-
-def _same_database(one: str | None, other: str | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return database_identity(one) == database_identity(other)
+    return next((run for run in here if is_same(run.database, known.database)), None)
 
 
 def _as_json(known: Status) -> dict[str, Any]:

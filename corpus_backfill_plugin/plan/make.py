@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from corpus_backfill_plugin.about import own_version
+from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import HIDDEN
@@ -20,7 +21,6 @@ from corpus_backfill_plugin.plan.model import Plan, differences, sealed
 from corpus_backfill_plugin.prepare import (
     count_invocation,
     counts_what_is_left,
-    database_identity,
     not_countable,
     prepare,
     prepare_again,
@@ -37,21 +37,17 @@ from corpus_backfill_plugin.run.watch import Signals
 from corpus_backfill_plugin.spec.model import Postcondition, effective_options
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
 from corpus_backfill_plugin.spec.values import parse_duration
-from corpus_backfill_plugin.watch.reader import STREAMS, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from corpus_backfill_plugin.run.request import RunRequest
-    from corpus_backfill_plugin.run.state import State
     from corpus_backfill_plugin.site import Site
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Option, Script
 
 DATABASE = "database-url"
 """The option whose value `runs apply` takes on its command line as well."""
-
-_CHUNK = 1 << 20
 
 
 def make_plan(
@@ -100,13 +96,12 @@ def make_plan(
         if counted is not None and counted.reason:
             raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
         run = Run(prepare(spec, dry, site, timeout=timeout), state, ledger)
-        code = run.watch(run.begin(None), signals)
+        code = run.watch(run.begin(), signals)
         record = ledger.get(run.number or 0)
         if run.number is None or record is None or record.state != "succeeded":
             _say("No plan was written: the dry run did not succeed.")
             return code or 1
-    previewed = _results(state, run.number, request)
-    plan = _plan(request, counted or not_counted, previewed, run.number, timeout=timeout, verify=verify)
+    plan = _plan(request, counted or not_counted, record.counts, run.number, timeout=timeout, verify=verify)
     changed = differences(plan, prepare_again(spec, real, site), now=plan.made)
     if changed:
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
@@ -174,8 +169,8 @@ def _check_tellable(script: Script, request: RunRequest) -> None:
         )
     if request.database == HIDDEN:
         raise BackfillError(
-            "the database is not named by a URL, so a plan can't tell it from another without its password",
-            "Name it by a URL, such as postgresql://host/name.",
+            "the database's name can be read in several ways, so a plan can't tell it from another",
+            "Name it by a URL such as postgresql://host/name, the password percent-encoded.",
         )
 
 
@@ -202,17 +197,6 @@ def count_to_do(
     return Counted(reason=verdict.sentence) if verdict.state == "unknown" else counted
 
 
-def _results(state: State, number: int, request: RunRequest) -> dict[str, int]:
-    """Return the counts that run `number` printed."""
-    watcher = Watcher(request.output)
-    for stream in STREAMS:
-        with (state.run_folder(number) / f"{stream}.log").open("rb") as log:
-            while data := log.read(_CHUNK):
-                watcher.feed(stream, data, 0.0)
-        watcher.close(stream, 0.0)
-    return watcher.results.counts
-
-
 def _plan(
     request: RunRequest,
     counted: Counted | str,
@@ -231,7 +215,7 @@ def _plan(
             timeout=timeout,
             verify=verify,
             script=request.invocation.script,
-            database_identity=None if request.database is None else database_identity(request.database),
+            database_identity=identity(request.database, request.server),
             left={} if isinstance(counted, str) else {name: counted.counts[name] for name in expected},
             not_counted=counted if isinstance(counted, str) else "",
             previewed=previewed,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from corpus_backfill_plugin.masking import mask
-from corpus_backfill_plugin.prepare import database_identity
+from corpus_backfill_plugin.database import identity
+from corpus_backfill_plugin.masking import HIDDEN, mask
 from corpus_backfill_plugin.run.report import duration
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         server: absolute path of the server app.
         server_commit: its git commit, with `+dirty` when it has changes; None without git.
         database: the database's URL without its password.
-        database_identity: the part of it that says which database it is.
+        database_identity: all of it but the user; a path of SQLite's is absolute.
         left: what was left to do, as the postcondition counts it.
         not_counted: why that was not counted; then `left` is empty.
         previewed: what the dry run said it would do.
@@ -188,8 +188,8 @@ def _changed_words(plan: Plan, request: RunRequest) -> Iterator[str]:
 
 
 def _changed_database(plan: Plan, request: RunRequest) -> Iterator[str]:
-    found = None if request.database is None else database_identity(request.database)
-    if plan.database_identity != found:
+    found = identity(request.database, request.server)
+    if plan.database_identity != found or found == HIDDEN:
         yield f"database: {plan.database or 'none'} was planned, it is {request.database or 'none'}"
 
 

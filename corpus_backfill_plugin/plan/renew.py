@@ -94,12 +94,12 @@ def _secrets(
     return {name: value for name, value in found.items() if value}
 
 
-def environ_value(option: Option, environ: Mapping[str, str]) -> str | None:
+def environ_value(option: Option | Argument, environ: Mapping[str, str]) -> str | None:
     """Return what `environ` has for `option`; an empty text counts as nothing, as in click."""
     return next((value for name in _variables(option) if (value := environ.get(name))), None)
 
 
-def _variables(option: Option) -> tuple[str, ...]:
+def _variables(option: Option | Argument) -> tuple[str, ...]:
     return (option.envvar,) if isinstance(option.envvar, str) else option.envvar or ()
 
 

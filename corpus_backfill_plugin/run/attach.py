@@ -72,7 +72,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
         watcher = Watcher(folder, name, signals)
         try:
             with _shown(record, folder, ledger) as sink:
-                watcher.watch(FolderEnd(folder), sink, _secrets(folder))
+                watcher.watch(FolderEnd(folder), sink)
         except Left as left:
             return left.code
     ended = wait_for_record(record, folder, ledger)
@@ -108,8 +108,8 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
     Raises:
         BackfillError: the logs are gone.
     """
-    sink = unwatched()
-    follower = Follower(folder, sink, _secrets(folder), streams)
+    sink = unwatched(_secrets(folder))
+    follower = Follower(folder, sink, streams)
     with Signals() as signals, follower, sink:
         try:
             follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)
@@ -164,7 +164,7 @@ def _shown(record: RunRecord, folder: RunFolder, ledger: Ledger) -> WatchingSink
     request = folder.request()
     output = request.output if request else None
     note = functools.partial(ledger.note, record.number)
-    return watched(folder, output, name=record.command, took=record.took or 0.0, note=note)
+    return watched(folder, output, _secrets(folder), name=record.command, took=record.took or 0.0, note=note)
 
 
 def _secrets(folder: RunFolder) -> tuple[Secret, ...]:

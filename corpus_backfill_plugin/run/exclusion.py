@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -22,40 +23,63 @@ _PAUSE = 0.02
 
 def take_turn(
     request: RunRequest, state: State | None, ledger: Ledger | None, *, wait: bool
-) -> tuple[int | None, bool]:
-    """Take the lock that keeps a second run of the kind out.
+) -> tuple[tuple[int, ...], bool]:
+    """Take the locks that keep a second run of the kind out.
+
+    A run whose database is known has the lock of its database for itself, and shares the lock of its command
+    with runs on others. One whose database is not known has the lock of its command for itself.
 
     Args:
-        request: the run.
+        request: the run; it may need no lock.
         state: where locks are; None takes none.
-        ledger: tells whether the holder's run has ended.
-        wait: wait for the lock however long that lasts.
+        ledger: knows which runs have ended.
+        wait: wait for a lock however long that lasts.
 
     Returns:
-        The descriptor that carries the lock, None when the run needs none; and whether it was taken at once.
+        The descriptors that carry the locks, and whether they were taken at once.
 
     Raises:
         HeldError: another run has it.
     """
     if request.lock_key is None or state is None:
-        return None, True
-    path = lock.key_path(state.locks, request.lock_key)
+        return (), True
+    command = request.lock_key.partition(".")[0]
+    held: list[int] = []
+    at_once = True
     try:
-        held = lock.take(path)
-    except OSError as error:
-        raise BackfillError(
-            f"The lock that keeps a second run out can't be taken: {error.strerror}: {path}",
-            "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
-        ) from error
-    at_once = held is not None
-    if held is None:
-        holder = lock.holder_of(path)
-        if ledger and holder and _has_ended(holder, ledger):
-            held = _take_within(path, _LETTING_GO_SECONDS)
-        if held is None:
-            held = _wait(path, held_error(request.command, holder), wait=wait)
-    lock.sign(held, None)
-    return held, at_once
+        for key in dict.fromkeys((command, request.lock_key)):
+            path, shared = lock.key_path(state.locks, key), key != request.lock_key
+            try:
+                taken = lock.take(path, shared=shared)
+            except OSError as error:
+                raise BackfillError(
+                    f"The lock that keeps a second run out can't be taken: {error.strerror}: {path}",
+                    "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
+                ) from error
+            if taken is None:
+                taken, at_once = _wait(path, request.command, ledger, wait=wait, shared=shared), False
+            held.append(taken)
+    except BaseException:
+        for descriptor in held:
+            os.close(descriptor)
+        raise
+    for descriptor in held:
+        lock.sign(descriptor, None)
+    return tuple(held), at_once
+
+
+def _wait(path: Path, command: str, ledger: Ledger | None, *, wait: bool, shared: bool) -> int:
+    holder = lock.holder_of(path)
+    if ledger and holder and _has_ended(holder, ledger):
+        another = None if shared else _another(path.stem, ledger)
+        if not another and (held := _take_within(path, _LETTING_GO_SECONDS, shared=shared)) is not None:
+            return held
+        holder = another or holder
+    error = held_error(command, holder)
+    if not wait:
+        raise error
+    say(f"{error.problem}; waiting (Ctrl-C to give up).")
+    return lock.wait_for(path, shared=shared)
 
 
 def _has_ended(holder: lock.Holder, ledger: Ledger) -> bool:
@@ -64,18 +88,20 @@ def _has_ended(holder: lock.Holder, ledger: Ledger) -> bool:
     return record is not None and record.state != "running" and record.started == holder.since
 
 
-def _take_within(path: Path, seconds: float) -> int | None:
+def _another(key: str, ledger: Ledger) -> lock.Holder | None:
+    """Return a run that still shares the lock of a command, when the one that signed it last has ended."""
+    names = ("number", "command", "user", "host")
+    for record in ledger.running():
+        if record.lock_key and record.lock_key.startswith(key):
+            return lock.Holder(**{n: getattr(record, n) for n in names}, since=record.started)
+    return None
+
+
+def _take_within(path: Path, seconds: float, *, shared: bool) -> int | None:
     until = time.monotonic() + seconds
-    while (held := lock.take(path)) is None and time.monotonic() < until:
+    while (held := lock.take(path, shared=shared)) is None and time.monotonic() < until:
         time.sleep(_PAUSE)
     return held
-
-
-def _wait(path: Path, error: HeldError, *, wait: bool) -> int:
-    if not wait:
-        raise error
-    say(f"{error.problem}; waiting (Ctrl-C to give up).")
-    return lock.wait_for(path)
 
 
 def held_error(command: str, holder: lock.Holder | None) -> HeldError:

@@ -27,7 +27,7 @@ from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.on_end import config_path, read_config, tell_end
 from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
-from corpus_backfill_plugin.run.record import record_of, without_secrets
+from corpus_backfill_plugin.run.record import masked_options, record_of, without_secrets
 from corpus_backfill_plugin.run.request import changed_facts, check_text, with_items_file
 from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
@@ -85,7 +85,7 @@ def execute(
             read_config(config_path())  # a fault in it is better told now than in hours
             reconcile(state, ledger)
         held, at_once = take_turn(request, state, ledger, wait=wait)
-        if held is not None and fresh and not at_once:
+        if fresh and not at_once:
             _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
         run = Run(request, state, ledger)
@@ -121,11 +121,11 @@ class Run:
             self._request.command if self.number is None else f"{self._request.command} (run {self.number})"
         )
 
-    def begin(self, held: int | None) -> Link:
+    def begin(self, held: tuple[int, ...] = ()) -> Link:
         """Record the run, start its script, and return the link to its supervisor.
 
         Args:
-            held: descriptor of its one-at-a-time lock.
+            held: descriptors of its one-at-a-time locks.
 
         Raises:
             BackfillError: either could not be done; the record, if there is one, says so.
@@ -147,7 +147,7 @@ class Run:
             raise
         finally:
             # From here on the locks are the run's processes' alone.
-            for descriptor in (self._alive, held):
+            for descriptor in (self._alive, *held):
                 if descriptor is not None:
                     os.close(descriptor)
         if link.failure:
@@ -171,14 +171,14 @@ class Run:
         end = LinkEnd(link, self._folder, self.name)
         try:
             with self._shown(line_every) as sink:
-                found = watcher.watch(end, sink, self._request.invocation.secrets)
+                watcher.watch(end, sink)
             sink.watcher.cut = watcher.cut
             seen = sink.watcher if watcher.saw_all else None
             finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
         except Left as left:
             link.close(finished=False)
             return left.code
-        if found or finished.masked:
+        if sink.found_secret or finished.masked:
             say(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
         try:
             return close(finished, self.name, self.number)
@@ -204,20 +204,22 @@ class Run:
         note = None
         if self._ledger and self.number is not None:
             note = functools.partial(self._ledger.note, self.number)
-        return watched(self._folder, output, name=name, took=0.0, note=note, line_every=line_every)
+        secrets = self._request.invocation.secrets
+        return watched(self._folder, output, secrets, name=name, took=0.0, note=note, line_every=line_every)
 
-    def _start(self, bare: RunRequest, held: int | None) -> Link:
-        if held is not None:
-            lock.sign(held, self._holder())
+    def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
+        for descriptor in held:
+            lock.sign(descriptor, self._holder())
         secret = bool(self._request.invocation.secrets)
         path = str(self._state.ledger) if self._state and self._ledger else None
         card = Card(number=self.number, ledger=path, token=self._token, secret=secret, request=bare)
         self._folder.write_card(card)
-        descriptors = tuple(d for d in (self._alive, held) if d is not None)
+        descriptors = tuple(d for d in (self._alive, *held) if d is not None)
         return start(self._folder, self._request, descriptors, _environment(self._request))
 
     def _record(self) -> RunRecord:
-        return record_of(without_secrets(self._request), **self._facts())
+        facts = self._facts() | {"masked_options": masked_options(self._request)}
+        return record_of(without_secrets(self._request), **facts)
 
     def _make_numbered(self, number: int) -> RunRecord | None:
         if self._state is None:
@@ -270,23 +272,22 @@ class Run:
         }
 
 
-def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: int) -> None:
-    """Check that `request` is still what would be prepared now, and let the lock go when it is not.
+def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: tuple[int, ...]) -> None:
+    """Check that `request` is still what would be prepared now, and let the locks go when it is not.
 
     Raises:
         BackfillError: it is not; says what has changed.
     """
     try:
-        changed = changed_facts(request, fresh())
+        if changed := changed_facts(request, fresh()):
+            raise BackfillError(
+                f"not run: while it waited, {', '.join(changed)} changed",
+                "Look at the change, then run it again.",
+            )
     except BaseException:
-        os.close(held)
+        for descriptor in held:
+            os.close(descriptor)
         raise
-    if changed:
-        os.close(held)
-        raise BackfillError(
-            f"not run: while it waited, {', '.join(changed)} changed",
-            "Look at the change, then run it again.",
-        )
 
 
 def _environment(request: RunRequest) -> dict[str, str]:

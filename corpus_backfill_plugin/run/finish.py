@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.masking import Masker, mask
 from corpus_backfill_plugin.run import lock
 from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
-from corpus_backfill_plugin.run.mask import Masker
 from corpus_backfill_plugin.run.outcome import Outcome, judge
 from corpus_backfill_plugin.run.proof import Proof, doubt, prove
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.run.results import read_logs, view_at_end
 from corpus_backfill_plugin.watch.bar import View
-from corpus_backfill_plugin.watch.results import Results
+from corpus_backfill_plugin.watch.results import Failure, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -160,7 +160,7 @@ def conclude(
     seen: Watcher | None = None,
     noted: RunRecord | None = None,
 ) -> Finished:
-    """Judge the end of a run from what its processes left, clean its logs and read what they say.
+    """Judge the end of a run from what its processes left, read what its logs say, then clean them.
 
     Arguments as of `finish`; `noted` is the record, with what somebody who watched has counted.
     """
@@ -174,17 +174,19 @@ def conclude(
     )  # fmt: skip
     cut = seen.cut if seen else folder.is_cut()  # before masking, which changes lengths
     secrets = request.invocation.secrets if request else ()
+    seen = seen or read_logs(folder, request.output if request else None)
+    results, view = seen.results, view_at_end(seen, outcome.took)
     masked: bool | None = None
     if not (card and card.secret) or secrets:
         with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
             found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
             masked = any(found)
-    seen = seen or read_logs(folder, request.output if request else None)
-    results, view = seen.results, view_at_end(seen, outcome.took)
+        results = _without_secrets(results, secrets)
+    else:  # what failed might be named by a secret: how many is all that may be kept
+        results = msgspec.structs.replace(results, failed=())
     if cut and noted:
         counts, failures = noted.counts | results.counts, max(noted.failures, results.failures)
         results = msgspec.structs.replace(results, counts=counts, failed_total=failures)
-    if masked is None:  # what failed might be named by a secret: how many is all that may be kept
         results = msgspec.structs.replace(results, failed=())
     proof = Proof()
     if request:
@@ -192,6 +194,14 @@ def conclude(
         if cut:
             outcome, proof = doubt(outcome, proof, request)
     return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
+
+
+def _without_secrets(results: Results, secrets: tuple[Secret, ...]) -> Results:
+    failed = []
+    for failure in results.failed if secrets else ():
+        item = mask(failure.item, secrets)
+        failed.append(Failure(item, mask(failure.reason, secrets), masked=item != failure.item))
+    return msgspec.structs.replace(results, failed=tuple(failed)) if failed else results
 
 
 def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
-from corpus_backfill_plugin.run.mask import Masker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.sink import Sink
 
 CHUNK = 1 << 18
@@ -43,24 +41,16 @@ class Follower:
     Args:
         folder: the run's.
         sink: where to.
-        secrets: taken out of what is shown.
         streams: which of the two.
 
     Raises:
         BackfillError: the logs are gone.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        sink: Sink,
-        secrets: Iterable[Secret] = (),
-        streams: Sequence[str] = STREAMS,
-    ) -> None:
-        secrets = tuple(secrets)
+    def __init__(self, folder: RunFolder, sink: Sink, streams: Sequence[str] = STREAMS) -> None:
         self._sink = sink
         try:
-            self._tails = [_Tail(folder, stream, sink, secrets) for stream in streams]
+            self._tails = [_Tail(folder, stream, sink) for stream in streams]
         except FileNotFoundError:
             raise BackfillError(f"the logs in {folder.path} are gone", "") from None
 
@@ -72,11 +62,6 @@ class Follower:
         """Let go of the files."""
         for tail in self._tails:
             tail.close()
-
-    @property
-    def found_secret(self) -> bool:
-        """Whether a secret had to be taken out."""
-        return any(tail.masker.found for tail in self._tails)
 
     @property
     def saw_all(self) -> bool:
@@ -106,8 +91,6 @@ class Follower:
             over = ended(0.0 if moved >= CHUNK else pause)
         while self._pump():
             pass
-        for tail in self._tails:
-            tail.flush()
 
     def _pump(self) -> int:
         """Show what has come since; return the bytes of the stream that had most."""
@@ -117,14 +100,13 @@ class Follower:
 class _Tail:
     """One growing file."""
 
-    def __init__(self, folder: RunFolder, stream: str, sink: Sink, secrets: tuple[Secret, ...]) -> None:
-        self.masker = Masker(secrets)
+    def __init__(self, folder: RunFolder, stream: str, sink: Sink) -> None:
         self._stream, self._sink = stream, sink
         self._source = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
         self._at = 0
         self._shown = True
         self.whole, self.cut = True, False
-        self._target = None if secrets or sys.platform != "linux" else sink.descriptor(stream)
+        self._target = None if sys.platform != "linux" else sink.descriptor(stream)
 
     def close(self) -> None:
         os.close(self._source)
@@ -137,10 +119,6 @@ class _Tail:
             self.cut = True
         self._at += moved
         return moved
-
-    def flush(self) -> None:
-        if rest := self.masker.flush():
-            self._show(rest)
 
     def _send(self, target: int) -> int:
         """Pass a piece on inside the kernel, where the target takes it so."""
@@ -157,7 +135,7 @@ class _Tail:
     def _read(self) -> int:
         piece = os.pread(self._source, CHUNK, self._at)
         if piece:
-            self._show(self.masker.feed(piece))
+            self._show(piece)
         return len(piece)
 
     def _show(self, piece: bytes) -> None:

@@ -25,7 +25,7 @@ BUSY_SECONDS = 10.0
 _MOST = 2**63 - 1
 """The largest number that SQLite holds."""
 _COLUMNS = RunRecord.__struct_fields__
-_AS_JSON = {"options", "given", "arguments", "view", "counts"}
+_AS_JSON = {"options", "given", "arguments", "view", "counts", "masked_options"}
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -58,6 +58,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID""",
     ),
     ("ALTER TABLE runs ADD COLUMN timeout REAL",),
+    (
+        "ALTER TABLE runs ADD COLUMN masked_options TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE failures ADD COLUMN masked INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """Statements that bring a ledger from version n to n + 1, a transaction each. None is ever edited."""
 
@@ -157,8 +161,8 @@ class Ledger:
             )
             if done.rowcount:
                 self._db.executemany(
-                    "INSERT INTO failures (run, position, item, reason) VALUES (?, ?, ?, ?)",
-                    [(number, at, failure.item, failure.reason) for at, failure in enumerate(failed)],
+                    "INSERT INTO failures (run, position, item, reason, masked) VALUES (?, ?, ?, ?, ?)",
+                    [(number, at, f.item, f.reason, f.masked) for at, f in enumerate(failed)],
                 )
 
     def note(self, number: int, view: View, counts: dict[str, int]) -> None:
@@ -199,9 +203,9 @@ class Ledger:
         """Return the items of run `number` that failed, in order, as far as they were kept."""
         with self._explained():
             rows = self._db.execute(
-                "SELECT item, reason FROM failures WHERE run = ? ORDER BY position", (number,)
+                "SELECT item, reason, masked FROM failures WHERE run = ? ORDER BY position", (number,)
             )
-            return tuple(Failure(row[0], row[1]) for row in rows)
+            return tuple(Failure(row[0], row[1], masked=bool(row[2])) for row in rows)
 
     def repeats(self, number: int) -> list[int]:
         """Return the numbers of the runs that repeat or retry run `number`, oldest first."""

@@ -7,7 +7,6 @@ any number of programs in between, and the kernel frees it when the last of them
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -35,11 +34,11 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     since: float
 
 
-def take(path: Path) -> int | None:
+def take(path: Path, *, shared: bool = False) -> int | None:
     """Take the lock at `path` and return the descriptor that carries it; None when another holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -49,11 +48,11 @@ def take(path: Path) -> int | None:
     return descriptor
 
 
-def wait_for(path: Path) -> int:
+def wait_for(path: Path, *, shared: bool = False) -> int:
     """Take the lock at `path` however long that lasts; Ctrl-C leaves the wait."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     except BaseException:
         os.close(descriptor)
         raise
@@ -79,8 +78,8 @@ def is_free(path: Path) -> bool:
 
 
 def key_path(locks: Path, key: str) -> Path:
-    """Return the lock file of a one-at-a-time `key`; the key may hold a database's name, so it is hashed."""
-    return locks / f"{hashlib.sha256(key.encode()).hexdigest()}.lock"
+    """Return the lock file of a one-at-a-time `key`."""
+    return locks / f"{key}.lock"
 
 
 def sign(descriptor: int, holder: Holder | None) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from corpus_backfill_plugin.database import AMBIENT
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import mask
@@ -118,7 +119,8 @@ def tell_end(
 def _call(config: Config, facts: bytes, request: RunRequest | None, stopped: Callable[[], bool]) -> str:
     """Run the program; return what was wrong with it, on one line, or nothing."""
     job = request.invocation if request else None
-    environ = {name: text for name, text in os.environ.items() if not job or name not in job.secret_names}
+    withheld = (*AMBIENT, *(job.secret_names if job else ()))
+    environ = {name: text for name, text in os.environ.items() if name not in withheld}
     name = one_line(config.on_end[0])
     stdin = memory_file(facts)
     with os.fdopen(memory_file(b""), "r+b") as errors:

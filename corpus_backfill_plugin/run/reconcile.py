@@ -16,6 +16,7 @@ from corpus_backfill_plugin.run.watch import say
 if TYPE_CHECKING:
     from corpus_backfill_plugin.run.ledger import Ledger
     from corpus_backfill_plugin.run.record import RunRecord
+    from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.state import State
 
 
@@ -42,20 +43,20 @@ def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
         return  # while it lives, it sees to the record itself
     if not folder.is_gone():
         return
-    if folder.card() is not None:
+    if (card := folder.card()) is not None:
         finish(folder, None, ledger)
-        _tell_end(ledger, record.number)
+        _tell_end(ledger, record.number, card.request)
         return
     # Killed between the record and the start, or its folder was taken away.
     outcome = judge(None, None, process, (0,), time.time(), taken=not folder.path.exists())
     write_end(ledger, record, Finished(outcome=outcome))
-    _tell_end(ledger, record.number)
+    _tell_end(ledger, record.number, None)
 
 
-def _tell_end(ledger: Ledger, number: int) -> None:
+def _tell_end(ledger: Ledger, number: int, request: RunRequest | None) -> None:
     from corpus_backfill_plugin.run.on_end import tell_end  # noqa: PLC0415  seldom: nobody saw to this end
 
-    tell_end(ledger, number, None)
+    tell_end(ledger, number, request)
 
 
 def is_here(record: RunRecord) -> bool:

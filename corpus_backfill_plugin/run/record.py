@@ -47,6 +47,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         stopped_by: who asked it to stop.
         arguments: the whole argument list, the program first.
         masked: whether a secret was found in the logs and taken out; None when they could not be searched.
+        masked_options: those whose value is not as it was given: it held a secret, or bytes that are no text.
+            Options that are secret as a whole are not among them.
         view: how far it is, as last noted by who watched, or at its end; None while it has not said so.
         seen: when that was, in seconds since the epoch.
         counts: what the script said it did, by name.
@@ -92,6 +94,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     plugin_version: str = ""
     masked: bool | None = False
+    masked_options: tuple[str, ...] = ()
     view: View | None = None
     seen: float | None = None
     counts: dict[str, int] = {}
@@ -105,6 +108,12 @@ def record_of(request: RunRequest, **facts: Any) -> RunRecord:  # noqa: ANN401  
     """Return the record of a run about to start: what `request` says, and the `facts` it can't know."""
     shared = {name: getattr(request, name) for name in _SHARED & set(RunRecord.__struct_fields__)}
     return RunRecord(**(shared | {"arguments": request.invocation.argv} | facts))
+
+
+def masked_options(request: RunRequest) -> tuple[str, ...]:
+    """Return the options and arguments of `request` that a record can't keep as they are."""
+    kept = _hide(request.options, request.invocation.secrets)
+    return tuple(name for name, value in request.options.items() if kept[name] != value)
 
 
 _SHARED = {
@@ -126,7 +135,7 @@ def without_secrets(request: RunRequest) -> RunRequest:
 
 
 def _bare(invocation: Invocation, secrets: tuple[Secret, ...]) -> Invocation:
-    hidden = dict.fromkeys(invocation.secret_names, HIDDEN)
+    hidden = {name: HIDDEN for name in invocation.secret_names if name in invocation.environ}
     return msgspec.structs.replace(
         invocation,
         arguments=tuple(_hide(list(invocation.arguments), secrets)),

@@ -28,6 +28,7 @@ def facts(record: RunRecord) -> dict[str, Any]:
         "started": _iso(record.started),
         "ended": _iso(record.ended),
         "progress": None if record.view is None else msgspec.structs.asdict(record.view),
+        "masked": None if record.state == "running" else record.masked,
         "proof": {"state": record.proof, "reason": record.proof_reason} if record.proof else None,
     }
 
@@ -35,7 +36,7 @@ def facts(record: RunRecord) -> dict[str, Any]:
 def all_facts(record: RunRecord, ledger: Ledger) -> dict[str, Any]:
     """Return `facts` with what is in the ledger beside the row: items that failed, runs that repeat it."""
     return facts(record) | {
-        "failed": [msgspec.structs.asdict(failure) for failure in ledger.failed_items(record.number)],
+        "failed": [{"item": f.item, "reason": f.reason} for f in ledger.failed_items(record.number)],
         "retries": ledger.repeats(record.number),
     }
 
@@ -66,7 +67,8 @@ def details(record: RunRecord, ledger: Ledger, *, with_bar: bool) -> dict[str, o
     known = all_facts(record, ledger)
     rest = {name: value for name, value in known.items() if name not in row(record).keys() | skipped}
     rest["options"] = [f"{name}={value}" for name, value in record.options.items()]
-    rest["logs searched for secrets"] = {None: "no", True: "yes, and found", False: "yes"}[record.masked]
+    searched = {None: "no", True: "yes, and found", False: "yes"}[record.masked]
+    rest["logs searched for secrets"] = "not yet" if record.state == "running" else searched
     rest["counts"] = [f"{name}={value}" for name, value in record.counts.items()]
     rest["failures"] = record.failures or None
     rest["failed"] = [f"{f['item']}: {f['reason']}" if f["reason"] else f["item"] for f in known["failed"]]

@@ -13,6 +13,9 @@ from corpus_backfill_plugin.watch.reader import Watcher
 from corpus_backfill_plugin.watch.sink import LINE_EVERY, NoDisplay, WatchingSink, choose_display
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.folder import RunFolder
     from corpus_backfill_plugin.spec.model import Output
     from corpus_backfill_plugin.watch.sink import Note
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 def watched(
     folder: RunFolder,
     output: Output | None,
+    secrets: Iterable[Secret],
     *,
     name: str,
     took: float,
@@ -32,6 +36,7 @@ def watched(
     Args:
         folder: the run's; what is in its logs already was printed before now.
         output: what the script's lines mean.
+        secrets: taken out of what is shown.
         name: what a plain line of progress begins with.
         took: seconds since the run began.
         note: told how far the run is, once a second.
@@ -43,6 +48,7 @@ def watched(
     return WatchingSink(
         Watcher(output),
         display,
+        secrets,
         target=target,
         started=time.monotonic() - took,
         past={stream: folder.size(stream) for stream in STREAMS},
@@ -50,6 +56,6 @@ def watched(
     )
 
 
-def unwatched() -> WatchingSink:
+def unwatched(secrets: Iterable[Secret]) -> WatchingSink:
     """Return the sink that shows logs without lines of the protocol, and no progress."""
-    return WatchingSink(Watcher(None), NoDisplay(), target=PlainSink(), started=time.monotonic())
+    return WatchingSink(Watcher(None), NoDisplay(), secrets, target=PlainSink(), started=time.monotonic())

@@ -16,10 +16,9 @@ from corpus_backfill_plugin.run.state import current_user
 from corpus_backfill_plugin.run.stop import INSIST_SECONDS, ask, press
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import FrameType
 
-    from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.folder import RunFolder
     from corpus_backfill_plugin.run.sink import Sink
     from corpus_backfill_plugin.run.start import Link
@@ -153,16 +152,13 @@ class Watcher:
         self._kill_at = 0.0
         self._left_at = 0.0
 
-    def watch(self, end: End, sink: Sink, secrets: Iterable[Secret]) -> bool:
+    def watch(self, end: End, sink: Sink) -> None:
         """Show the run to its end.
-
-        Returns:
-            Whether a secret was taken out of what was shown.
 
         Raises:
             Left: the person left, or the terminal did; the run goes on.
         """
-        with Follower(self._folder, sink, secrets) as follower:
+        with Follower(self._folder, sink) as follower:
             try:
                 follower.follow(self._ended(end))
             except Closed as closed:
@@ -172,7 +168,6 @@ class Watcher:
             finally:
                 sink.close()
             self.saw_all, self.cut = follower.saw_all, follower.cut
-            return follower.found_secret
 
     def _ended(self, end: End) -> Callable[[float], bool]:
         def ended(seconds: float) -> bool:

@@ -27,10 +27,17 @@ MAX_REASON = 500
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """One item that failed, as the script printed it."""
+    """One item that failed, as the script printed it.
+
+    Attributes:
+        item: what failed.
+        reason: why; empty when the script did not say.
+        masked: whether a secret was taken out of `item`, which names nothing any more.
+    """
 
     item: str
     reason: str = ""
+    masked: bool = False
 
 
 class Results(msgspec.Struct, frozen=True):

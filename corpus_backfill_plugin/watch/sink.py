@@ -9,15 +9,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from corpus_backfill_plugin.masking import Masker
 from corpus_backfill_plugin.watch import bar
 from corpus_backfill_plugin.watch.reader import STREAMS
 from corpus_backfill_plugin.watch.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import FrameType, TracebackType
     from typing import Self
 
+    from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.watch.reader import Watcher
 
 DRAW_EVERY = 0.1
@@ -170,6 +172,7 @@ class WatchingSink:
     Args:
         watcher: reads the run's output.
         display: shows the progress.
+        secrets: taken out of what is shown, once it was read: a mask must not change what lines mean.
         target: where the script's bytes go.
         started: when the run began, on `clock`.
         past: for each stream how many bytes at its beginning were printed before anybody watched. They come
@@ -182,6 +185,7 @@ class WatchingSink:
         self,
         watcher: Watcher,
         display: Display,
+        secrets: Iterable[Secret] = (),
         *,
         target: Target,
         started: float,
@@ -191,6 +195,8 @@ class WatchingSink:
     ) -> None:
         self.watcher = watcher
         self._display = display
+        secrets = tuple(secrets)
+        self._maskers = {stream: Masker(secrets) for stream in STREAMS}
         self._target = target
         self._started = started
         self._clock = clock
@@ -238,6 +244,7 @@ class WatchingSink:
         for stream in STREAMS:
             with contextlib.suppress(OSError):
                 self._pass(stream, self.watcher.close(stream, now), now)
+                self._write(stream, self._maskers[stream].flush(), now)
         self._display.hide()
 
     def view(self, now: float) -> bar.View | None:
@@ -254,7 +261,15 @@ class WatchingSink:
             self._unread[stream] = left
         return self._opened - (self._opened - self._started) * max(left, 0) / self._past[stream]
 
+    @property
+    def found_secret(self) -> bool:
+        """Whether a secret had to be taken out."""
+        return any(masker.found for masker in self._maskers.values())
+
     def _pass(self, stream: str, shown: bytes, now: float) -> None:
+        self._write(stream, self._maskers[stream].feed(shown), now)
+
+    def _write(self, stream: str, shown: bytes, now: float) -> None:
         if shown:
             self._target.write(stream, shown)
             self._display.passed(stream, shown, now)

@@ -664,11 +664,11 @@ def test_a_secret_in_another_option_can_not_be_planned(
     assert store.calls == []
 
 
-def test_a_database_that_is_no_url_can_not_be_planned(
+def test_a_database_that_can_be_read_in_several_ways_can_not_be_planned(
     planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", f"host=db password={PASSWORD}")
-    with pytest.raises(BackfillError, match="not named by a URL"):
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:x/{PASSWORD}@db/name")
+    with pytest.raises(BackfillError, match="can be read in several ways"):
         planner.make("duration")
 
 
@@ -712,7 +712,7 @@ def test_without_a_count_a_plan_is_made_that_says_so(
 PLAN = Plan(
     id="0" * 32, command="duration", arguments=("--x", "1"), options={}, given=(), script="backfill/a.py",
     script_hash="a" * 64, spec_hash="b" * 64, server="/srv", server_commit="c" * 40,
-    database="postgresql://u:***@h/d", database_identity="postgresql://h:5432/d", left={"pending": 100},
+    database="postgresql://u:***@h/d", database_identity="postgresql://h/d", left={"pending": 100},
     previewed={}, run=1, user="ann", host="h", made=datetime(2026, 1, 1, tzinfo=UTC), plugin_version="1",
 )  # fmt: skip
 REQUEST = RunRequest(
@@ -720,7 +720,7 @@ REQUEST = RunRequest(
         program=("python",), script="backfill/a.py", arguments=("--x", "1"), folder="/srv", environ={}
     ),
     command="duration", spec_source="server", spec_path="/srv/duration.toml", spec_hash="b" * 64,
-    script_path="/srv/a.py", script_hash="a" * 64, options={}, database="postgresql+psycopg://bob:***@H:5432/d?x=1",
+    script_path="/srv/a.py", script_hash="a" * 64, options={}, database="postgresql://bob:***@h/d",
     server="/srv", server_commit="c" * 40,
 )  # fmt: skip
 
@@ -732,6 +732,22 @@ def judged(plan: Plan = PLAN, request: RunRequest = REQUEST, **more: Any) -> tup
 
 def test_the_same_run_has_no_difference_whoever_logs_in_to_the_database() -> None:
     assert judged() == ()
+
+
+@pytest.mark.parametrize(
+    "database",
+    ["postgresql://h/d?service=staging", "postgresql://h/d?host=/a", "postgresql://h/d@x", "postgresql://h:5433/d",
+     "postgresql://h/d PGHOST=x", "***", "sqlite:///d", None],
+)  # fmt: skip
+def test_any_other_database_is_a_difference(database: str | None) -> None:
+    assert judged(request=msgspec.structs.replace(REQUEST, database=database)) == (
+        f"database: postgresql://u:***@h/d was planned, it is {database or 'none'}",
+    )
+
+
+def test_a_database_that_nobody_can_read_is_never_the_planned_one() -> None:
+    plan = msgspec.structs.replace(PLAN, database="***", database_identity="***")
+    assert judged(plan, msgspec.structs.replace(REQUEST, database="***")) != ()
 
 
 def test_another_server_folder_is_the_same_when_a_clean_commit_proves_it() -> None:

@@ -114,6 +114,20 @@ def test_runs_of_other_kinds_do_not_wait_for_one_another(runs: Runs) -> None:
     assert runs.run(runs.script(SPEAKS, "other.py"), "0").code == 0
 
 
+def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -> None:
+    runs.detach("--key", "k.one", runs.script("gate()"))
+    assert runs.run("--key", "k.two", runs.script(SPEAKS, "two.py"), "0").code == 0
+    held = runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0")
+    assert (held.code, b"run 1 of" in held.err) == (75, True), "not run 2, which came last and has ended"
+    assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
+    process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
+    assert process.stderr
+    assert b"run 1 of" in process.stderr.readline()
+    runs.gate.touch()
+    process.communicate(timeout=60)
+    assert process.returncode == 5
+
+
 def test_wait_starts_when_the_other_run_has_ended(runs: Runs) -> None:
     runs.detach("--key", "k", runs.script("gate()"))
     process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
@@ -302,5 +316,5 @@ def test_without_room_for_a_folder_the_current_one_stays(
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
     with pytest.raises(OSError, match="No space left"):
-        Run(Mock(), None, None).begin(None)
+        Run(Mock(), None, None).begin()
     assert (tmp_path / "precious").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.masking import Secret
-from corpus_backfill_plugin.run.mask import Masker
+from corpus_backfill_plugin.masking import Masker, Secret
 
 if TYPE_CHECKING:
     from run.conftest import Runs
@@ -131,6 +132,34 @@ def test_logs_that_could_not_be_searched_are_said_to_be_so(runs: Runs) -> None:
     shown = runs.command("show")
     assert b"logs searched for secrets\tno" in shown.out
     assert runs.record().masked is None
+
+
+def test_a_run_that_goes_on_says_that_its_logs_are_not_searched_yet(runs: Runs) -> None:
+    runs.detach("--secret", SECRET, runs.script(PRINTS), "wait")
+    runs.wait_for_log(b"yes")
+    assert b"logs searched for secrets\tnot yet" in runs.command("show").out
+    assert json.loads(runs.command("show", "--json").out)["masked"] is None
+
+
+MANY = """
+    import os, sys
+    word = os.environ["SECRET_0"] if sys.argv[1] == "yes" else "x" * 14
+    line = f"connecting with {word} to the database, and some more text to fill the line up\\n"
+    for _ in range(50_000_000 // len(line)):
+        sys.stdout.write(line)
+"""
+
+
+def test_fifty_megabytes_of_secrets_take_less_than_twice_the_time(runs: Runs) -> None:
+    """For each match the whole chunk was searched: ten times as long, and more in larger chunks."""
+    script, took = runs.script(MANY), {"no": [9e9], "yes": [9e9]}
+    for word in ("no", "yes") * 3:
+        began = time.monotonic()
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+            ended = runs.run("--buffered", "--secret", SECRET, script, word, stdout=nowhere, timeout=120)
+        took[word].append(time.monotonic() - began)
+        assert (b"printed a secret" in ended.err) == (word == "yes")
+    assert min(took["yes"]) < 2 * min(took["no"]), took
 
 
 def _files_with(folder: Path, text: bytes) -> list[Path]:

@@ -269,3 +269,66 @@ envvar = "MY_TOKEN"
         backfill("fill")
         refused = backfill("runs", "rerun", env={"MY_TOKEN": None})
         assert "Set MY_TOKEN" in refused.stderr  # type: ignore[attr-defined]  # same
+
+    LABELS = (
+        SPEC
+        + """
+[[option]]
+name = "label"
+envvar = "LABEL"
+[[option]]
+name = "tag"
+multiple = "repeat"
+[[argument]]
+name = "place"
+"""
+    )
+
+    @pytest.mark.parametrize(
+        ("words", "lacking", "hint"),
+        [
+            (("--label", "s3cret-one-2024"), "--label", "Set LABEL, then repeat the run."),
+            (("--tag", "x", "--tag", "s3cret-one"), "--tag", "Run `backfill fill` itself again, with --tag."),
+            (("here-s3cret-one",), "PLACE", "Run `backfill fill` itself again, with PLACE."),
+        ],
+        ids=["option", "several values", "argument"],
+    )
+    def test_a_masked_value_is_not_run_for_the_true_one(
+        self, backfill: Callable[..., object], server: object, words: tuple[str, ...], lacking: str, hint: str
+    ) -> None:
+        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
+        assert backfill("fill", *words).code == 0  # type: ignore[attr-defined]  # same
+        refused = backfill("runs", "rerun", "--anyway")
+        assert refused.code == 1  # type: ignore[attr-defined]  # same
+        said = refused.stderr  # type: ignore[attr-defined]  # same
+        assert f"run 1 can't be repeated: the value of {lacking} was not kept" in said
+        assert hint in said
+
+    def test_a_masked_value_can_be_given_anew(self, backfill: Callable[..., object], server: object) -> None:
+        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
+        backfill("fill", "--label", "s3cret-one-2024")
+        again = backfill("runs", "rerun", env={"LABEL": "s3cret-one-2024"})
+        assert again.code == 0, again.stderr  # type: ignore[attr-defined]  # same
+        assert '"--label", "***-2024"' in again.stdout  # type: ignore[attr-defined]  # same
+        assert "argument list has changed" in backfill("runs", "rerun", env={"LABEL": "else"}).stderr  # type: ignore[attr-defined]  # same
+
+    def test_stars_that_the_operator_typed_are_a_value(
+        self, backfill: Callable[..., object], server: object
+    ) -> None:
+        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
+        backfill("fill", "--label", "***")
+        assert '"--label", "***"' in backfill("runs", "rerun").stdout  # type: ignore[attr-defined]  # same
+
+    def test_another_database_is_named_and_one_that_nobody_can_read_is_not_taken_for_the_same(
+        self, backfill: Callable[..., object]
+    ) -> None:
+        for url, said in (
+            (
+                "postgresql://h/d",
+                "run 1 worked on postgresql://h/d, now it would be postgresql://h/d?service=x",
+            ),
+            ("postgresql://u:a/b@h/d", "the database can't be compared with that of run 2"),
+        ):
+            backfill("fill", env={"DATABASE_URL": url})
+            again = url if "/b@" in url else f"{url}?service=x"
+            assert said in backfill("runs", "rerun", env={"DATABASE_URL": again}).stderr  # type: ignore[attr-defined]  # same

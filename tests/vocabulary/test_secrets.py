@@ -79,15 +79,35 @@ def test_the_request_keeps_it_for_the_script_alone(call: Call) -> None:
     assert {SECRET, URL} <= {secret.value for secret in request.invocation.secrets}
 
 
-def test_a_url_keeps_host_and_database_visible(call: Call) -> None:
-    for url, shown in (
-        ("sqlite:///a.db", "sqlite:///a.db"),
-        (f"mysql://u:{SECRET}@[::1]:3306/d", "mysql://u:***@[::1]:3306/d"),
-        (f"postgresql://h/d?user=u&password={SECRET}", "postgresql://h/d?user=u&password=***"),
-        (f"postgresql://u:p@{SECRET}@h/d", "postgresql://u:***@h/d"),
-        (f"host=h password={SECRET}", "***"),
-    ):
-        assert call("", "-d", url).request.database == shown
+def test_a_secret_that_the_script_inherits_is_one_whatever_the_spec_says(call: Call) -> None:
+    spec = f'common = ["limit"]\n{TOKEN}'
+    env = {"DATABASE_URL": URL, "WORD": "inherited-1", "PGPASSWORD": "pg-word", "MYSQL_PWD": "abc"}
+    request = call(spec, env=env).request
+    assert request.database == "postgresql://me:***@host/name"
+    assert {SECRET, URL, "inherited-1", "pg-word"} <= {secret.value for secret in request.invocation.secrets}
+    assert "abc" not in {secret.value for secret in request.invocation.secrets}, "it would eat the output"
+    assert {"DATABASE_URL", "WORD", "MY_TOKEN"} <= set(request.invocation.secret_names)
+
+
+def test_a_secret_that_is_no_text_is_refused(call: Call) -> None:
+    answer = call('common = ["limit"]', env={"DATABASE_URL": "postgresql://u:\udcff@h/d"})
+    assert answer.error.startswith("the value of DATABASE_URL is not UTF-8 text")
+
+
+@pytest.mark.parametrize("url", [URL, f"host=h password={SECRET}", f"postgresql://me:x/{SECRET}@host/name"])
+@pytest.mark.parametrize("common", ['["limit"]', '["database-url"]'])
+def test_it_is_masked_in_the_logs_whatever_the_spec_says(
+    url: str, common: str, server: Server, cli: Cli, tmp_path: Path
+) -> None:
+    server.spec("thing", f'script = "thing.py"\ncommon = {common}\n')
+    server.script("thing.py", "import os; print(os.environ['DATABASE_URL'], flush=True)")
+    outcome = cli("thing", "--server-path", str(server.folder), env={"DATABASE_URL": url})
+    assert outcome.code == 0
+    assert "printed a secret" in outcome.stderr
+    told = outcome.stdout + outcome.stderr + cli("runs", "show", "--json").stdout + cli("runs", "logs").stdout
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
+    assert SECRET not in told
+    assert SECRET.encode() not in kept
 
 
 def test_a_run_leaves_it_nowhere(server: Server, cli: Cli, tmp_path: Path) -> None:

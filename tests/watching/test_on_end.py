@@ -12,6 +12,7 @@ import pytest
 
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.on_end import config_path, tell_end
+from watching.places import until as wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,30 @@ def test_it_does_not_get_the_secrets(
     assert "hunter2" not in given
     assert "postgresql://me:***@db/x" in given
     assert f"HOME={os.environ['HOME']}" in given
+
+
+@pytest.mark.parametrize("how", ["watched", "left alone", "found later"])
+def test_it_does_not_inherit_the_secrets_of_its_run(
+    how: str, place: Place, backfill: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spec = place.server.scripts / "work.toml"
+    option = '[[option]]\nname = "token"\nsecret = true\npass-env = "WORD"\nenvvar = "MY_TOKEN"\n'
+    spec.write_text(spec.read_text().replace("[output]", f"{option}[output]"))
+    for name in ("DATABASE_URL", "PGPASSWORD", "MY_TOKEN", "WORD"):
+        monkeypatch.setenv(name, "hunter2hunter2")
+    configure(["sh", "-c", f"env > {tmp_path}/env"])
+    backfill(
+        "work", *(() if how == "watched" else ("--detach", "--pause", "5" if how == "found later" else "0"))
+    )
+    if how == "found later":
+        wait_until(lambda: place.folder().process())
+        facts = place.folder().process()
+        assert facts is not None
+        for pid in (facts.supervisor, facts.pid):
+            os.kill(pid, 9)
+        wait_until(lambda: backfill("runs").stdout.split("\t")[1] == "lost")
+    wait_until(lambda: "HOME=" in ((tmp_path / "env").read_text() if (tmp_path / "env").exists() else ""))
+    assert "hunter2" not in (tmp_path / "env").read_text()
 
 
 def test_a_program_beside_the_configuration_is_found(backfill: Program, tmp_path: Path) -> None:

@@ -56,6 +56,22 @@ def test_a_run_that_says_nothing_of_itself_gets_no_summary(place: Place, backfil
     assert backfill("duration").stderr == ""
 
 
+@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+def test_a_secret_of_one_letter_hides_no_failure(
+    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+) -> None:
+    spec = place.server.scripts / "work.toml"
+    option = '[[option]]\nname = "pin"\nsecret = true\npass-env = "PIN"\n'
+    spec.write_text(
+        spec.read_text().replace("[output]", f"{option}[output]") + "[postcondition]\nmax-failed = 1\n"
+    )
+    backfill("work", "--bad", "a2,a5", "--pin", "I", *how)
+    place.until_ended()
+    told = shown()
+    assert (told["state"], told["failures"], told["masked"]) == ("failed", 2, True)
+    assert place.folder().log("stderr").read_text() == "FA***LED a2: is bad\nFA***LED a5: is bad\n"
+
+
 @pytest.mark.parametrize(
     ("allowed", "state"), [(1, "failed"), (2, "succeeded")], ids=["over", "at the limit"]
 )

@@ -211,3 +211,21 @@ def test_what_changed_while_it_waited_is_not_run(
     assert b"Error: not run: while it waited, the script changed" in err
     assert not place.begun(3), "nothing was recorded, and the lock is free"
     assert backfill("work").code == 0
+
+
+def test_an_item_that_holds_a_secret_is_not_retried_by_its_mask(
+    place: Place, backfill: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret-a2@db/one")
+    place.server.script(
+        "work.py",
+        "import sys; print(sys.argv[1:])\nfor item in ('x-secret-a2', 'b'): print(f'FAILED {item}: no')",
+    )
+    backfill("work")
+    assert place.failed() == ["x-***", "b"]
+    refused = backfill("runs", "retry")
+    assert refused.code == 1
+    assert "1 of the items that failed in run 1 held a secret, which was not kept: x-***" in refused.stderr
+    assert "--anyway retries the other 1." in refused.stderr
+    backfill("runs", "retry", "--anyway")
+    assert (place.folder(2).path / "items").read_text() == "b\n"
