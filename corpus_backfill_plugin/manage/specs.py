@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.site import Site
     from corpus_backfill_plugin.spec.catalog import LoadedSpec, SpecFile
+
+_SHOWN = 200
+"""Bytes of a log's line that are shown."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 
@@ -132,13 +136,25 @@ def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
 @specs.command("try", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("name", shell_complete=complete_name)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--lines", metavar="FILE", help="Show what each line of a log is taken for instead; - is standard input."
+)
 @as_json
 @click.pass_context
-def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, as_json: bool) -> None:
+def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, lines: str | None, as_json: bool) -> None:
     """Show what the script would get if NAME were called with ARGS. Runs nothing.
 
-    Secret values are shown by name only.
+    Secret values are shown by name only. Right behind NAME, --lines is an option of this command; a
+    script's own of that name is given behind a --.
     """
+    if args[:1] == ("--lines",) and len(args) > 1:
+        lines, args = args[1], args[2:]
+        as_json, args = (True, args[1:]) if args[:1] == ("--json",) else (as_json, args)
+    if lines is not None:
+        if args:
+            raise click.UsageError("--lines shows a log, and takes no arguments for the script", ctx)
+        _show_lines(_loaded(site_of(ctx), name), lines, as_json=as_json)
+        return
     if args[:1] == ("--",):
         # As it is written in `specs try NAME -- ARGS`; further dashes are the command's own.
         args = args[1:]
@@ -166,6 +182,35 @@ def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, as_json: bool)
         },
         as_json=False,
     )
+
+
+def _show_lines(spec: LoadedSpec, path: str, *, as_json: bool) -> None:
+    """Write what each line of the log at `path` is taken for; those that mean nothing are counted."""
+    if spec.script is None:
+        raise SpecError(spec)
+    from corpus_backfill_plugin.agent.output import OutputReader  # noqa: PLC0415 - only when it is asked for
+
+    reader, rows = OutputReader(spec.script.output), list[dict[str, Any]]()
+    try:
+        with click.open_file(path, "rb") as log:
+            lines = (line for part in log for line in re.split(rb"\r(?!$)", part.rstrip(b"\r\n")))
+            for number, line in enumerate(lines, 1):
+                meant = reader.meaning(line) or {"nothing": {}}
+                if rows and rows[-1]["kind"] == "nothing" and "nothing" in meant:
+                    rows[-1]["lines"] += 1
+                    continue
+                text = line[:_SHOWN].decode("utf-8", "replace")
+                for kind, values in meant.items():
+                    row = {"line": number, "lines": 1, "kind": kind, "text": text}
+                    rows.append(row | {"values": {k: v for k, v in values.items() if v is not None}})
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BackfillError(f"the log {one_line(path)} cannot be read: {reason}", "Name another.") from None
+    if not as_json:
+        for row in rows:
+            row["values"] = " ".join(f"{name}={value}" for name, value in row["values"].items()) or None
+            row["text"] = f"({row['lines']} lines)" if row["lines"] > 1 else row["text"]
+    write_rows(rows, ("line", "kind", "values", "text"), as_json=as_json)
 
 
 @specs.command()

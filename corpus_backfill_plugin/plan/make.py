@@ -27,22 +27,18 @@ from corpus_backfill_plugin.run.watch import Signals
 from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
 from corpus_backfill_plugin.spec.values import parse_duration
-from corpus_backfill_plugin.watch.reader import STREAMS, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from corpus_backfill_plugin.run.request import RunRequest
-    from corpus_backfill_plugin.run.state import State
     from corpus_backfill_plugin.site import Site
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Option, Script
 
 DATABASE = "database-url"
 """The option whose value `runs apply` takes on its command line as well."""
-
-_CHUNK = 1 << 20
 
 
 def make_plan(
@@ -92,8 +88,7 @@ def make_plan(
         if run.number is None or record is None or record.state != "succeeded":
             _say("No plan was written: the dry run did not succeed.")
             return code or 1
-    previewed = _results(state, run.number, request)
-    plan = _plan(request, counted, previewed, run.number, timeout=timeout, verify=verify)
+    plan = _plan(request, counted, record.counts, run.number, timeout=timeout, verify=verify)
     changed = differences(plan, prepare(spec_now(site, spec), real, site), now=plan.made)
     if changed:
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
@@ -192,17 +187,6 @@ def spec_now(site: Site, spec: LoadedSpec) -> LoadedSpec:
     if found is None:
         raise BackfillError(f"there is no command {one_line(spec.file.name)} any more")
     return found
-
-
-def _results(state: State, number: int, request: RunRequest) -> dict[str, int]:
-    """Return the counts that run `number` printed."""
-    watcher = Watcher(request.output)
-    for stream in STREAMS:
-        with (state.run_folder(number) / f"{stream}.log").open("rb") as log:
-            while data := log.read(_CHUNK):
-                watcher.feed(stream, data, 0.0)
-        watcher.close(stream, 0.0)
-    return watcher.results.counts
 
 
 def _plan(

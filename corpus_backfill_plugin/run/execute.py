@@ -29,20 +29,18 @@ from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import record_of, without_secrets
 from corpus_backfill_plugin.run.request import with_items_file
-from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
 from corpus_backfill_plugin.run.watch import Hurry, Left, LinkEnd, Signals, Watcher, say
-from corpus_backfill_plugin.watch.sink import LINE_EVERY
+from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.start import Link
-    from corpus_backfill_plugin.watch import reader
-    from corpus_backfill_plugin.watch.sink import WatchingSink
 
 
 def execute(
@@ -160,7 +158,7 @@ class Run:
         try:
             with self._shown(line_every) as sink:
                 found = watcher.watch(end, sink, self._request.invocation.secrets)
-            seen = sink.watcher if watcher.saw_all else None
+            seen = sink.reader if watcher.saw_all else None
             finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
         except Left as left:
             link.close(finished=False)
@@ -174,7 +172,7 @@ class Run:
             self._tell_end(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
 
     def finish(
-        self, link: Link, stopped: Callable[[], bool] = never, seen: reader.Watcher | None = None
+        self, link: Link, stopped: Callable[[], bool] = never, seen: OutputReader | None = None
     ) -> Finished:
         """Finish the record, let the supervisor go, and return how the run ended."""
         try:
@@ -186,12 +184,12 @@ class Run:
         link.close(finished=True)
         return finished
 
-    def _shown(self, line_every: float) -> WatchingSink:
+    def _shown(self, line_every: float) -> TerminalSink:
         name, output = self._request.command, self._request.output
         note = None
         if self._ledger and self.number is not None:
             note = functools.partial(self._ledger.note, self.number)
-        return watched(self._folder, output, name=name, took=0.0, note=note, line_every=line_every)
+        return TerminalSink(output, name=name, note=note, line_every=line_every)
 
     def _start(self, bare: RunRequest, held: int | None) -> Link:
         if held is not None:

@@ -10,11 +10,14 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin.agent.output import Results
+from corpus_backfill_plugin.agent.progress import View
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run import lock
 from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
@@ -24,15 +27,13 @@ from corpus_backfill_plugin.run.outcome import Outcome, judge
 from corpus_backfill_plugin.run.proof import Proof, prove
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.run.results import read_logs, view_at_end
-from corpus_backfill_plugin.watch.bar import View
-from corpus_backfill_plugin.watch.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.record import RunRecord
-    from corpus_backfill_plugin.watch.reader import Watcher
 
 _CHUNK = 1 << 20
 _DESCRIPTORS = 4096
@@ -75,7 +76,7 @@ def finish(
     request: RunRequest | None,
     ledger: Ledger | None,
     stopped: Callable[[], bool] = never,
-    seen: Watcher | None = None,
+    seen: OutputReader | None = None,
 ) -> Finished:
     """Finish the record of a run whose processes are proved to be gone.
 
@@ -156,7 +157,7 @@ def conclude(
     folder: RunFolder,
     request: RunRequest | None,
     stopped: Callable[[], bool] = never,
-    seen: Watcher | None = None,
+    seen: OutputReader | None = None,
 ) -> Finished:
     """Judge the end of a run from what its processes left, clean its logs and read what they say.
 
@@ -175,7 +176,7 @@ def conclude(
     seen = seen or read_logs(folder, request.output if request else None)
     results, view = seen.results, view_at_end(seen, outcome.took)
     if masked is None:  # what failed might be named by a secret: how many is all that may be kept
-        results = msgspec.structs.replace(results, failed=())
+        results = replace(results, failed=())
     proof = Proof()
     if request:
         outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped)

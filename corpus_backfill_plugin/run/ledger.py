@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from corpus_backfill_plugin.agent.output import Failure
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.record import RunRecord
-from corpus_backfill_plugin.watch.results import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from corpus_backfill_plugin.watch.bar import View
+    from corpus_backfill_plugin.agent.progress import View
 
 BUSY_SECONDS = 10.0
 _COLUMNS = RunRecord.__struct_fields__

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.folder import RunFolder
-    from corpus_backfill_plugin.run.sink import Sink
     from corpus_backfill_plugin.run.start import Link
+    from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 _NOTICE_SECONDS = 1.0
 _PROBE_SECONDS = 0.5
@@ -152,7 +152,7 @@ class Watcher:
         self._kill_at = 0.0
         self._left_at = 0.0
 
-    def watch(self, end: End, sink: Sink, secrets: Iterable[Secret]) -> bool:
+    def watch(self, end: End, sink: TerminalSink, secrets: Iterable[Secret]) -> bool:
         """Show the run to its end.
 
         Returns:

@@ -126,13 +126,18 @@ class Group(_Table, frozen=True, kw_only=True):
 
 
 class Output(_Table, frozen=True, kw_only=True):
-    """`[output]`: what the lines that a script prints mean. Patterns are regular expressions."""
+    """`[output]`: what the lines that a script prints mean, as templates like `FAILED {item}: {reason}`."""
 
-    progress: Annotated[Word, Meta(description="pattern with groups done, total, rate; or 'tqdm'")] | None = (
-        None
-    )
-    failed: Annotated[Word, Meta(description="pattern with groups item and reason")] | None = None
-    result: Annotated[tuple[Word, ...], Meta(description="patterns whose named groups are counts")] = ()
+    # Texts without a bound here, as with `envvar`: rules refuse what is no template.
+    progress: Annotated[
+        str | tuple[Word, ...] | None, Meta(description="templates with {done}, {total}, {rate}; or 'tqdm'")
+    ] = None
+    failed: Annotated[
+        str | tuple[Word, ...] | None, Meta(description="templates with {item} and {reason}")
+    ] = None
+    result: Annotated[
+        tuple[Word, ...], Meta(description="templates whose names are counts: updated={updated}")
+    ] = ()
 
 
 class Postcondition(_Table, frozen=True, kw_only=True):

@@ -369,7 +369,7 @@ def test_flags_of_the_postcondition_and_of_fixed_words_are_known() -> None:
         'p.add_argument("--remaining", action="store_true")\np.add_argument("--mode")\np.parse_args()',
     )
     told = SPEC.replace("\n\n", '\nfixed-args = ["--mode=full"]\n\n', 1)
-    told += "\n[output]\nresult = ['^pending=(?P<pending>\\d+)$']\n"
+    told += "\n[output]\nresult = ['^pending={pending}']\n"
     told += '\n[postcondition]\nrun = ["--remaining"]\nexpect = { pending = 0 }\n'
     assert len(drift(SPEC, more)) == 2
     assert drift(told, more) == []

@@ -135,9 +135,9 @@ rule = "at-most-one"
 title = "Speed"
 
 [output]
-progress = '^(?P<done>\d+)/(?P<total>\d+) (?P<rate>[\d.]+)/s$'
-failed = '^FAILED (?P<item>\S+)$'
-result = ['^pending=(?P<pending>\d+)$']
+progress = '^{done}/{total} {rate}/s'
+failed = '^FAILED {item}'
+result = ['^pending={pending}']
 
 [postcondition]
 run = ["--remaining"]

@@ -72,7 +72,7 @@ def test_tqdm_has_a_bar_below_it(
 def test_a_pattern_has_a_bar_while_lines_scroll_above_it(
     place: Place, terminal: Callable[..., Terminal]
 ) -> None:
-    declare(place.server, PLAIN, r"^\[(?P<done>\d+)/(?P<total>\d+)\]")
+    declare(place.server, PLAIN, "^[{done}/{total}]")
     seen = terminal("duration", rows=8)
     seen.read_until(lambda: "ETA" in seen.bar and "[25/40]" in "\n".join(seen.lines))
     numbers = [int(line.split("/")[0][1:]) for line in seen.lines[:-1] if line.startswith("[")]
@@ -136,7 +136,7 @@ def test_a_script_that_lies_runs_like_any_other(place: Place, backfill: Program,
     declare(
         place.server,
         f"for n in range(1, 30): print({lie!r}.format(n=n, t=n * 7 % 11, back=40 - n))",
-        r"^\[(?P<done>[^/]+)/(?P<total>[^\]]+)\]",
+        "^[{done}/{total}]",
     )
     ended = backfill("duration")
     assert (ended.code, place.record().state) == (0, "succeeded")
@@ -162,9 +162,7 @@ def test_a_liar_on_a_terminal_shows_no_percentage_beyond_the_whole(
             print(end="", flush=True)
             time.sleep(0.01)
     """
-    declare(
-        place.server, "\n".join(line[8:] for line in script.splitlines()), r"^\[(?P<done>.+)/(?P<total>.+)\]"
-    )
+    declare(place.server, "\n".join(line[8:] for line in script.splitlines()), "^[{done}/{total}]")
     seen = terminal("duration")
     assert seen.read_to_end() == 0
     drawn = re.findall(r"(\d+)%", "".join(re.findall(r"\x1b7.*?\x1b8", seen.raw)))
