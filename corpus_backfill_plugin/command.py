@@ -12,6 +12,7 @@ from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import (
     TIED,
+    DurationText,
     SpecArgument,
     SpecOption,
     help_text,
@@ -23,7 +24,6 @@ from corpus_backfill_plugin.prepare import SpecError, prepare, script_of
 from corpus_backfill_plugin.site import Site, site_in
 from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script, effective_options
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules, settled, shown_name
-from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -222,15 +222,6 @@ def _confirm(ctx: click.Context, script: Script, request: RunRequest) -> None:
         raise BackfillError("not run")
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None:
-        try:
-            parse_duration(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from error
-    return value
-
-
 FLAGS = {
     "show-command": "Print what would be run, for a shell; run nothing.",
     "detach": "Start it, print the run's number, return.",
@@ -265,7 +256,7 @@ def control_options() -> list[click.Option]:
         click.Option(
             ["timeout_", "--timeout"],
             metavar="TIME",
-            callback=_duration,
+            type=DurationText(),
             help="Stop it after TIME, like 90s or 12h.",
         ),
         click.Option(
