@@ -24,7 +24,7 @@ from corpus_backfill_plugin.invocation import (
 from corpus_backfill_plugin.masking import HIDDEN, mask_url
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.server import ServerApp, script_path
-from corpus_backfill_plugin.spec.model import effective_options
+from corpus_backfill_plugin.spec.catalog import BrokenSpec
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 14
 class SpecError(BackfillError):
     """A command whose spec is broken, with every fault of it."""
 
-    def __init__(self, spec: LoadedSpec) -> None:
+    def __init__(self, spec: BrokenSpec) -> None:
         count = len(spec.faults)
         super().__init__(
             f"the spec of '{spec.file.name}' has {count} fault{'s' * (count != 1)}:\n"
@@ -59,15 +59,15 @@ class UnsendableValueError(BackfillError):
     exit_code = ExitCode.USAGE
 
 
-def script_of(spec: LoadedSpec) -> Script:
-    """Return the script that a spec declares.
+def unbroken(spec: LoadedSpec | BrokenSpec) -> LoadedSpec:
+    """Return `spec`.
 
     Raises:
-        SpecError: the spec is broken.
+        SpecError: it is broken.
     """
-    if spec.script is None:
+    if isinstance(spec, BrokenSpec):
         raise SpecError(spec)
-    return spec.script
+    return spec
 
 
 def prepare(
@@ -96,7 +96,7 @@ def prepare(
     Raises:
         BackfillError: no server app, scripts missing, no interpreter, or a value that can't be sent.
     """
-    script = script_of(spec)
+    script = spec.script
     app = site.checked_server(script.script)
     interpreter = site.interpreter
     path = script_path(app, script.script)
@@ -152,7 +152,7 @@ def file_sha256(path: Path) -> str:
 
 def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
     """Return the selection's values as they may be stored: `***` for secrets, URLs without password."""
-    secret = {option.name: option.secret for option in effective_options(script) if option.secret}
+    secret = {option.name: option.secret for option in script.options if option.secret}
     return {
         name: _masked(value, secret[name]) if name in secret else value
         for name, value in selection.values.items()
@@ -167,7 +167,7 @@ def _masked(value: Value, how: bool | str) -> Value:  # noqa: FBT001 - a spec's 
 
 def database_url(script: Script, job: Invocation, site: Site) -> str | None:
     """Return the URL of the database that the script will be told of, secrets and all; None without one."""
-    urls = (option for option in effective_options(script) if option.secret == "url")  # noqa: S105  # nosec B105 - a kind
+    urls = (option for option in script.options if option.secret == "url")  # noqa: S105  # nosec B105 - a kind
     names = [option.pass_env for option in urls if option.pass_env]
     for name in (*names, "DATABASE_URL"):
         value = job.environ.get(name) or site.environ.get(name)
@@ -255,7 +255,7 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
 
     The run's own options are sent along, so that `--media-type video` counts videos alone.
     """
-    left_out = {o.name for o in effective_options(script) if o.role in {"dry-run", "limit"}}
+    left_out = {o.name for o in script.options if o.role in {"dry-run", "limit"}}
     kept = msgspec.structs.replace(
         selection, values={k: v for k, v in selection.values.items() if k not in left_out}
     )

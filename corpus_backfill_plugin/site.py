@@ -16,7 +16,7 @@ from corpus_backfill_plugin.server import (
     locate,
     script_fault,
 )
-from corpus_backfill_plugin.spec.catalog import Catalog, catalog
+from corpus_backfill_plugin.spec.catalog import Catalog, LoadedSpec, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -91,7 +91,7 @@ class Site:
                 continue
             if script_fault(self.server, script):
                 spec = self.catalog.load(name)
-                if spec is None or spec.script is None:
+                if not isinstance(spec, LoadedSpec):
                     continue
             wanted.add(script)
         return wanted

@@ -13,9 +13,9 @@ from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.table import write_json
-from corpus_backfill_plugin.prepare import script_of
+from corpus_backfill_plugin.prepare import unbroken
 from corpus_backfill_plugin.server import SCRIPTS_FOLDER, script_fault
-from corpus_backfill_plugin.spec.catalog import SUFFIX, LoadedSpec, SpecFile, load
+from corpus_backfill_plugin.spec.catalog import SUFFIX, BrokenSpec, LoadedSpec, SpecFile, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -171,7 +171,7 @@ def _line(remark: Remark) -> str:
     return one_line(": ".join(part for part in (where, remark.key, f"{kind}{words}") if part))
 
 
-def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path | None]]:
+def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
     """Yield the specs that the words on the command line mean, once each, and their script if one was named.
 
     A script means the specs beside it that name it, and those of installed packages that no spec beside it
@@ -185,7 +185,7 @@ def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path
             yield spec, script
 
 
-def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path | None]]:
+def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
     for name in names or site.catalog.names():
         path = Path(name)
         if path.suffix == SUFFIX:
@@ -206,7 +206,7 @@ def _specs_of(script: Path, site: Site) -> Iterator[tuple[LoadedSpec, Path]]:
     files = [site.catalog.find(name) for name in site.catalog.names()]
     installed = [load(file) for file in files if file and _is_installed(file) and file.name not in names]
     for spec in (*beside, *installed):
-        if spec.script is not None and spec.script.script == script.name:
+        if isinstance(spec, LoadedSpec) and spec.script.script == script.name:
             yield spec, script
 
 
@@ -214,8 +214,10 @@ def _is_installed(file: SpecFile) -> bool:
     return file.source == "shipped" or file.source.startswith("pack ")
 
 
-def _remarks(spec: LoadedSpec, script: Path | None, site: Site, *, run: bool, fix: bool) -> Iterator[Remark]:
-    if spec.script is None:
+def _remarks(
+    spec: LoadedSpec | BrokenSpec, script: Path | None, site: Site, *, run: bool, fix: bool
+) -> Iterator[Remark]:
+    if isinstance(spec, BrokenSpec):
         yield from (Remark.of("fault", fault) for fault in spec.faults)
         return
     try:
@@ -238,7 +240,7 @@ def _remarks(spec: LoadedSpec, script: Path | None, site: Site, *, run: bool, fi
 
 def _script_of(spec: LoadedSpec, site: Site) -> Path:
     """Return the script that a spec is held against: beside it, for a spec of the server or a file."""
-    name = script_of(spec).script
+    name = spec.script.script
     beside = spec.file.path.absolute().with_name(name)
     in_place = spec.file.source == "file" and (beside.parent.name == SCRIPTS_FOLDER or beside.exists())
     return beside if in_place or spec.file.source == "server" else site.server.scripts / name
@@ -248,7 +250,7 @@ def _drifts(spec: LoadedSpec, model: ParserModel) -> tuple[Drift, ...]:
     # Here, not above: only a check compares.
     from corpus_backfill_plugin.authoring.drift import compare  # noqa: PLC0415
 
-    return compare(script_of(spec), model)
+    return compare(spec.script, model)
 
 
 def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
@@ -274,4 +276,4 @@ def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
         path.chmod(mode)  # the repository's file, not a private one of ours
     except OSError as error:
         raise BackfillError(f"{one_line(str(path))} cannot be written: {error.strerror}") from error
-    return load(spec.file)
+    return unbroken(load(spec.file))

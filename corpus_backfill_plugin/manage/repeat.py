@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.prepare import prepare, script_of
+from corpus_backfill_plugin.prepare import prepare, unbroken
 from corpus_backfill_plugin.run.request import ITEMS_FILE
 from corpus_backfill_plugin.site import Site
-from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.selection import Selection
 
 if TYPE_CHECKING:
@@ -36,9 +35,10 @@ def rebuild_request(record: RunRecord, environ: Mapping[str, str]) -> RunRequest
         BackfillError: the command is gone, or a secret that it needs is not in `environ`.
     """
     site = Site(environ, record.server, environ.get("CORPUS_BACKFILL_PYTHON"))
-    spec = site.catalog.load(record.command)
-    if spec is None:
+    found = site.catalog.load(record.command)
+    if found is None:
         raise BackfillError(f"there is no command {record.command} any more", "See `backfill specs list`.")
+    spec = unbroken(found)
     values = recorded_values(record, spec, environ)
     items = retried_items(record, spec)
     if items:
@@ -54,7 +54,7 @@ def recorded_values(record: RunRecord, spec: LoadedSpec, environ: Mapping[str, s
         BackfillError: a secret is not there.
     """
     values: dict[str, Any] = dict(record.options)
-    for option in effective_options(script_of(spec)):
+    for option in spec.script.options:
         if option.secret and option.name in values:
             values[option.name] = _secret(option, environ)
     return values
@@ -62,7 +62,7 @@ def recorded_values(record: RunRecord, spec: LoadedSpec, environ: Mapping[str, s
 
 def items_options(spec: LoadedSpec) -> tuple[Option, ...]:
     """Return the option by which the script is told to work on some items alone; empty when it has none."""
-    return tuple(o for o in effective_options(script_of(spec)) if o.role == "retry-items")
+    return tuple(o for o in spec.script.options if o.role == "retry-items")
 
 
 def retried_items(record: RunRecord, spec: LoadedSpec) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import msgspec
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.repeat import items_options, recorded_values
-from corpus_backfill_plugin.prepare import prepare, script_of
+from corpus_backfill_plugin.prepare import prepare, unbroken
 from corpus_backfill_plugin.run.attach import find
 from corpus_backfill_plugin.run.execute import execute
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -19,7 +19,6 @@ from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.request import ITEMS_FILE
 from corpus_backfill_plugin.run.state import open_state
 from corpus_backfill_plugin.site import Site
-from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
 from corpus_backfill_plugin.spec.values import check_value
 
@@ -99,9 +98,10 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
         BackfillError: the command, the option for it, or a secret is not there, or an item is not allowed.
     """
     site = Site(environ, record.server, environ.get("CORPUS_BACKFILL_PYTHON"))
-    spec = site.catalog.load(record.command)
-    if spec is None:
+    found = site.catalog.load(record.command)
+    if found is None:
         raise BackfillError(f"there is no command {record.command} any more", "See `backfill specs list`.")
+    spec = unbroken(found)
     option = next(iter(items_options(spec)), None)
     if option is None:
         raise BackfillError(
@@ -109,7 +109,7 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
             'Its spec would need an option with role = "retry-items".',
         )
     selection = _selection(spec, option, record, items, environ)
-    if faults := broken_rules(script_of(spec), selection):
+    if faults := broken_rules(spec.script, selection):
         raise BackfillError(
             f"--{option.name} can't be added to what run {record.number} was given: {faults[0]}"
         )
@@ -120,7 +120,7 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
 def _selection(
     spec: LoadedSpec, option: Option, record: RunRecord, items: tuple[str, ...], environ: Mapping[str, str]
 ) -> Selection:
-    limits = {o.name for o in effective_options(script_of(spec)) if o.role == "limit"}
+    limits = {o.name for o in spec.script.options if o.role == "limit"}
     values: dict[str, Any] = {
         name: value for name, value in recorded_values(record, spec, environ).items() if name not in limits
     }

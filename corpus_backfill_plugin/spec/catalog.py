@@ -71,19 +71,30 @@ class SpecFile:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSpec:
-    """A spec file that was read: a script, or the faults that keep it from being one.
+    """A spec file that was read and has no faults.
 
     Attributes:
-        file: where it stands.
-        script: the declaration; None when there are faults.
-        faults: everything that is wrong, by line.
-        sha256: of the file's bytes, hexadecimal; empty when it couldn't be read.
+        file: where it is.
+        script: the declaration.
+        sha256: of the file's bytes, hexadecimal.
     """
 
     file: SpecFile
-    script: Script | None
-    faults: tuple[Fault, ...]
+    script: Script
     sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenSpec:
+    """A spec file that declares no script.
+
+    Attributes:
+        file: where it is.
+        faults: everything that is wrong, by line; at least one.
+    """
+
+    file: SpecFile
+    faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ class Catalog:
 
     sources: tuple[Source, ...]
     _troubles: list[str] = field(default_factory=list)
-    _loaded: dict[str, LoadedSpec] = field(default_factory=dict)
+    _loaded: dict[str, LoadedSpec | BrokenSpec] = field(default_factory=dict)
 
     @cached_property
     def _stacks(self) -> dict[str, list[SpecFile]]:
@@ -143,7 +154,7 @@ class Catalog:
         """Return the files of `name` that a later source replaced, the latest first."""
         return tuple(self._stacks.get(name, ())[1:])
 
-    def load(self, name: str) -> LoadedSpec | None:
+    def load(self, name: str) -> LoadedSpec | BrokenSpec | None:
         """Read the file that is in force for `name`, once; None when there is none."""
         file = self.find(name)
         if file and name not in self._loaded:
@@ -158,9 +169,9 @@ class Catalog:
         """
         for name, stack in self._stacks.items():
             if name in self._loaded:
-                spec = self._loaded[name].script
-                if spec and not spec.hidden:
-                    yield name, spec.script
+                spec = self._loaded[name]
+                if isinstance(spec, LoadedSpec) and not spec.script.hidden:
+                    yield name, spec.script.script
                 continue
             head = _head(stack[0].path)
             script = head.get("script")
@@ -189,7 +200,7 @@ def _read(path: Path) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def load(file: SpecFile) -> LoadedSpec:
+def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
     """Read one spec file, with every fault it has: its name's and its rivals' too."""
     # Here, not above: listing names and completing them must not pay for msgspec.
     from corpus_backfill_plugin.spec.reader import Fault, read_script  # noqa: PLC0415
@@ -202,7 +213,7 @@ def load(file: SpecFile) -> LoadedSpec:
         fault = Fault(
             file=shown, line=None, key="", problem=f"cannot be read: {reason}", mend="check the file"
         )
-        return LoadedSpec(file, None, (fault,))
+        return BrokenSpec(file, (fault,))
     script, faults = read_script(data, shown, name=file.name)
     faults += tuple(
         Fault(
@@ -214,7 +225,9 @@ def load(file: SpecFile) -> LoadedSpec:
         )
         for rival in file.rivals
     )
-    return LoadedSpec(file, None if faults else script, faults, hashlib.sha256(data).hexdigest())
+    if script is None or faults:
+        return BrokenSpec(file, faults)
+    return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
 
 
 def _head(path: Path) -> dict[str, Any]:

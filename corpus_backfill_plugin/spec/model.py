@@ -188,6 +188,15 @@ class Script(_Table, frozen=True, kw_only=True):
     output: Annotated[Output | None, Meta(description="what the script's lines mean")] = None
     postcondition: Annotated[Postcondition | None, Meta(description="what proves a run")] = None
 
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """All options in the order of help and of sending: common ones first.
+
+        A common option applies when `common` names it and no option of the file has its name.
+        """
+        own = {option.name for option in self.option}
+        return tuple(o for o in COMMON_OPTIONS if o.name in self.common and o.name not in own) + self.option
+
 
 COMMON_OPTIONS: tuple[Option, ...] = (
     Option(  # nosec B106 - a variable's name
@@ -203,13 +212,3 @@ COMMON_OPTIONS: tuple[Option, ...] = (
     Option(name="limit", type="int", min=1, metavar="N", role="limit", help="Work on N records at the most."),
 )
 """The options that every script is expected to understand unless its spec says otherwise."""
-
-
-def effective_options(script: Script) -> tuple[Option, ...]:
-    """Return the options of `script` in the order of help and of sending: common ones first.
-
-    A common option applies when `common` names it and no option of the file has its name.
-    """
-    own = {option.name for option in script.option}
-    common = tuple(o for o in COMMON_OPTIONS if o.name in script.common and o.name not in own)
-    return common + script.option

@@ -11,6 +11,7 @@ import pytest
 from corpus_backfill_plugin.prepare import prepare
 from corpus_backfill_plugin.run.execute import execute
 from corpus_backfill_plugin.site import Site
+from corpus_backfill_plugin.spec.catalog import LoadedSpec
 from corpus_backfill_plugin.spec.selection import Selection
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def test_a_pipe_gets_a_plain_line_now_and_then(place: Place, capfd: pytest.Captu
     place.fill(20)
     site = Site(os.environ)
     spec = site.catalog.load("work")
-    assert spec is not None
+    assert isinstance(spec, LoadedSpec)
     request = prepare(spec, Selection(values={"pause": "0.05"}, given=frozenset({"pause"})), site)
     assert execute(request, line_every=0.3) == 0
     out, err = capfd.readouterr()
