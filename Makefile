@@ -20,7 +20,7 @@ demo: $(BIN)/uv ## fill in a corpus of real media through corpus-client, from no
 test: .venv/.installed $(SERVER)/.venv/.installed ## run all tests
 	@# Real processes starve on a busy machine. What failed is told, and must pass alone, once.
 	$(BIN)/pytest -n auto || $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
-	cd $(SERVER) && "$(UV)" run --quiet --group test pytest -q
+	cd $(SERVER) && "$(UV)" run --quiet --group test pytest -q -n auto
 
 lint: .venv/.installed ## ruff, mypy --strict and bandit
 	$(BIN)/ruff check

@@ -7,6 +7,8 @@ root context that retells the host's, and answers the host in the host's own wor
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -173,6 +175,7 @@ class BridgedGroup(click.Group):
             click.ClickException: the arguments are wrong and `parent` is click's (or None). A foreign
                 parent gets the error shown and its own `exit` called instead.
         """
+        open_streams()
         above = parent if parent is None or isinstance(parent, click.Context) else _Root(parent)
         if extra.get("resilient_parsing"):
             return _RestContext(_Rest(self, above, args), info_name)
@@ -181,6 +184,25 @@ class BridgedGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort) as error:
             _end(above, error)
             raise
+
+
+def open_streams() -> None:
+    """Open the null device in place of each standard stream that this process was started without.
+
+    The system gives a closed stream's number to the next file, and output would be written into that one: the
+    ledger, a lock. A number that the host has given to a file of its own stays the host's.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)
+            if null != number:
+                os.close(null)
+            os.set_inheritable(number, True)  # noqa: FBT003  positional-only
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def is_bridged(ctx: click.Context) -> bool:

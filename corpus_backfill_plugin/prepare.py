@@ -28,6 +28,7 @@ from corpus_backfill_plugin.spec.catalog import BrokenSpec
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from corpus_backfill_plugin.site import Site
@@ -97,7 +98,7 @@ def prepare(
         BackfillError: no server app, scripts missing, no interpreter, or a value that can't be sent.
     """
     script = spec.script
-    app = site.checked_server(script.script)
+    app = site.checked_server(spec.file)
     interpreter = site.interpreter
     path = script_path(app, script.script)
     try:
@@ -107,7 +108,9 @@ def prepare(
             one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
         ) from error
     dry_run = selection.has_role(script, "dry-run")
-    count, not_checked = _verification(script, selection, job, dry_run=dry_run, wanted=verify)
+    not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
+    counts = counts_what_is_left(script) and not not_checked
+    uncountable = not_countable(script, path) if counts else ""
     limit = timeout or script.timeout
     return RunRequest(
         invocation=job,
@@ -129,8 +132,9 @@ def prepare(
         timeout=parse_duration(limit) if limit else None,
         output=script.output,
         postcondition=script.postcondition,
-        verify=count,
+        verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
+        not_countable=uncountable,
         parent=parent,
     )
 
@@ -233,21 +237,45 @@ def _git_says(*argv: str) -> str | None:
     return answer.stdout.decode(errors="replace") if answer.returncode == 0 else None
 
 
-def _verification(
-    script: Script, selection: Selection, job: Invocation, *, dry_run: bool, wanted: bool
-) -> tuple[Invocation | None, str]:
-    """Return the Invocation that counts what is left, or None and why nothing is counted."""
-    condition = script.postcondition
-    if condition is None or not condition.run:
-        return None, ""
+def counts_what_is_left(script: Script) -> bool:
+    """Return whether the spec declares how the script counts what is left."""
+    return bool(script.postcondition and script.postcondition.run)
+
+
+def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted: bool) -> str:
+    """Return why what is left is not to be counted after this run, or nothing."""
+    if script.postcondition is None or not script.postcondition.run:
+        return ""
     if dry_run:
-        return None, "a dry run changes nothing"
+        return "a dry run changes nothing"
     if not wanted:
-        return None, "--no-verify"
-    skipped = [name for name in condition.skip_if_given if name in selection.given]
-    if skipped:
-        return None, ", ".join(f"--{name}" for name in skipped) + " was given"
-    return count_invocation(script, selection, job), ""
+        return "--no-verify"
+    skipped = [name for name in script.postcondition.skip_if_given if name in selection.given]
+    return ", ".join(f"--{name}" for name in skipped) + " was given" if skipped else ""
+
+
+def not_countable(script: Script, path: Path) -> str:
+    """Return why the script at `path` must not be asked to count, or nothing."""
+    unknown = unknown_words(script, path, script.postcondition.run if script.postcondition else ())
+    return f"the script has no {' and no '.join(unknown)}" if unknown else ""
+
+
+def unknown_words(script: Script, path: Path, words: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `words` that the parser of the script at `path`, read from its source, does not have.
+
+    A script that ignores what it does not know would do all of its work when it is asked to count, or to work
+    on some items alone. Where the parser can't be read nothing is known, and nothing returned.
+    """
+    # Here, not above: only a spec that counts, or a retry, pays for reading Python.
+    from corpus_backfill_plugin.authoring import drift  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source  # noqa: PLC0415
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        model = read_source(text, path.name, modules_beside(path, path.parent.parent))
+    except Exception:  # noqa: BLE001 - whatever a reader stumbles over must not keep a script from its run
+        return ()
+    return drift.unknown_words(script, model, words)
 
 
 def count_invocation(script: Script, selection: Selection, job: Invocation) -> Invocation:

@@ -171,8 +171,8 @@ def check(app: ServerApp, scripts: Iterable[str]) -> None:
         raise ServerUnusableError(
             f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(app.scripts))}:\n"
             + "\n".join(bad),
-            "Update the server app, or hide a command that it does not have with a spec of the same name "
-            "that says hidden = true.",
+            "Update the server app. One that is not meant to have them all brings its own specs, which ask "
+            "for their own script alone.",
         )
 
 

@@ -14,13 +14,14 @@ from corpus_backfill_plugin.server import (
     choose_interpreter,
     install_folders,
     locate,
-    script_fault,
 )
-from corpus_backfill_plugin.spec.catalog import Catalog, LoadedSpec, catalog
+from corpus_backfill_plugin.spec.catalog import SHIPPED_SOURCE, Catalog, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
     from typing import Any
+
+    from corpus_backfill_plugin.spec.catalog import SpecFile
 
 SITE_KEY = "corpus_backfill_plugin.site"
 
@@ -68,33 +69,18 @@ class Site:
         located = self._located
         return catalog(None if isinstance(located, BackfillError) else located.scripts, self.environ)
 
-    def checked_server(self, script: str) -> ServerApp:
-        """Return the server app, once it holds `script` and every script of the specs in force.
+    def checked_server(self, spec: SpecFile) -> ServerApp:
+        """Return the server app, once it holds what the command of `spec` needs beside its own script.
+
+        The four scripts that specs are shipped for come and go together: when one is missing, the server app
+        is half updated or the wrong one. Any other command asks for its own script alone.
 
         Raises:
             BackfillError: no server app, or the list of what is missing from it.
         """
-        check(self.server, (script, *self.scripts_wanted()))
+        if spec.source == SHIPPED_SOURCE:
+            check(self.server, self.catalog.shipped_scripts())
         return self.server
-
-    def scripts_wanted(self) -> set[str]:
-        """Return the scripts that the server app must hold: those of all specs in force.
-
-        A broken spec asks for none: it costs its own command and no other.
-
-        Raises:
-            BackfillError: no server app.
-        """
-        wanted = set()
-        for name, script in self.catalog.scripts_in_force():
-            if script in wanted:
-                continue
-            if script_fault(self.server, script):
-                spec = self.catalog.load(name)
-                if not isinstance(spec, LoadedSpec):
-                    continue
-            wanted.add(script)
-        return wanted
 
     @cached_property
     def interpreter(self) -> Interpreter:

@@ -22,8 +22,6 @@ UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache/uv")
 TELLING = '''\
 """A script that tells how it was called, and ends as EXIT in its environment says."""
 import json, os, sys
-if "--remaining" in sys.argv:
-    sys.exit(print("pending=0"))
 names = ("DATABASE_URL", "PYTHONUNBUFFERED", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "TOKEN", "REGION")
 told = {name: os.environ[name] for name in names if name in os.environ}
 print(json.dumps({"argv": sys.argv[1:], "folder": os.getcwd(), "environ": told,

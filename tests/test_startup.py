@@ -191,13 +191,18 @@ def test_the_help_of_one_command_opens_one_spec(server: Server, names: set[str],
     assert heard.others == []
 
 
+@pytest.mark.usefixtures("names")
+@pytest.mark.parametrize(
+    ("command", "opened"),
+    [("duration", ["duration", "file-hash", "snr", "version-0"]), ("snr", ["snr"])],
+    ids=["shipped, whose scripts come together", "the server's own"],
+)
 def test_a_command_opens_only_what_the_server_check_needs(
-    server: Server, names: set[str], tmp_path: Path
+    server: Server, tmp_path: Path, command: str, opened: list[str]
 ) -> None:
-    heard = called(tmp_path, server, "duration", "--show-command", DATABASE_URL="sqlite:///x.db")
+    heard = called(tmp_path, server, command, "--show-command", DATABASE_URL="sqlite:///x.db")
     assert heard.code == 0, heard.stderr
-    # All of them, as each names a script that has to be there.
-    assert heard.specs == Counter(names)
+    assert heard.specs == Counter(f"{name}.toml" for name in opened)
     assert heard.others == []
     assert "sqlite3" not in heard.modules
 

@@ -103,11 +103,13 @@ class OutputReader:
     Attributes:
         progress: how far the run is; None until it said so.
         results: counts and failures so far.
+        cut: whether some of the output was lost before it could be read, as whoever feeds the reader says.
     """
 
     def __init__(self, output: Templates | None) -> None:
         self.progress: progress.Progress | None = None
         self.results = Results()
+        self.cut = False
         self._tqdm = output is not None and output.progress == TQDM
         self._progress = compiled(output.progress, counts=True) if output and not self._tqdm else ()
         self._failed = compiled(output.failed, counts=False) if output else ()

@@ -8,7 +8,8 @@ on purpose and can say:
   default, or require what the script does not. Without a default nothing is sent, which always fits.
 * `unlisted` names what the spec leaves out: an option (`--verbose`), a choice (`--model=huge`), or, as
   `--model=*`, all further values.
-* A flag in `fixed-args` or `postcondition.run` is known, and so needs no option.
+* A flag in `fixed-args` or `postcondition.run` is known, and so needs no option. Those in
+  `postcondition.run` have to be the script's: one that ignores them would work instead of counting.
 * A stricter form for what the script takes as plain text (a path, a date, a duration), stricter rules
   between options, a help of its own, and its own names for options.
 
@@ -30,13 +31,13 @@ from corpus_backfill_plugin.spec.rules.names import common_in_use
 from corpus_backfill_plugin.spec.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from corpus_backfill_plugin.spec.model import Option, Script
 
 Change: TypeAlias = Literal[
     "lost", "gained", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",
-    "common", "subcommand", "unknown",
+    "common", "subcommand", "count", "unknown",
 ]  # fmt: skip
 
 _ALIKE = 0.45
@@ -77,6 +78,16 @@ def compare(script: Script, model: ParserModel) -> tuple[Drift, ...]:
     return tuple(_Comparison(script, model).run())
 
 
+def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `words`, sent after the spec's options, that the script does not have.
+
+    None unless all of its parser was read.
+    """
+    comparison = _Comparison(script, model)
+    known = comparison.all_seen and comparison.wrong_word is None
+    return tuple(comparison.unseen(words)) if known else ()
+
+
 def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...]:
     """Return the differences with file and line, sorted by line; `str` gives `file:line: key: problem; mend`.
 
@@ -98,6 +109,7 @@ class _Comparison:
         self.whole = model
         self.outer: list[ParserModel] = []
         self.model = model
+        self.wrong_word = self._descend()
         self.unlisted = set(script.unlisted)
         words = [*script.fixed_args, *(script.postcondition.run if script.postcondition else ())]
         self.known_flags = {word.partition("=")[0] for word in words if word.startswith("-")} | self.unlisted
@@ -110,11 +122,11 @@ class _Comparison:
         if self.whole.library not in {"argparse", "none"} and not self.whole.complete:
             yield self._unknown(self.whole.unknowns[0].reason)
             return
-        wrong_word = self._descend()
-        if wrong_word:
-            yield wrong_word
+        if self.wrong_word:
+            yield self.wrong_word
             return
         yield from self._options()
+        yield from self._count_words()
         yield from self._lost_and_gained()
         yield from self._arguments()
         yield from self._groups()
@@ -242,6 +254,44 @@ class _Comparison:
             if parsed.flag not in self.matched:
                 yield self._gained(parsed, before=before)
 
+    @property
+    def all_seen(self) -> bool:
+        """Whether every option was seen, also of a parser that lets pass what it does not know."""
+        return self.whole.library == "argparse" and self.whole.complete and self.model.complete
+
+    def unseen(self, words: Sequence[str]) -> Iterator[str]:
+        """Yield those of `words` that were not seen in the parser that gets them."""
+        value_expected = bool(self.model.positionals or self.model.subcommands)
+        for word in words:
+            name, _, value = word.partition("=")
+            if not name.startswith("-"):
+                if not value_expected:
+                    yield word
+                continue
+            # argparse takes the beginning of a long option for the whole, and -n5 for -n 5.
+            found = [
+                option
+                for option in self.model.options
+                for flag in (*option.flags, option.negative)
+                if flag == name or (flag.startswith(name) if name[:2] == "--" else flag == name[:2])
+            ]
+            if not found:
+                yield name
+            value_expected = value_expected or (not value and any(option.takes_value for option in found))
+
+    def _count_words(self) -> Iterator[Drift]:
+        certain = self.all_seen
+        for word in self.unseen(self.script.postcondition.run if self.script.postcondition else ()):
+            yield Drift(
+                change="count" if certain else "unknown",
+                path=("postcondition", "run"),
+                key="postcondition.run",
+                problem=f"the spec counts by {word}, the script does not have it"
+                if certain
+                else f"could not be compared: {word} was not seen in the script",
+                certain=certain,
+            )
+
     def _gained(self, parsed: ParsedOption, *, before: bool) -> Drift:
         reason = parsed.unsure.get("kind") or parsed.unsure.get("nargs")
         if reason:
@@ -258,6 +308,8 @@ class _Comparison:
         )
 
     def _complete(self, option: Option) -> bool:
+        if option.role == "retry-items" and not option.before_subcommand:
+            return self.all_seen  # a script that ignores it would work on everything
         parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
         return parser.complete and parser.strict and self.whole.complete
 

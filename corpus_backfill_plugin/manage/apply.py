@@ -14,9 +14,10 @@ from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.plan.file import changed, read_plan, remembered
-from corpus_backfill_plugin.plan.make import count_to_do
+from corpus_backfill_plugin.plan.make import count_to_do, why_not_counted
 from corpus_backfill_plugin.plan.model import Tolerance, differences
 from corpus_backfill_plugin.plan.renew import renew
+from corpus_backfill_plugin.run.count import Counted
 from corpus_backfill_plugin.run.execute import execute
 from corpus_backfill_plugin.run.report import clock_time
 from corpus_backfill_plugin.run.state import state_root
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.plan.model import Plan
     from corpus_backfill_plugin.plan.renew import Renewed
-    from corpus_backfill_plugin.run.count import Counted
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
@@ -98,6 +98,8 @@ def _counted(plan: Plan, renewed: Renewed) -> Counted | None:
     """Count what is left to do, if that was planned."""
     if not plan.left:
         return None
+    if reason := why_not_counted(renewed.script, renewed.request):
+        return Counted(reason=reason)
     with Signals() as signals:
         counted = count_to_do(
             renewed.script, renewed.selection, renewed.request, lambda: bool(signals.pending)
@@ -133,7 +135,7 @@ def _show(plan: Plan, counted: Counted | None, *, here: bool) -> None:
         or "(no counts)",
         "left to do": f"{_counts(plan.left, plan.left)} then, {now or 'not known'} now"
         if plan.left
-        else "not compared: the spec has no count",
+        else f"not compared: nothing was counted: {plan.not_counted}",
     }
     for name, value in facts.items():
         click.echo(f"{name:<12}  {one_line(value)}", err=True)

@@ -15,7 +15,14 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.table import write_json
 from corpus_backfill_plugin.prepare import unbroken
 from corpus_backfill_plugin.server import SCRIPTS_FOLDER, script_fault
-from corpus_backfill_plugin.spec.catalog import SUFFIX, BrokenSpec, LoadedSpec, SpecFile, load
+from corpus_backfill_plugin.spec.catalog import (
+    SHIPPED_SOURCE,
+    SUFFIX,
+    BrokenSpec,
+    LoadedSpec,
+    SpecFile,
+    load,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -148,7 +155,7 @@ def _write_new(texts: dict[Path, str]) -> None:
 def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, as_json: bool) -> None:
     """Check specs, and whether they still fit their scripts. Exits 1 for a fault or drift.
 
-    NAME is a command, FILE a spec or a script; without any, every spec in force is checked.
+    NAME is a command, FILE a spec or a script; without any, every spec in force that is not hidden.
     """
     site = site_of(ctx)
     specs = tuple(_chosen(site, names))
@@ -186,7 +193,10 @@ def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | Bro
 
 
 def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
-    for name in names or site.catalog.names():
+    if not names:
+        loaded = [load(file) for name in site.catalog.names() for file in site.catalog.contenders(name)]
+        yield from ((s, None) for s in loaded if isinstance(s, BrokenSpec) or not s.script.hidden)
+    for name in names:
         path = Path(name)
         if path.suffix == SUFFIX:
             yield load(SpecFile(path.stem, "file", path)), None
@@ -211,7 +221,7 @@ def _specs_of(script: Path, site: Site) -> Iterator[tuple[LoadedSpec, Path]]:
 
 
 def _is_installed(file: SpecFile) -> bool:
-    return file.source == "shipped" or file.source.startswith("pack ")
+    return file.source == SHIPPED_SOURCE or file.source.startswith("pack ")
 
 
 def _remarks(

@@ -17,9 +17,10 @@ from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.host import is_bridged
+from corpus_backfill_plugin.manage.authoring import read_parser
 from corpus_backfill_plugin.manage.table import write_json
 from corpus_backfill_plugin.server import script_fault
-from corpus_backfill_plugin.spec.catalog import PACKS, load
+from corpus_backfill_plugin.spec.catalog import PACKS, SHIPPED_SOURCE, LoadedSpec, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
 BROKEN_CLICK = "8.2.0"
+
+_SENT = {"common", "count", "lost", "renamed"}
+"""Differences between spec and script that make a script refuse what it is sent."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -183,12 +187,20 @@ def _loaded(entry: EntryPoint, owner: str) -> Finding:
 def _server(site: Site) -> Iterator[Finding]:
     app = site.server
     yield Finding("server", "ok", f"{app.folder} (from {app.found})")
-    for script in sorted(site.scripts_wanted()):
+    for script in sorted(_scripts_wanted(site)):
         fault = script_fault(app, script)
         if fault:
-            yield Finding(
-                "server", "fault", f"{script}: {fault}", "Update the server app, or hide the command."
-            )
+            mend = "Update the server app, or take away the spec that names it."
+            yield Finding("server", "fault", f"{script}: {fault}", mend)
+
+
+def _scripts_wanted(site: Site) -> set[str]:
+    """Return the scripts that the commands in force ask for; what is hidden asks for none."""
+    loaded = [spec for name in site.catalog.names() if (spec := site.catalog.load(name))]
+    good = [spec for spec in loaded if isinstance(spec, LoadedSpec)]
+    wanted = {spec.script.script for spec in good if not spec.script.hidden}
+    shipped = any(spec.file.source == SHIPPED_SOURCE for spec in loaded)
+    return wanted | (site.catalog.shipped_scripts() if shipped else set())
 
 
 def _interpreter(site: Site) -> Iterator[Finding]:
@@ -229,11 +241,34 @@ def _specs(site: Site) -> Iterator[Finding]:
     for name in names:
         in_force = catalog.contenders(name)
         for file in in_force:
-            for fault in getattr(load(file), "faults", ()):
-                yield Finding("specs", "fault", str(fault))
+            spec = load(file)
+            if isinstance(spec, LoadedSpec):
+                yield from _unfit(spec, site)
+            else:
+                yield from (Finding("specs", "fault", str(fault)) for fault in spec.faults)
         for file in catalog.shadowed(name):
             text = f"'{name}' of {file.source} is replaced by {in_force[0].source}"
             yield Finding("specs", "note", text)
+
+
+def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
+    """Yield what a spec sends and its script, as far as it can be read, does not have."""
+    # Here, not above: only this reads Python.
+    from corpus_backfill_plugin.authoring.drift import compare, located  # noqa: PLC0415
+
+    script = spec.script
+    if script.hidden or site.server_trouble or script_fault(site.server, script.script):
+        return
+    try:
+        model = read_parser(site.server.scripts / script.script, site, run=False)
+    except BackfillError as error:
+        yield Finding("specs", "note", error.problem, error.mend)
+        return
+    sent = [d for d in compare(script, model) if d.certain and d.change in _SENT]
+    if sent and model.library == "argparse":
+        text, shown = spec.file.path.read_text(encoding="utf-8"), one_line(str(spec.file.path))
+        for fault in located(tuple(sent), text, shown):
+            yield Finding("specs", "fault", str(fault), "'specs check' tells all that differs.")
 
 
 def _state() -> Iterator[Finding]:

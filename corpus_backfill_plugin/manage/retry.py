@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ import msgspec
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.repeat import items_options, recorded_values
-from corpus_backfill_plugin.prepare import prepare, unbroken
+from corpus_backfill_plugin.prepare import prepare, unbroken, unknown_words
 from corpus_backfill_plugin.run.attach import find
 from corpus_backfill_plugin.run.execute import execute
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -114,7 +115,24 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
             f"--{option.name} can't be added to what run {record.number} was given: {faults[0]}"
         )
     request = prepare(spec, selection, site, parent=record.number)
+    _check_known(option, spec, request)
     return request if option.multiple else msgspec.structs.replace(request, items=items)
+
+
+def _check_known(option: Option, spec: LoadedSpec, request: RunRequest) -> None:
+    """Check that the script has `option`: one that ignores it would work on everything.
+
+    Raises:
+        BackfillError: its parser was read and does not have it.
+    """
+    if option.pass_env or option.pass_stdin or option.before_subcommand:
+        return
+    if unknown_words(spec.script, Path(request.script_path), (option.script_flag,)):
+        raise BackfillError(
+            f"{request.command} can't be told to work on some items alone: "
+            f"the script has no {option.script_flag}",
+            "Correct the spec; `backfill specs check` names the line.",
+        )
 
 
 def _selection(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,8 +23,9 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.manage.specs import complete_name
 from corpus_backfill_plugin.manage.table import write_rows
+from corpus_backfill_plugin.masking import mask_url
 from corpus_backfill_plugin.params import SpecOption
-from corpus_backfill_plugin.prepare import count_invocation, database_identity, prepare
+from corpus_backfill_plugin.prepare import count_invocation, database_identity, not_countable, prepare
 from corpus_backfill_plugin.run.count import Counted, count, judge
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.reconcile import reconcile
@@ -63,10 +65,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         command: its name.
-        state: `done`, `left`, `unknown` when it could not be counted, `not countable` without a count.
+        state: `done`, `left`, `unknown` when it could not be counted, `not countable` when the spec or the
+            script has no count.
         counts: by name.
         left: the counts that something is expected of, as people read them.
-        reason: why it could not be counted.
+        reason: why it could not be counted although its spec says how.
+        database: what it works on, without the password.
         last_run: the last run on this server and database that was no dry run.
     """
 
@@ -75,6 +79,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     left: str = "-"
     reason: str = ""
+    database: str | None = None
     last_run: RunRecord | None = None
 
 
@@ -110,9 +115,8 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
         write_rows([_as_json(known) for known in found], (), as_json=True)
     else:
         write_rows([_row(known) for known in found], _COLUMNS, as_json=False)
-    # A command that nobody can count is no trouble unless it was asked for by name.
-    troubles = {"unknown", NOT_COUNTABLE} if names else {"unknown"}
-    ctx.exit(1 if any(known.state in troubles for known in found) else 0)
+    # A command whose spec declares no count is no trouble unless it was asked for by name.
+    ctx.exit(1 if any(known.reason or (names and known.state == NOT_COUNTABLE) for known in found) else 0)
 
 
 def statuses(
@@ -145,7 +149,7 @@ def statuses(
     if stopped():
         return []
     found = [future.result() for future in futures]
-    last_runs = _last_runs([task.request for task in known if isinstance(task, Task)])
+    last_runs = _last_runs(found, str(site.server.folder))
     return [msgspec.structs.replace(each, last_run=last_runs.get(each.command)) for each in found]
 
 
@@ -166,21 +170,25 @@ def _task(ctx: click.Context, spec: LoadedSpec | BrokenSpec) -> Task | Status:
     Raises:
         BackfillError: the server app can't be used, which all commands share.
     """
-    name = spec.file.name
+    url = ctx.params["database_url"]
+    unknown = Status(command=spec.file.name, state="unknown", database=mask_url(url) if url else None)
     if isinstance(spec, BrokenSpec):
-        return Status(command=name, state="unknown", reason=f"its spec is broken: {spec.faults[0]}")
-    command = script_command(spec)
+        return msgspec.structs.replace(unknown, reason=f"its spec is broken: {spec.faults[0]}")
+    name, command = spec.file.name, script_command(spec)
     condition = spec.script.postcondition
     if condition is None or not condition.run:
-        return Status(command=name, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
+        return msgspec.structs.replace(unknown, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
     try:
         with command.make_context(name, _words(ctx, command), parent=ctx.parent or ctx) as inner:
             chosen = checked_selection(inner, command.script)
-        request = prepare(spec, chosen, site_of(ctx))
+        request = prepare(spec, chosen, site_of(ctx), verify=False, commit=False)
     except (ServerNotFoundError, ServerUnusableError):
         raise
     except click.ClickException as error:
-        return Status(command=name, state="unknown", reason=error.format_message().replace("\n", " "))
+        return msgspec.structs.replace(unknown, reason=error.format_message().replace("\n", " "))
+    if reason := not_countable(command.script, Path(request.script_path)):
+        left = f"{NOT_COUNTABLE}: {reason}"
+        return msgspec.structs.replace(unknown, state=NOT_COUNTABLE, left=left, reason=reason)
     job = count_invocation(command.script, chosen, request.invocation)
     return Task(request=request, postcondition=condition, job=job)
 
@@ -219,11 +227,12 @@ def _judged(task: Task, counted: Counted) -> Status:
         counts=counted.counts,
         left=left or "-",
         reason=verdict.sentence if unknown else "",
+        database=task.request.database,
     )
 
 
-def _last_runs(requests: list[RunRequest]) -> dict[str, RunRecord]:
-    """Return the last run of each command; none when no run was ever recorded.
+def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
+    """Return the last run of each command on its database; none when no run was ever recorded.
 
     A ledger that can't be read is told of, and keeps nobody from the counts.
     """
@@ -233,17 +242,17 @@ def _last_runs(requests: list[RunRequest]) -> dict[str, RunRecord]:
         state = open_state()
         with Ledger(state.ledger) as ledger:
             reconcile(state, ledger)
-            found = ((request, _last(ledger, request)) for request in requests)
-            return {request.command: record for request, record in found if record}
+            found = ((each.command, _last(ledger, each, server)) for each in known)
+            return {command: record for command, record in found if record}
     except BackfillError as error:
         click.echo(f"Warning: {one_line(error.problem)}", err=True)
         return {}
 
 
-def _last(ledger: Ledger, request: RunRequest) -> RunRecord | None:
-    runs = ledger.select(command=request.command, limit=RUNS_LOOKED_AT)
-    here = (run for run in runs if run.server == request.server and not run.dry_run)
-    return next((run for run in here if _same_database(run.database, request.database)), None)
+def _last(ledger: Ledger, known: Status, server: str) -> RunRecord | None:
+    runs = ledger.select(command=known.command, limit=RUNS_LOOKED_AT)
+    here = (run for run in runs if run.server == server and not run.dry_run)
+    return next((run for run in here if _same_database(run.database, known.database)), None)
 
 
 def _same_database(one: str | None, other: str | None) -> bool:
@@ -265,4 +274,5 @@ def _as_json(known: Status) -> dict[str, Any]:
 def _row(known: Status) -> dict[str, str]:
     last = known.last_run
     run = f"{last.number} {last.state}, {clock_time(last.started)}" if last else "-"
-    return {"command": known.command, "left": known.left, "last run": run, "note": known.reason or "-"}
+    note = known.reason if known.reason and known.reason not in known.left else "-"
+    return {"command": known.command, "left": known.left, "last run": run, "note": note}

@@ -6,6 +6,7 @@ import os
 import shlex
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,14 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import HIDDEN
 from corpus_backfill_plugin.plan.file import check_free, remember, write_plan
 from corpus_backfill_plugin.plan.model import Plan, differences, sealed
-from corpus_backfill_plugin.prepare import count_invocation, database_identity, prepare, unbroken
+from corpus_backfill_plugin.prepare import (
+    count_invocation,
+    counts_what_is_left,
+    database_identity,
+    not_countable,
+    prepare,
+    unbroken,
+)
 from corpus_backfill_plugin.run.count import Counted, count, judge
 from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -24,12 +32,12 @@ from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import without_secrets
 from corpus_backfill_plugin.run.state import current_user, open_state
 from corpus_backfill_plugin.run.watch import Signals
+from corpus_backfill_plugin.spec.model import Postcondition
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.site import Site
@@ -76,7 +84,10 @@ def make_plan(
     state = open_state()
     with Ledger(state.ledger) as ledger, Signals() as signals:
         reconcile(state, ledger)
-        counted = count_to_do(spec.script, real, request, lambda: bool(signals.pending))
+        not_counted = why_not_counted(spec.script, request)
+        counted = None
+        if not not_counted:
+            counted = count_to_do(spec.script, real, request, lambda: bool(signals.pending))
         if signals.pending:
             return 128 + signals.pending[0]
         if counted is not None and counted.reason:
@@ -87,12 +98,14 @@ def make_plan(
         if run.number is None or record is None or record.state != "succeeded":
             _say("No plan was written: the dry run did not succeed.")
             return code or 1
-    plan = _plan(request, counted, record.counts, run.number, timeout=timeout, verify=verify)
+    plan = _plan(request, counted or not_counted, record.counts, run.number, timeout=timeout, verify=verify)
     changed = differences(plan, prepare(spec_now(site, spec), real, site), now=plan.made)
     if changed:
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
     remember(state.root, plan)
     write_plan(path, plan)
+    if not_counted:
+        _say(f"What is left to do was not counted: {not_counted}.")
     _say(f"Plan written to {path}. To run it: backfill runs apply {shlex.quote(str(path))}")
     return 0
 
@@ -158,13 +171,18 @@ def _check_tellable(script: Script, request: RunRequest) -> None:
         )
 
 
+def why_not_counted(script: Script, request: RunRequest) -> str:
+    """Return why the script is not asked what is left to do; nothing when it is to be asked."""
+    if not counts_what_is_left(script):
+        return "the spec declares no count"
+    return not_countable(script, Path(request.script_path))
+
+
 def count_to_do(
     script: Script, selection: Selection, request: RunRequest, stopped: Callable[[], bool]
-) -> Counted | None:
-    """Count what is left to do for `selection`, the run's limit aside; None when the spec has no count."""
-    condition = script.postcondition
-    if condition is None or not condition.run:
-        return None
+) -> Counted:
+    """Count what is left to do for `selection`, the run's limit aside; its spec says how."""
+    condition = script.postcondition or Postcondition()
     counted = count(
         count_invocation(script, selection, request.invocation),
         script.output,
@@ -190,7 +208,7 @@ def spec_now(site: Site, spec: LoadedSpec) -> LoadedSpec:
 
 def _plan(
     request: RunRequest,
-    counted: Counted | None,
+    counted: Counted | str,
     previewed: dict[str, int],
     number: int,
     *,
@@ -207,7 +225,8 @@ def _plan(
             verify=verify,
             script=request.invocation.script,
             database_identity=None if request.database is None else database_identity(request.database),
-            left={name: counted.counts[name] for name in expected} if counted else {},
+            left={} if isinstance(counted, str) else {name: counted.counts[name] for name in expected},
+            not_counted=counted if isinstance(counted, str) else "",
             previewed=previewed,
             run=number,
             user=current_user(),

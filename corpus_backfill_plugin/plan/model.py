@@ -47,7 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         server_commit: its git commit, with `+dirty` when it has changes; None without git.
         database: the database's URL without its password.
         database_identity: the part of it that says which database it is.
-        left: what was left to do, as the postcondition counts it; empty when the spec has no count.
+        left: what was left to do, as the postcondition counts it.
+        not_counted: why that was not counted; then `left` is empty.
         previewed: what the dry run said it would do.
         run: number of the dry run in the ledger of who made it.
         user: who made it.
@@ -73,6 +74,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     database: str | None
     database_identity: str | None
     left: dict[str, int]
+    not_counted: str = ""
     previewed: dict[str, int]
     run: int
     user: str

@@ -11,7 +11,7 @@ import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.closing import close
-from corpus_backfill_plugin.run.finish import as_recorded
+from corpus_backfill_plugin.run.finish import UnrecordedError, as_recorded
 from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.follow import Closed, Follower
 from corpus_backfill_plugin.run.reconcile import is_here, settle
@@ -88,7 +88,7 @@ def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float)
     folder.note_stop(current_user(), "runs stop")
     left = stop(folder, after)
     if left is not None:
-        names = ", ".join(f"{pid} {command}" for pid, command in left) or "not known which"
+        names = ", ".join(f"{survivor.pid} {survivor.command}" for survivor in left) or "not known which"
         raise BackfillError(
             f"run {record.number} has not ended: processes of it are left: {names}",
             "They may belong to another user or hang in the kernel; `runs` tells when they are gone.",
@@ -108,10 +108,7 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
         BackfillError: the logs are gone.
     """
     sink = TerminalSink(None, name=None)
-    try:
-        follower = Follower(folder, sink, _secrets(folder), streams)
-    except FileNotFoundError:
-        raise BackfillError(f"the logs in {folder.path} are gone", "") from None
+    follower = Follower(folder, sink, _secrets(folder), streams)
     with Signals() as signals, follower, sink:
         try:
             follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)
@@ -123,14 +120,21 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
 
 
 def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> RunRecord:
-    """Return the record of a run whose processes are gone, as soon as its end is written in it."""
+    """Return the record of a run whose processes are gone, as soon as its end is written in it.
+
+    Where it can't be written, for want of space, how the run ended is returned all the same.
+    """
     until = time.monotonic() + _RECORD_SECONDS
     told_at = time.monotonic() + _NOTICE_SECONDS
     while time.monotonic() < until or _is_finished_by_another(folder):
         if time.monotonic() > told_at:
             told_at = float("inf")
             say(f"The script of run {record.number} has ended; waiting for what its end comes to.")
-        settle(folder, record, ledger)
+        try:
+            settle(folder, record, ledger)
+        except UnrecordedError as failed:
+            say(f"{failed.problem}. The next `backfill runs` that can write records how this one ended.")
+            return msgspec.structs.replace(record, **msgspec.structs.asdict(failed.finished.outcome))
         found = ledger.get(record.number)
         if found is None:
             raise BackfillError(f"run {record.number} was pruned meanwhile", "")

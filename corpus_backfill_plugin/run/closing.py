@@ -44,8 +44,8 @@ def close(finished: Finished, name: str, number: int | None) -> int:
         end = "ended" if outcome.signal is None else f"died of {signal_name(outcome.signal)}"
         why = f" after a stop was asked for ({outcome.reason})" if outcome.state == "stopped" else ""
         say(f"{name} {end}{why}.")
-    elif outcome.state == "incomplete":
-        say(f"{name} is incomplete: {outcome.reason}")
+    elif outcome.state in {"incomplete", "unverified"}:
+        say(f"{name} is {outcome.state}: {outcome.reason}")
     elif outcome.state == "failed" and outcome.reason:
         say(f"{name} failed: {outcome.reason}")
     elif proof.state == "held":

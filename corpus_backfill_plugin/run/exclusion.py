@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.errors import HeldError
+from corpus_backfill_plugin.errors import BackfillError, HeldError
 from corpus_backfill_plugin.run import lock
 from corpus_backfill_plugin.run.watch import say
 
@@ -35,7 +35,13 @@ def take_turn(request: RunRequest, state: State | None, ledger: Ledger | None, *
     if request.lock_key is None or state is None:
         return None
     path = lock.key_path(state.locks, request.lock_key)
-    held = lock.take(path)
+    try:
+        held = lock.take(path)
+    except OSError as error:
+        raise BackfillError(
+            f"The lock that keeps a second run out can't be taken: {error.strerror}: {path}",
+            "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
+        ) from error
     if held is None:
         holder = lock.holder_of(path)
         if ledger and holder and _has_ended(holder, ledger):

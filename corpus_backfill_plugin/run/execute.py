@@ -130,6 +130,12 @@ class Run:
             link = self._start(without_secrets(self._request), held)
         except BaseException as error:
             self._give_up(getattr(error, "problem", "") or f"not started: {error!r}")
+            if isinstance(error, OSError):
+                where = error.filename or self._folder.path
+                raise BackfillError(
+                    f"{self._request.command} was not started: {error.strerror}: {where}",
+                    "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
+                ) from error
             raise
         finally:
             # From here on the locks are the run's processes' alone.
@@ -158,6 +164,7 @@ class Run:
         try:
             with self._shown(line_every) as sink:
                 found = watcher.watch(end, sink, self._request.invocation.secrets)
+            sink.reader.cut = watcher.cut
             seen = sink.reader if watcher.saw_all else None
             finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
         except Left as left:

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.mask import Masker
 from corpus_backfill_plugin.run.outcome import Outcome, judge
-from corpus_backfill_plugin.run.proof import Proof, prove
+from corpus_backfill_plugin.run.proof import Proof, doubt, prove
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.run.results import read_logs, view_at_end
 
@@ -97,8 +98,8 @@ def finish(
     card = folder.card()
     try:
         held = lock.wait_for(folder.path / "finish")
-    except FileNotFoundError:
-        held = None  # the folder was taken away: the ledger's transaction alone decides
+    except OSError:
+        held = None  # the folder was taken away, or has no space: the ledger's transaction alone decides
     try:
         number = card.number if card else None
         if card and card.ledger is None and folder.card() is None:  # another was faster, and has removed it
@@ -110,7 +111,7 @@ def finish(
                 return as_recorded(record, ledger)
         except BackfillError as unreadable:
             failed = unreadable
-        finished = conclude(folder, request, stopped, seen)
+        finished = conclude(folder, request, stopped, seen, record)
         if failed:
             raise UnrecordedError(finished, failed)
         try:
@@ -158,28 +159,39 @@ def conclude(
     request: RunRequest | None,
     stopped: Callable[[], bool] = never,
     seen: OutputReader | None = None,
+    noted: RunRecord | None = None,
 ) -> Finished:
     """Judge the end of a run from what its processes left, clean its logs and read what they say.
 
-    Arguments as of `finish`.
+    Arguments as of `finish`; `noted` is the record, with what somebody who watched has counted.
     """
     card = folder.card()
     whole = request is not None
     request = request or (card.request if card else None)
     codes = request.success_codes if request else (0,)
-    outcome = judge(folder.ending(), folder.stop_request(), folder.process(), codes, time.time())
+    outcome = judge(
+        folder.ending(), folder.stop_request(), folder.process(), codes, time.time(),
+        taken=not folder.path.exists(),
+    )  # fmt: skip
+    cut = seen.cut if seen else folder.is_cut()  # before masking, which changes lengths
     secrets = request.invocation.secrets if request else ()
     masked: bool | None = None
     if not (card and card.secret) or secrets:
-        found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
-        masked = any(found)
+        with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
+            found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
+            masked = any(found)
     seen = seen or read_logs(folder, request.output if request else None)
     results, view = seen.results, view_at_end(seen, outcome.took)
+    if cut and noted:
+        counts, failures = noted.counts | results.counts, max(noted.failures, results.failures)
+        results = replace(results, counts=counts, failed_total=failures)
     if masked is None:  # what failed might be named by a secret: how many is all that may be kept
         results = replace(results, failed=())
     proof = Proof()
     if request:
         outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped)
+        if cut:
+            outcome, proof = doubt(outcome, proof, request)
     return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
 
 
@@ -190,14 +202,18 @@ def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:
         return False
     temporary = path.with_suffix(".masked")
     masker = Masker(secrets)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
-        while piece := source.read(_CHUNK):
-            target.write(masker.feed(piece))
-        target.write(masker.flush())
-        target.flush()
-        os.fsync(target.fileno())
-    temporary.replace(path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+            while piece := source.read(_CHUNK):
+                target.write(masker.feed(piece))
+            target.write(masker.flush())
+            target.flush()
+            os.fsync(target.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     return True
 
 

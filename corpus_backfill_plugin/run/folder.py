@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,8 @@ from corpus_backfill_plugin.run.request import RunRequest
 
 T = TypeVar("T")
 STREAMS = ("stdout", "stderr")
+_ROOM = 512
+"""Bytes that are enough for `process`, `exit` and `stop`."""
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -47,6 +50,11 @@ class Process(msgspec.Struct, frozen=True):
         """Return whether the direct child still lives and is the one that was started."""
         return processes.is_same(self.pid, self.started, self.boot, self.supervisor)
 
+    def wake(self) -> None:
+        """Continue a supervisor that was stopped, and have it look for a wish."""
+        if self.is_supervised():
+            processes.send(self.supervisor, self.supervisor_started, signal.SIGCONT)
+
     def is_supervised(self) -> bool:
         """Return whether the supervisor, or the finisher that it became, still lives."""
         return processes.is_same(self.supervisor, self.supervisor_started, self.boot, self.supervisor)
@@ -60,12 +68,14 @@ class Ending(msgspec.Struct, frozen=True):
         took: seconds since the start.
         status: as waitpid tells it; None when the script was never started.
         failure: then why: `ERRNO STEP`.
+        printed: bytes that its logs had by then, in the order of STREAMS.
     """
 
     at: float
     took: float
     status: int | None = None
     failure: str = ""
+    printed: tuple[int, int] = (0, 0)
 
 
 class StopRequest(msgspec.Struct, frozen=True):
@@ -122,16 +132,29 @@ class RunFolder:
         except OSError:
             return 0
 
+    def is_cut(self) -> bool:
+        """Return whether a log has less in it than the script printed: truncated, removed or moved away."""
+        ending = self.ending()
+        printed = ending.printed if ending else (0, 0)
+        return any(self.size(name) < size for name, size in zip(STREAMS, printed, strict=True))
+
     def make(self) -> int:
         """Make the folder (0700) and return the descriptor of its lock, taken.
 
-        A folder in the way is one whose record was never written, or was lost: it is set aside.
+        A folder in the way is one whose record was never written, or was lost: it is set aside. What the run
+        must be able to note later has its space taken now, so that a disk full by then can't lose it.
+
+        Raises:
+            OSError: it can't be made, for want of space or of inodes as well.
         """
         try:
             self.path.mkdir(mode=0o700)
         except FileExistsError:
             self.path.rename(self.path.with_name(f"{self.path.name}.found-{time.time_ns()}"))
             self.path.mkdir(mode=0o700)
+        for reserved in (self.path / "process.new", self.path / "exit.new", self._stop):
+            write_whole(reserved, b" " * _ROOM)
+        (self.path / "finish").touch(0o600)
         descriptor = lock.take(self.alive)
         if descriptor is None:
             raise AssertionError(self.alive)  # the folder is this process's own, made a moment ago
@@ -171,7 +194,26 @@ class RunFolder:
     def survivors(self) -> list[processes.Survivor]:
         """Return the processes of the script that still live, the supervisor left out."""
         process = self.process()
-        return processes.survivors(self.token, self.alive, but=process.supervisor if process else 0)
+        supervisor = process.supervisor if process and process.is_supervised() else 0
+        found = processes.survivors(self.token, self.alive, supervisor)
+        if self.is_unlocked():  # then what a supervisor has below it is the finisher's own work
+            found = [survivor for survivor in found if not survivor.adopted]
+        return found
+
+    def wish(self, number: int) -> bool:
+        """Have the supervisor send signal `number` to all processes of the run; return whether it can.
+
+        A supervisor that was stopped is continued.
+        """
+        process = self.process()
+        if process is None or not process.is_supervised():
+            return False
+        try:
+            write_whole(self.path / "wish", str(number).encode())
+        except OSError:
+            return False
+        process.wake()
+        return True
 
     def process(self) -> Process | None:
         """Return who runs; None before the start."""
@@ -194,13 +236,13 @@ class RunFolder:
         return _read(self._stop, StopRequest)
 
     def note_stop(self, by: str, reason: str) -> None:
-        """Note that `by` asks the run to stop, unless somebody did before or the disk is full."""
-        try:
-            descriptor = os.open(self._stop, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except OSError:
-            return
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(msgspec.json.encode(StopRequest(by, reason, time.time())))
+        """Note that `by` asks the run to stop, unless somebody did before: into the space kept for it."""
+        note = msgspec.json.encode(StopRequest(by, reason, time.time()))
+        with suppress(OSError):  # the folder was taken away
+            if self.stop_request() is None:
+                descriptor = os.open(self._stop, os.O_WRONLY | os.O_CLOEXEC)
+                with os.fdopen(descriptor, "wb", buffering=0) as stream:
+                    stream.write(note.ljust(_ROOM))
 
 
 def signal_name(number: int) -> str:

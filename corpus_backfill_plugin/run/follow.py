@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Self
 
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.mask import Masker
 
@@ -41,6 +42,9 @@ class Follower:
         sink: where to.
         secrets: taken out of what is shown.
         streams: which of the two.
+
+    Raises:
+        BackfillError: the logs are gone.
     """
 
     def __init__(
@@ -52,7 +56,10 @@ class Follower:
     ) -> None:
         secrets = tuple(secrets)
         self._sink = sink
-        self._tails = [_Tail(folder, stream, sink, secrets) for stream in streams]
+        try:
+            self._tails = [_Tail(folder, stream, sink, secrets) for stream in streams]
+        except FileNotFoundError:
+            raise BackfillError(f"the logs in {folder.path} are gone", "") from None
 
     def __enter__(self) -> Self:
         """Return the follower itself."""
@@ -70,8 +77,13 @@ class Follower:
 
     @property
     def saw_all(self) -> bool:
-        """Whether all that was printed so far has been shown, once and in order."""
+        """Whether all that was there has been shown, once and in order."""
         return all(tail.whole for tail in self._tails)
+
+    @property
+    def cut(self) -> bool:
+        """Whether a log was truncated on the way: what had not been shown by then is lost."""
+        return any(tail.cut for tail in self._tails)
 
     def follow(self, ended: Callable[[float], bool]) -> None:
         """Show what is there and what comes, until the run has ended.
@@ -110,7 +122,7 @@ class _Tail:
         self._source = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
         self._at = 0
         self._shown = True
-        self.whole = True
+        self.whole, self.cut = True, False
 
     def close(self) -> None:
         os.close(self._source)
@@ -120,7 +132,7 @@ class _Tail:
         moved = self._read()
         if not moved and os.fstat(self._source).st_size < self._at:
             self._at = 0  # truncated under us: what comes now is new
-            self.whole = False
+            self.cut = True
         self._at += moved
         return moved
 

@@ -14,6 +14,7 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.record import RunRecord
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -63,6 +64,8 @@ class Ledger:
     Args:
         path: the database; made (0600) when it is missing, brought to this version when it is older.
 
+    It can be read on a full disk too; every method that writes then says so.
+
     Raises:
         BackfillError: it is damaged, locked for long, from a newer version, or can't be written.
     """
@@ -71,18 +74,35 @@ class Ledger:
         import sqlite3  # noqa: PLC0415  4 ms that only runs pay
 
         self.path = path
-        self._failure = sqlite3.Error
+        self._failure, self._row = sqlite3.Error, sqlite3.Row
+        self._unwritable: sqlite3.Error | None = None
         with self._explained():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                self._open(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None))
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error) or not self._is_at_rest():
+                    raise
+                # SQLite wants two more files beside it even to read, for which there is no room.
+                self._unwritable = error
+                frozen = f"{path.absolute().as_uri()}?immutable=1"
+                self._open(sqlite3.connect(frozen, uri=True, isolation_level=None))
+
+    def _open(self, db: sqlite3.Connection) -> None:
+        """Work on `db` from now on, brought to this version."""
+        self._db = db
         try:
-            with self._explained():
-                self._db.row_factory = sqlite3.Row
-                self._migrate()
-                self._db.execute("PRAGMA synchronous = FULL")
+            db.row_factory = self._row
+            self._migrate()
+            db.execute("PRAGMA synchronous = FULL")
         except BaseException:
-            self._db.close()
+            db.close()
             raise
+
+    def _is_at_rest(self) -> bool:
+        """Return whether nothing but the file itself holds rows, so that it can be read alone."""
+        ahead = self.path.with_name(f"{self.path.name}-wal")
+        return self.path.stat().st_size > 0 and not (ahead.exists() and ahead.stat().st_size)
 
     def __enter__(self) -> Self:
         """Return the ledger itself."""
@@ -306,7 +326,8 @@ class Ledger:
         try:
             yield
         except (self._failure, OSError, msgspec.ValidationError) as error:
-            raise BackfillError(*_explain(self.path, error)) from error
+            known = self._unwritable if self._unwritable and "readonly" in str(error) else error
+            raise BackfillError(*_explain(self.path, known)) from error
 
 
 def _explain(path: Path, error: Exception) -> tuple[str, str]:
@@ -324,7 +345,7 @@ def _explain(path: Path, error: Exception) -> tuple[str, str]:
         )
     return (
         f"The ledger {path} can't be read or written: {said}",
-        "Mend that, name another folder in CORPUS_BACKFILL_STATE, or run without a record by --no-record.",
+        "Is the disk full (`df`, `df -i`)? Name another folder in CORPUS_BACKFILL_STATE, or use --no-record.",
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess  # nosec B404 - the operator's own program, with an argument list
-import tempfile
 import time
 import tomllib
 from contextlib import suppress
@@ -135,7 +134,7 @@ def _call(config: Config, facts: bytes, request: RunRequest | None, stopped: Cal
     environ = {name: text for name, text in os.environ.items() if not job or name not in job.secret_names}
     name = one_line(config.on_end[0])
     stdin = memory_file(facts)
-    with tempfile.TemporaryFile() as errors:
+    with os.fdopen(memory_file(b""), "r+b") as errors:
         try:
             process = subprocess.Popen(  # noqa: S603  # nosec B603 - the operator's own argument list
                 [os.path.expanduser(config.on_end[0]), *config.on_end[1:]],  # noqa: PTH111  a bare name stays one

@@ -35,7 +35,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.signal is not None:
             return 128 + self.signal
-        if self.state == "incomplete" or (self.state == "failed" and (self.reason or self.exit_code == 0)):
+        if self.state in {"incomplete", "unverified"}:
+            return 1
+        if self.state == "failed" and (self.reason or self.exit_code == 0):
             return 1
         return 1 if self.exit_code is None else self.exit_code
 
@@ -46,6 +48,8 @@ def judge(
     process: Process | None,
     success_codes: Collection[int],
     now: float,
+    *,
+    taken: bool = False,
 ) -> Outcome:
     """Return how a run ended whose processes are all proved to be gone.
 
@@ -55,12 +59,13 @@ def judge(
         process: who ran, None when nothing was started.
         success_codes: exit codes that mean success.
         now: when this is judged, in seconds since the epoch.
+        taken: whether the run's folder is not there any more, and with it all that was noted.
     """
     pid = process.pid if process else None
     if ending is None:
-        reason = (
-            "never started" if process is None else "exit code unknown: its supervisor did not see the end"
-        )
+        reason = "exit code unknown: its supervisor did not see the end"
+        if process is None:
+            reason = "its folder was taken away: how it ended is not known" if taken else "never started"
         return Outcome(state="lost", ended=now, pid=pid, reason=reason, stopped_by=stop.by if stop else "")
     if ending.status is None:
         return Outcome(state="failed", ended=ending.at, took=0.0, reason=explain_failure(ending.failure))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from corpus_backfill_plugin.run.supervisor import descendants, pids, send, start_time, stat_fields
+
+__all__ = ["boot_id", "is_same", "is_stopped", "pids", "send", "start_time", "survivors"]
 
 MARK = "CORPUS_BACKFILL_RUN"
 """Variable in the environment of every process of a run; its value is the run's token."""
@@ -20,7 +21,10 @@ class Survivor(NamedTuple):
     """A process of a run that still lives."""
 
     pid: int
+    started: int
     command: str
+    adopted: bool = False
+    """Whether it descends from the supervisor, which can end it."""
 
 
 def boot_id() -> str:
@@ -31,17 +35,9 @@ def boot_id() -> str:
         return ""
 
 
-def start_time(pid: int) -> int:
-    """Return when `pid` was started, in the kernel's ticks since boot; 0 when there is none, or no /proc.
-
-    A dead process that its parent has not yet waited for counts as none.
-    """
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
-    except OSError:
-        return 0
-    fields = text[text.rindex(")") + 2 :].split()
-    return 0 if fields[0] in "ZX" else int(fields[19])
+def is_stopped(pid: int) -> bool:
+    """Return whether `pid` was stopped by a signal, so that it does nothing until SIGCONT."""
+    return stat_fields(pid)[:1] == ["T"]
 
 
 def is_same(pid: int, started: int, booted: str, session: int) -> bool:
@@ -62,37 +58,31 @@ def is_same(pid: int, started: int, booted: str, session: int) -> bool:
         return False
 
 
-def survivors(token: str, alive: Path, *, but: int = 0) -> list[Survivor]:
+def survivors(token: str, alive: Path, supervisor: int = 0) -> list[Survivor]:
     """Return the processes of a run that live, oldest number first; empty where there is no /proc.
 
-    A process is the run's when it holds the run's lock, or carries the run's mark in its environment: a
-    child that Python starts closes inherited descriptors, and one with a fresh environment may keep them.
-    Processes of other users can't be looked into and don't count.
+    A process is the run's when it holds the run's lock, carries the run's mark in its environment, or
+    descends from the supervisor: a child that Python starts closes inherited descriptors, one with a fresh
+    environment may keep them, and a daemon may drop both. Processes of other users can't be looked into.
 
     Args:
         token: the run's mark.
         alive: the run's lock file.
-        but: process to leave out, the supervisor.
+        supervisor: which lives, and waits for processes of the run; 0 when it does not.
     """
     try:
         lock = alive.stat()
     except OSError:
         lock = None
     needle = f"{MARK}={token}".encode()
+    adopted = {pid for pid, *_ in descendants(supervisor)} if supervisor else set()
     return [
-        Survivor(pid, _command(pid))
-        for pid in _pids()
-        if pid not in {but, os.getpid()}
-        and start_time(pid)
-        and (_marked(pid, needle) or (lock and _holds(pid, lock)))
+        Survivor(pid, started, _command(pid), pid in adopted)
+        for pid in pids()
+        if pid not in {supervisor, os.getpid()}
+        and (started := start_time(pid))
+        and (pid in adopted or _marked(pid, needle) or (lock and _holds(pid, lock)))
     ]
-
-
-def _pids() -> Iterator[int]:
-    try:
-        yield from sorted(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
-    except OSError:
-        return
 
 
 def _marked(pid: int, needle: bytes) -> bool:

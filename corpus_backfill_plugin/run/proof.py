@@ -45,9 +45,11 @@ def prove(
     if allowed is not None and failures > allowed:
         reason = f"{failures} item{'s' * (failures != 1)} failed, at most {allowed} allowed"
         return msgspec.structs.replace(outcome, state="failed", reason=reason), Proof()
-    if condition is None or request.verify is None:
-        return outcome, Proof("skipped", request.not_checked) if request.not_checked else Proof()
-    if whole:
+    if condition is None or request.not_checked or not condition.run:
+        return outcome, _uncounted(request, failures)
+    if request.verify is None:
+        counted = count.Counted(reason=f"not countable: {request.not_countable}")
+    elif whole:
         counted = count.count(
             request.verify,
             request.output,
@@ -61,5 +63,23 @@ def prove(
     proof = Proof(verdict.state, verdict.sentence)
     if verdict.state == "held":
         return outcome, proof
-    reason = verdict.sentence if verdict.state == "failed" else f"not known what is left: {verdict.sentence}"
-    return msgspec.structs.replace(outcome, state="incomplete", reason=reason), proof
+    state = "incomplete" if verdict.state == "failed" else "unverified"
+    return msgspec.structs.replace(outcome, state=state, reason=verdict.sentence), proof
+
+
+def doubt(outcome: Outcome, proof: Proof, request: RunRequest) -> tuple[Outcome, Proof]:
+    """Return how a run ended whose printed lines were lost: a success that rests on them is not verified."""
+    condition = request.postcondition
+    if outcome.state != "succeeded" or condition is None or condition.max_failed is None:
+        return outcome, proof
+    reason = "its log was truncated or removed while it ran, so not all failures may have been counted"
+    return msgspec.structs.replace(outcome, state="unverified", reason=reason), Proof("unknown", reason)
+
+
+def _uncounted(request: RunRequest, failures: int) -> Proof:
+    """Return what comes of a postcondition that asks for no count, or is not to be checked this time."""
+    if request.not_checked:
+        return Proof("skipped", request.not_checked)
+    if request.postcondition is None:
+        return Proof("none declared")
+    return Proof("held", f"{failures} failed, at most {request.postcondition.max_failed} allowed")

@@ -6,10 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.finish import Finished, finish, write_end
 from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.outcome import judge
 from corpus_backfill_plugin.run.processes import boot_id
+from corpus_backfill_plugin.run.watch import say
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.run.ledger import Ledger
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 def reconcile(state: State, ledger: Ledger) -> None:
     """Write the end of every run that is proved to have ended and has nobody to write it.
 
-    Any number of processes may do this at the same time, and any of them may be killed.
+    Any number of processes may do this at the same time, and any of them may be killed. Where the ledger
+    can't be written just now, that is said, and the next who looks does it.
     """
     for record in ledger.running():
-        settle(RunFolder(state.run_folder(record.number), record.token), record, ledger)
+        try:
+            settle(RunFolder(state.run_folder(record.number), record.token), record, ledger)
+        except BackfillError as error:
+            say(f"Run {record.number} has ended, which can't be recorded yet: {error.problem}.")
+            return
 
 
 def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
@@ -40,7 +47,7 @@ def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
         _tell_end(ledger, record.number)
         return
     # Killed between the record and the start, or its folder was taken away.
-    outcome = judge(None, None, process, (0,), time.time())
+    outcome = judge(None, None, process, (0,), time.time(), taken=not folder.path.exists())
     write_end(ledger, record, Finished(outcome=outcome))
     _tell_end(ledger, record.number)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.request import RunRequest
 
-RunState: TypeAlias = Literal["running", "succeeded", "incomplete", "failed", "stopped", "lost"]
-STATES: tuple[RunState, ...] = ("running", "succeeded", "incomplete", "failed", "stopped", "lost")
+RunState: TypeAlias = Literal[
+    "running", "succeeded", "incomplete", "unverified", "failed", "stopped", "lost"
+]  # fmt: skip
+STATES: tuple[RunState, ...] = get_args(RunState)
 
-ProofState: TypeAlias = Literal["", "held", "failed", "unknown", "skipped"]
-"""Of a postcondition: empty where there is none, or the script itself failed."""
+ProofState: TypeAlias = Literal["", "none declared", "held", "failed", "unknown", "skipped"]
+"""Of a postcondition: empty until the script has ended by its own claim with success."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +30,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         number: counted from 1, never given twice.
         token: marks the run's processes, unlike the number also without a ledger.
         state: `running` until the end is proved; `incomplete` when the script claims success and its
-            postcondition does not bear it out; `lost` when dead is all that is known.
+            postcondition, counted, does not bear it out; `unverified` when a declared postcondition could not
+            be evaluated; `lost` when dead is all that is known.
         user: who started it, `root (ann)` under sudo.
         boot: which boot of the machine it runs in.
         started: seconds since the epoch, as `ended`.

@@ -74,7 +74,7 @@ def details(record: RunRecord, ledger: Ledger, *, with_bar: bool) -> dict[str, o
     rest["failed"] = [f"{f['item']}: {f['reason']}" if f["reason"] else f["item"] for f in known["failed"]]
     if len(rest["failed"]) > _SHOWN:
         rest["failed"][_SHOWN:] = [f"and {len(rest['failed']) - _SHOWN:,} more, see --json"]
-    rest["proof"] = f"{_PROOFS[record.proof]}{record.proof_reason}" if record.proof else None
+    rest["proof"] = _PROOF_PREFIX.get(record.proof, "") + (record.proof_reason or record.proof)
     if record.view is not None:
         drawn = bar.draw(record.view, _WIDTH) if with_bar else bar.plain(record.view)
         rest["progress"] = drawn
@@ -87,7 +87,7 @@ def clock_time(moment: float | None) -> str:
     return "-" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 
 
-_PROOFS = {"held": "", "failed": "", "unknown": "not known: ", "skipped": "not checked: "}
+_PROOF_PREFIX = {"unknown": "not known: ", "skipped": "not checked: "}
 
 
 def _progress(record: RunRecord) -> str:

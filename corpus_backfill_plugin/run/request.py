@@ -35,8 +35,9 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         timeout: seconds the run may take, None is no limit.
         output: what the script's lines mean, from its spec.
         postcondition: what proves the run, from its spec.
-        verify: the Invocation that counts what is left, None when there is nothing to check.
-        not_checked: why `verify` is None although the spec has a postcondition, else empty.
+        verify: the Invocation that counts what is left, None when nothing is counted.
+        not_checked: why the postcondition is not to be checked in this run, else empty.
+        not_countable: why the script can't be asked to count although its spec says how, else empty.
         parent: number of the run that this one retries or repeats.
         items: what a retry is limited to. They go into a file of the run's folder, an item a line, whose path
             takes the place of `ITEMS_FILE` wherever that stands: the folder is known last.
@@ -63,6 +64,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     postcondition: Postcondition | None = None
     verify: Invocation | None = None
     not_checked: str = ""
+    not_countable: str = ""
     parent: int | None = None
     items: tuple[str, ...] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess  # nosec B404 - starting scripts is what this package is for
 import sys
 from contextlib import suppress
@@ -108,6 +109,8 @@ def start(
         stdin = memory_file(request.invocation.stdin.encode(errors="surrogateescape"))
         opened.append(stdin)
     numbers = (theirs.fileno(), descriptors[0], whole)
+    # The supervisor begins with all signals blocked, so that none can end it before it knows what to do.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         process = subprocess.Popen(  # noqa: S603  # nosec B603 - an argument list made from checked values
             [
@@ -132,6 +135,7 @@ def start(
         )
         raise _not_started(request, why) from error
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         for descriptor in opened:
             os.close(descriptor)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from corpus_backfill_plugin.run.processes import send
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.run.folder import RunFolder
@@ -23,26 +23,21 @@ def ask(folder: RunFolder, number: int) -> None:
     Once that is gone, to what it left behind.
     """
     process = folder.process()
+    if process:
+        process.wake()  # a supervisor that was stopped would not see the end
     if process and process.is_child():
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, number)
+        send(process.pid, process.started, number)
         return
     for survivor in folder.survivors():
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(survivor.pid, number)
+        send(survivor.pid, survivor.started, number)
 
 
 def press(folder: RunFolder, number: int) -> None:
-    """Send signal `number` to the script's process group, and to all that is left of the run outside it."""
-    process = folder.process()
-    group = process.pid if process and process.is_child() else 0
-    if group:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, number)
+    """Send signal `number` to all processes of a run, by its supervisor as far as that can reach them."""
+    supervised = folder.wish(number)
     for survivor in folder.survivors():
-        with suppress(ProcessLookupError, PermissionError):
-            if not group or os.getpgid(survivor.pid) != group:
-                os.kill(survivor.pid, number)
+        if not (supervised and survivor.adopted):
+            send(survivor.pid, survivor.started, number)
 
 
 def stop(folder: RunFolder, after: float) -> list[Survivor] | None:

@@ -1,8 +1,14 @@
 """The process above a script: starts it, waits for every process of it, writes down how it ended.
 
 It runs as a file in a fresh interpreter (`python -I -S supervisor.py ...`), in a session of its own, so
-that nothing that befalls the CLI, its terminal or the ssh link reaches the script. It imports what is in
-the interpreter already and nothing of this package: it must be there in milliseconds and small for days.
+that nothing that befalls the CLI, its terminal or the ssh link reaches the script. It imports a few modules
+of the standard library and nothing of this package: it must be there in milliseconds and small for days.
+All of them are imported before the script begins, so that an upgrade of Python meanwhile changes nothing.
+
+It is started with all signals blocked, and only SIGKILL can end it. SIGTERM is passed on to the script;
+SIGCONT makes it look for a wish in the run folder: the number of a signal for every process of the run.
+Only this process reaps the script and adopted orphans, and it sends signals between two reaps, so that none
+reaches a number that was given to somebody else.
 
 Arguments: run folder, working folder, token, control, alive and request descriptors, seconds allowed (0
 for no limit), `--`, the script's argument list. The environment is the script's, the standard input as
@@ -17,19 +23,24 @@ be closed: whoever watches the run finishes its record. If nobody does, it becom
 
 from __future__ import annotations
 
+import fcntl
 import os
+import select
 import signal
 import sys
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _GRACE = 10.0
 _PATIENCE = 5
 _ROOM = 512
+_LOOK = 1.0
+_HEARD = {signal.SIGCHLD, signal.SIGTERM, signal.SIGCONT}
+_INTERRUPT, _TERMINATE = 1, 2
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 
 
@@ -44,20 +55,23 @@ class Supervisor:
         self.child = 0
         self.ended = False
         self.pressure = 0
+        self.deadline = time.monotonic() + self.timeout if self.timeout else 0.0
+        self.killing = False
+        self.bell, bell = os.pipe()
+        for number in (self.bell, bell):
+            os.set_blocking(number, False)
+        signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+        self.sizes, self.cut = [0, 0], [0, 0]
         self.began = time.clock_gettime(_CLOCK)
 
     def run(self) -> None:
         """Do it all, in this order."""
         for number in (self.control, self.request):
             os.set_inheritable(number, False)  # noqa: FBT003  positional-only
-        for name in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGPIPE):
-            signal.signal(name, signal.SIG_IGN)
         if self.start():
-            signal.signal(signal.SIGTERM, lambda *_: self.stop("signal", "its supervisor got SIGTERM"))
-            adopt_orphans()
-            if self.timeout:
-                signal.signal(signal.SIGALRM, lambda *_: self.overdue())
-                signal.setitimer(signal.ITIMER_REAL, self.timeout, _GRACE)
+            for heard in _HEARD:
+                signal.signal(heard, lambda *_: None)  # only its byte on the bell counts
+            signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - _HEARD)
             self.wait()
         self.leave()
 
@@ -77,6 +91,7 @@ class Supervisor:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
+        adopt_orphans()
         failure = self.introduce()
         if not failure:
             os.write(go, b"g")
@@ -106,32 +121,84 @@ class Supervisor:
         )
         try:
             write_whole(f"{self.folder}/process", facts.encode())
-            reserve(f"{self.folder}/exit")
         except OSError as error:
             return f"{error.errno} record"
         return ""
 
     def wait(self) -> None:
         """Wait for the script, write down its end at once, then wait for what it left behind."""
-        while True:
-            try:
-                pid, status = os.wait()
-            except ChildProcessError:
-                break
-            if pid == self.child:
-                self.ended = True
-                took = time.clock_gettime(_CLOCK) - self.began
-                self.note("exit", f'{{"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}}}')
-                self.tell("left")
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        pause = 0.02
+        while self.reap():
+            self.look()
+            if self.deadline and time.monotonic() >= self.deadline:
+                self.overdue()
+            patience = _LOOK
+            if self.killing:
+                self.send_all(signal.SIGKILL)  # again and again: a process may have forked in between
+                patience = pause = min(pause * 2, _LOOK)
+            elif self.deadline:
+                patience = max(min(patience, self.deadline - time.monotonic()), 0.0)
+            select.select([self.bell], [], [], patience)
+            self.listen()
         self.let_go()
         self.tell("gone")
         force(f"{self.folder}/exit")  # now, while the watcher is at work already
 
+    def reap(self) -> bool:
+        """Take in the children that have ended; return whether any is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.child:
+                self.ended = True
+                took = time.clock_gettime(_CLOCK) - self.began
+                facts = f'"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}'
+                self.note("exit", f'{{{facts}, "printed": {self.look()}}}')
+                self.tell("left")
+
+    def listen(self) -> None:
+        """Act on the signals that came, each a byte on the bell."""
+        try:
+            heard = os.read(self.bell, 1 << 16)
+        except BlockingIOError:
+            return
+        if signal.SIGTERM in heard:
+            self.stop("signal", "its supervisor got SIGTERM")
+        if signal.SIGCONT in heard:
+            self.grant()
+
+    def grant(self) -> None:
+        """Do what is asked for in the file `wish`, if there is one."""
+        try:
+            os.rename(f"{self.folder}/wish", f"{self.folder}/wish.taken")  # so that it is granted once
+            with open(f"{self.folder}/wish.taken") as stream:
+                number = int(stream.read())
+        except (OSError, ValueError):
+            return
+        if number == signal.SIGKILL:
+            self.killing = True
+        else:
+            self.send_all(number)
+
+    def send_all(self, number: int) -> None:
+        """Send a signal to every process of the run, hidden ones included."""
+        group = 0
+        if not self.ended:  # not reaped, so its number is still its own
+            group = self.child
+            try:
+                os.killpg(group, number)
+            except OSError:
+                pass  # only a zombie is left of it
+        for pid, started, member_of in descendants(os.getpid()):
+            if member_of != group:
+                send(pid, started, number)
+
     def let_go(self) -> None:
         """Free this process's share of the lock, and see that it was the last."""
-        import fcntl  # noqa: PLC0415  not needed before the end
-
         os.close(self.alive)
         try:
             look = os.open(f"{self.folder}/alive", os.O_RDONLY)
@@ -147,17 +214,20 @@ class Supervisor:
                 return
 
     def leave(self) -> None:
-        """Wait for the watcher to finish the record, or become the finisher where there is none."""
-        signal.signal(signal.SIGALRM, lambda *_: self.finish())
-        signal.alarm(_PATIENCE)  # a watcher that was stopped (Ctrl-Z) must not keep the record open
+        """Wait for the watcher to finish the record, or become the finisher where there is none.
+
+        A watcher that was stopped (Ctrl-Z) must not keep the record open: it has to give signs of life.
+        """
         try:
-            finished = os.read(self.control, 1)
+            while select.select([self.control], [], [], _PATIENCE)[0]:
+                word = os.read(self.control, 1)
+                if word == b"f":
+                    os._exit(0)  # the watcher waits for this end; tidying up would only delay it
+                if not word:
+                    break
         except OSError:
-            finished = b""
-        signal.alarm(0)
-        if not finished:
-            self.finish()
-        os._exit(0)  # the watcher waits for this end; the interpreter's tidying would only hold it up
+            pass
+        self.finish()
 
     def finish(self) -> None:
         """Turn into the finisher, a whole interpreter that still holds the one-at-a-time lock."""
@@ -169,29 +239,42 @@ class Supervisor:
         words = [sys.executable, "-P", "-m", module, self.folder, str(self.request)]
         os.execv(sys.executable, words)  # noqa: S606  # nosec B606 - our interpreter
 
+    def look(self) -> list[int]:
+        """Return how many bytes each log has had, those counted that a truncation took away."""
+        for at, number in enumerate((1, 2)):
+            # Where the last write ended is told also after a truncation, until the next write.
+            size = max(os.fstat(number).st_size, os.lseek(number, 0, os.SEEK_CUR))
+            if size < self.sizes[at]:
+                self.cut[at] += self.sizes[at]
+            self.sizes[at] = size
+        return [size + cut for size, cut in zip(self.sizes, self.cut)]  # noqa: B905  two and two
+
     def overdue(self) -> None:
-        """End a script that took too long: ask, insist, end for certain, a step every ten seconds."""
+        """End a script that took too long: interrupt, terminate, kill, a step every ten seconds."""
         self.pressure += 1
-        if self.pressure == 1:
+        self.deadline = time.monotonic() + _GRACE
+        if self.pressure == _INTERRUPT:
             self.stop("timeout", f"it took longer than {self.timeout:g} s", signal.SIGINT)
-        elif self.pressure == 2:  # noqa: PLR2004  the second step
-            send(os.killpg, self.child, signal.SIGTERM)
+        elif self.pressure == _TERMINATE:
+            self.send_all(signal.SIGTERM)
         else:
-            send(os.killpg, self.child, signal.SIGKILL)
-            for pid in children():
-                send(os.kill, pid, signal.SIGKILL)
+            self.killing, self.deadline = True, 0.0
 
     def stop(self, by: str, reason: str, number: int = signal.SIGTERM) -> None:
         """Pass a request to stop on to the script, and note who asked, first come first noted."""
         note = f'{{"by": "{by}", "reason": "{reason}", "at": {time.time():.6f}}}'
         try:
-            descriptor = os.open(f"{self.folder}/stop", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(descriptor, note.encode())
+            descriptor = os.open(f"{self.folder}/stop", os.O_RDWR)
+            if not os.read(descriptor, _ROOM).strip():
+                os.pwrite(descriptor, note.encode().ljust(_ROOM), 0)
             os.close(descriptor)
         except OSError:
-            pass  # noted before, or no space: the script is asked all the same
+            pass  # the run folder was taken away: the script is asked all the same
         if not self.ended:
-            send(os.kill, self.child, number)
+            try:
+                os.kill(self.child, number)
+            except OSError:
+                pass  # it became another user's
 
     def note(self, name: str, text: str) -> None:
         """Write a file of the run, again and again while the disk is full: the end must not be lost."""
@@ -240,61 +323,88 @@ def adopt_orphans() -> None:
     """Have processes whose parent died given to this one, so that the last one's end is seen. Linux only."""
     if sys.platform == "linux":
         try:
-            import ctypes  # noqa: PLC0415  after the start: the script need not wait for it
+            import ctypes  # noqa: PLC0415  3 ms, while the child is being set up
 
             ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         except (ImportError, OSError, AttributeError):
             pass  # then the lock alone tells
 
 
-def children() -> list[int]:
-    """Return this process's children, adopted ones included; empty where there is no /proc."""
+def descendants(pid: int) -> list[tuple[int, int, int]]:
+    """Return number, start time and process group of all that descend from `pid`; empty without /proc."""
+    below: dict[int, list[tuple[int, int, int]]] = {}
+    for number in pids():
+        if found := stat_fields(number):
+            # Parent, group and start time are fields 4, 5 and 22 in proc(5).
+            below.setdefault(int(found[1]), []).append((number, int(found[19]), int(found[2])))
+    ours = below.pop(pid, [])
+    for number, _, _ in ours:
+        ours += below.pop(number, [])
+    return ours
+
+
+def pids() -> Iterator[int]:
+    """Return the numbers of all processes, lowest first; none where there is no /proc."""
     try:
-        numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        return iter(sorted(int(name) for name in os.listdir("/proc") if name.isdigit()))
+    except OSError:
+        return iter(())
+
+
+def stat_fields(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on, the third; none without such a process."""
+    try:
+        with open(f"/proc/{pid}/stat", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()
     except OSError:
         return []
-    return [number for number in numbers if status_field(number, 4) == os.getpid()]
 
 
 def start_time(pid: int) -> int:
-    """Return the kernel's start time of `pid`, or 0 where there is no /proc."""
-    return status_field(pid, 22)
+    """Return when `pid` was started, in the kernel's ticks since boot; 0 when there is none, or no /proc.
+
+    A dead process that its parent has not yet waited for counts as none.
+    """
+    found = stat_fields(pid)
+    return int(found[19]) if found and found[0] not in "ZX" else 0
 
 
-def status_field(pid: int, number: int) -> int:
-    """Return a field of /proc/PID/stat, counted as in proc(5), of those after the name; 0 without /proc."""
+def send(pid: int, started: int, number: int) -> None:
+    """Send a signal to a process unless it is gone, and never to another that was given its number since.
+
+    Args:
+        pid: the process.
+        started: its start time.
+        number: of the signal.
+    """
     try:
-        with open(f"/proc/{pid}/stat", errors="replace") as stream:
-            return int(stream.read().rpartition(")")[2].split()[number - 3])
-    except OSError:
-        return 0
-
-
-def send(how: Callable[[int, int], None], pid: int, number: int) -> None:
-    """Send a signal to what may be gone."""
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):  # not Linux, or older than 5.3
+        handle = -1
     try:
-        how(pid, number)
+        # Not `start_time`: a process whose first thread has ended looks dead there.
+        if int((stat_fields(pid) or ["0"] * 20)[19]) == started:
+            if handle < 0:
+                os.kill(pid, number)
+            else:
+                signal.pidfd_send_signal(handle, number)
     except OSError:
-        pass
+        pass  # gone, or another user's
+    finally:
+        if handle >= 0:
+            os.close(handle)
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Write a file so that a reader finds all of it or none."""
+    """Write a file so that a reader finds all of it or none, in the space that the CLI has kept for it."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, content.ljust(_ROOM))
     finally:
         os.close(descriptor)
     os.rename(f"{path}.new", path)
-
-
-def reserve(path: str) -> None:
-    """Take the space that `write_whole` will need, so that a disk full by then can't lose the content."""
-    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, b" " * _ROOM)
-    finally:
-        os.close(descriptor)
 
 
 def force(path: str) -> None:

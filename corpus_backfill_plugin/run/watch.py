@@ -142,12 +142,13 @@ class Watcher:
         signals: taken over already, so that none is lost between the start and the watching.
 
     Attributes:
-        saw_all: whether the sink got all that the run printed, to its end.
+        saw_all: whether the sink got all that was to be had of what the run printed, to its end.
+        cut: whether a log was truncated meanwhile.
     """
 
     def __init__(self, folder: RunFolder, name: str, signals: Signals) -> None:
         self._folder, self._name, self._signals = folder, name, signals
-        self.saw_all = False
+        self.saw_all, self.cut = False, False
         self._asked = 0
         self._kill_at = 0.0
         self._left_at = 0.0
@@ -170,7 +171,7 @@ class Watcher:
                 ) from None
             finally:
                 sink.close()
-            self.saw_all = follower.saw_all
+            self.saw_all, self.cut = follower.saw_all, follower.cut
             return follower.found_secret
 
     def _ended(self, end: End) -> Callable[[float], bool]:

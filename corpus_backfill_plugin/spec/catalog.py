@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from corpus_backfill_plugin.display import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from corpus_backfill_plugin.spec.model import Script
     from corpus_backfill_plugin.spec.reader import Fault
@@ -28,6 +27,7 @@ CONFIG_FOLDER = "corpus-backfill"
 PACKS = "corpus_backfill_plugin.specs"
 SUFFIX = ".toml"
 SHIPPED = Path(__file__).parent.parent / "builtin"
+SHIPPED_SOURCE = "shipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,22 +161,11 @@ class Catalog:
             self._loaded[name] = load(file)
         return self._loaded.get(name)
 
-    def scripts_in_force(self) -> Iterator[tuple[str, str]]:
-        """Yield name and script of each command that is not hidden, reading no more of a file than it must.
-
-        A file whose faults are further down than that is among them: who finds its script missing has to
-        `load` it before it is held against the server.
-        """
-        for name, stack in self._stacks.items():
-            if name in self._loaded:
-                spec = self._loaded[name]
-                if isinstance(spec, LoadedSpec) and not spec.script.hidden:
-                    yield name, spec.script.script
-                continue
-            head = _head(stack[0].path)
-            script = head.get("script")
-            if isinstance(script, str) and head.get("hidden") is not True:
-                yield name, script
+    def shipped_scripts(self) -> set[str]:
+        """Return the scripts that specs are shipped for, also those of specs that a later source replaced."""
+        files = [SpecFile(path.stem, SHIPPED_SOURCE, path) for path in SHIPPED.glob(f"*{SUFFIX}")]
+        specs = [self.load(file.name) if self.find(file.name) == file else load(file) for file in files]
+        return {spec.script.script for spec in specs if isinstance(spec, LoadedSpec)}
 
 
 def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
@@ -228,30 +217,6 @@ def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
     if script is None or faults:
         return BrokenSpec(file, faults)
     return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
-
-
-def _head(path: Path) -> dict[str, Any]:
-    """Return the keys before a file's first table, where TOML wants all plain top-level keys to be.
-
-    Reading these alone keeps a folder of a thousand specs quick to check. A text that only looks like
-    a table, inside a multi-line string, makes the short reading fail; the whole file is read then.
-    """
-    # Here, not above: as in `_read`.
-    from corpus_backfill_plugin.spec.reader import LONG_KEY, MAX_BYTES  # noqa: PLC0415
-
-    try:
-        data = _read(path)
-        text = data.decode("utf-8").removeprefix("\ufeff")
-    except (OSError, UnicodeDecodeError):
-        return {}
-    if len(data) > MAX_BYTES or LONG_KEY.search(text):
-        return {}
-    for part in (text.partition("\n[")[0], text):
-        try:
-            return tomllib.loads(part)
-        except (ValueError, RecursionError):
-            continue
-    return {}
 
 
 def pack_source(entry_points: Iterable[Any]) -> Source:
@@ -319,7 +284,7 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
     server = (Folder("server", server_scripts),) if server_scripts else ()
     return Catalog(
         (
-            Source("shipped", (Folder("shipped", SHIPPED),)),
+            Source(SHIPPED_SOURCE, (Folder(SHIPPED_SOURCE, SHIPPED),)),
             installed_packs(),
             Source("server", server),
             Source("operator", (Folder("operator", operator_folder()),)),

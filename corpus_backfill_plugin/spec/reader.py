@@ -17,7 +17,7 @@ from corpus_backfill_plugin.spec.model import NAME_PATTERN, Script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LONG_KEY", "MAX_BYTES", "Fault", "read_script"]
+__all__ = ["MAX_BYTES", "Fault", "read_script"]
 
 MAX_TABLES = 500
 """Options, arguments or groups of a spec that has faults: with more it is not explained."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.authoring.drift import Drift, compare, located
+from corpus_backfill_plugin.authoring.drift import Drift, compare, located, unknown_words
 from corpus_backfill_plugin.authoring.fix import fix
 from corpus_backfill_plugin.authoring.introspect_source import read_source
 from corpus_backfill_plugin.spec.reader import read_script
@@ -373,6 +374,50 @@ def test_flags_of_the_postcondition_and_of_fixed_words_are_known() -> None:
     told += '\n[postcondition]\nrun = ["--remaining"]\nexpect = { pending = 0 }\n'
     assert len(drift(SPEC, more)) == 2
     assert drift(told, more) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "parsing", "unknown"),
+    [
+        pytest.param("--remaining", "p.parse_args()", ["--remaining"], id="an option"),
+        pytest.param(
+            "--remaining", "p.parse_known_args()", ["--remaining"], id="of a script that ignores it"
+        ),
+        pytest.param("count", "p.parse_args()", ["count"], id="an argument"),
+        pytest.param(
+            "--workers=1 --media-type audio --forc", "p.parse_args()", [], id="values, a short form"
+        ),
+        pytest.param(
+            "--remaining", "p.add_argument(*names())\np.parse_args()", [], id="what was not read is no fault"
+        ),
+    ],
+)
+def test_words_of_the_postcondition_have_to_be_the_scripts(
+    words: str, parsing: str, unknown: list[str]
+) -> None:
+    spec = SPEC + "\n[output]\nresult = ['^pending={pending}']\n"
+    spec += f"\n[postcondition]\nrun = {json.dumps(words.split())}\nexpect = {{ pending = 0 }}\n"
+    script = PARSER.replace("p.parse_args()", parsing)
+    line = spec.splitlines().index("[postcondition]") + 2
+    told = [each for each in drift(spec, script) if "postcondition" in each]
+    assert told == [
+        f"duration.toml:{line}: postcondition.run: the spec counts by {word}, the script does not have it"
+        for word in unknown
+    ]
+    if "names()" in parsing:
+        assert "could not be compared: --remaining was not seen in the script" in notes(spec, script)
+
+
+def test_words_of_the_postcondition_belong_to_the_subcommand_that_gets_them() -> None:
+    script = (
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--remaining', action='store_true')\n"
+        "s = p.add_subparsers()\nr = s.add_parser('run')\np.parse_known_args()\n"
+    )
+    spec = read_script(
+        'spec-version = 1\nscript = "x.py"\ncommon = []\nsubcommand = "run"\n', "x.toml", name="x"
+    )[0]
+    assert spec is not None
+    assert unknown_words(spec, read_source(script, "x.py"), ("--remaining",)) == ("--remaining",)
 
 
 def test_a_hidden_option_of_the_script_is_not_missed() -> None:

@@ -134,10 +134,24 @@ def test_missing_scripts_are_listed_all(server: Server, cli: Cli) -> None:
     assert outcome.stdout == ""
 
 
-def test_a_hidden_spec_asks_for_no_script(server: Server, cli: Cli) -> None:
+@pytest.mark.parametrize("hidden", ["", "hidden = true\n"], ids=["shown", "hidden"])
+def test_a_shipped_command_wants_all_the_shipped_scripts_also_when_one_is_hidden(
+    hidden: str, server: Server, cli: Cli
+) -> None:
     (server.scripts / "snr_frequency.py").unlink()
-    server.spec("snr", 'script = "snr_frequency.py"\nhidden = true\n')
-    assert cli("version-0", "--server-path", str(server.folder)).code == 0
+    server.spec("snr", f'script = "snr_frequency.py"\n{hidden}')
+    outcome = cli("version-0", "--server-path", str(server.folder))
+    assert (outcome.code, "  snr_frequency.py: missing\n" in outcome.stderr) == (1, True)
+
+
+def test_any_other_command_wants_its_own_script_alone(server: Server, cli: Cli) -> None:
+    server.spec("gone", 'script = "gone.py"\n')
+    server.spec("snr", 'script = "backfill_version_0.py"\ncommon = []\n')
+    assert cli("version-0", "--server-path", str(server.folder)).code == 0, "one team's script blocks nobody"
+    (server.scripts / "file_hashing.py").unlink()
+    assert cli("snr", "--server-path", str(server.folder)).code == 0, "nor does a shipped one"
+    outcome = cli("gone", "--server-path", str(server.folder))
+    assert (outcome.code, "backfill/gone.py: missing" in outcome.stderr) == (1, True)
 
 
 def test_a_script_that_is_a_link_out_of_the_folder_is_refused(

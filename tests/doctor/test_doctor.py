@@ -302,6 +302,45 @@ def test_specs_are_told_with_their_faults_and_what_they_replace(
     ]
 
 
+def test_what_a_script_does_not_have_of_its_spec_is_a_fault(
+    examine: Callable[..., tuple[int, Findings]], server: Server
+) -> None:
+    server.script("work.py", "import argparse\np = argparse.ArgumentParser()\np.parse_args()\n")
+    server.script("broken.py", "import argparse\np = argparse.ArgumentParser(\n")
+    spec = """script = "work.py"
+common = []
+[[option]]
+name = "ids-file"
+type = "path"
+role = "retry-items"
+[output]
+result = ['^pending={pending}']
+[postcondition]
+run = ["--remaining"]
+expect = { pending = 0 }
+"""
+    place = server.spec("work", spec)
+    server.spec("old", f"hidden = true\n{spec}")
+    server.spec("unread", 'script = "broken.py"\n')
+    code, found = examine()
+    assert code == 1
+    assert _texts(found, "specs", "fault") == [
+        f"{place}:4: option.ids-file: the spec sends --ids-file, the script does not have it; remove it",
+        f"{place}:11: postcondition.run: the spec counts by --remaining, the script does not have it",
+    ]
+    assert "not Python that can be read" in _texts(found, "specs", "note")[0]
+
+
+def test_a_missing_script_is_a_fault_of_the_commands_that_name_it(
+    examine: Callable[..., tuple[int, Findings]], server: Server
+) -> None:
+    server.spec("gone", 'script = "gone.py"\n')
+    server.spec("old", 'script = "older.py"\nhidden = true\n')
+    (server.scripts / "snr_frequency.py").unlink()
+    server.spec("snr", 'script = "media_duration.py"\nhidden = true\n')
+    assert _texts(examine()[1], "server", "fault") == ["gone.py: missing", "snr_frequency.py: missing"]
+
+
 def test_a_state_folder_that_cannot_be_used_is_a_fault(
     examine: Callable[..., tuple[int, Findings]], tmp_path: Path
 ) -> None:

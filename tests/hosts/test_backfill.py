@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+import subprocess
 import sys
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +16,7 @@ import pytest
 from hosts.answers import assert_same, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from conftest import Server
@@ -29,9 +33,6 @@ HOSTS = (
 
 SCRIPT = """\
 import os, sys, time
-if "--remaining" in sys.argv:
-    print("pending=0")  # asked after a run that exits 0
-    sys.exit()
 print("called with", sys.argv[1:], flush=True)
 match os.environ["END"]:
     case "killed":
@@ -118,3 +119,45 @@ def test_ctrl_c_reaches_the_script_and_its_code_comes_back(
     assert out == "interrupted\n"
     assert "Traceback" not in err
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("host", [REFERENCE, *HOSTS])
+def test_closed_streams_change_no_exit_code_and_reach_no_file(
+    environment: Mapping[str, str], server: Server, tmp_path: Path, host: str, closed: str
+) -> None:
+    """The system gives a closed stream's number to the next file: the ledger, a lock, a log."""
+    server.script("media_duration.py", SCRIPT)
+    state = tmp_path / "state"
+    setting = {
+        "HOST_GROUP": "hosts.backfill",
+        "CORPUS_BACKFILL_STATE": str(state),
+        "CORPUS_BACKFILL_PYTHON": sys.executable,
+        "CORPUS_SERVER_APP_PATH": str(server.folder),
+        "END": "4",
+    }
+
+    def call(words: str) -> subprocess.CompletedProcess[str]:
+        shell = f'exec "$@" {closed}'
+        program = [sys.executable, "-m", f"hosts.programs.{host}", "backfill", *words.split()]
+        return subprocess.run(
+            ["sh", "-c", shell, "sh", *program],
+            env={**environment, **setting}, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    for words, code in {"duration": 4, "duration --detach": 0, "runs list": 0, "duration --no": 2}.items():
+        done = call(words)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), (words, done.stderr)
+        assert bool(done.stdout) == (code != 2 and ">&-" not in closed.split()), words
+    for number in ("1", "2"):
+        log = state / "runs" / number / "stdout.log"
+        until = time.monotonic() + 20
+        while not log.read_text().startswith("called with") and time.monotonic() < until:
+            time.sleep(0.05)
+        assert len(log.read_text().splitlines()) == 1
+    with closing(sqlite3.connect(state / "ledger.sqlite3")) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert ledger.execute("SELECT state, exit_code FROM runs WHERE number = 1").fetchone() == (
+            "failed",
+            4,
+        )

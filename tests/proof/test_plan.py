@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import tomllib
@@ -543,16 +544,39 @@ def test_a_database_that_is_no_url_can_not_be_planned(
         planner.make("duration")
 
 
-def test_without_a_count_a_plan_is_made_and_the_count_is_not_compared(
-    planner: Planner, applied: Program, working: Server, store: Store
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        pytest.param(
+            ("duration.toml", r"\[postcondition\].*", ""), "the spec declares no count", id="no postcondition"
+        ),
+        pytest.param(
+            (
+                "media_duration.py",
+                r'add_argument\("--remaining"[^\n]*\noptions = parser.parse_args\(\)',
+                "set_defaults(remaining=False)\noptions = parser.parse_known_args()[0]",
+            ),
+            "the script has no --remaining",
+            id="not in the script, which ignores what it does not know",
+        ),
+    ],
+)
+def test_without_a_count_a_plan_is_made_that_says_so(
+    planner: Planner, applied: Program, working: Server, edit: tuple[str, str, str], why: str
 ) -> None:
-    spec = (working.scripts / "duration.toml").read_text(encoding="utf-8").partition("\n")[2]
-    working.spec("duration", spec.partition("[postcondition]")[0])
+    file, old, new = edit
+    path = working.scripts / file
+    text, changed = re.subn(old, new, path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert changed
+    path.write_text(text, encoding="utf-8")
     assert planner.make("duration") == 0
-    assert planner.content["left"] == {}
-    ended = applied(planner.file, "--yes")
-    assert (ended.code, store.pending) == (0, 0)
-    assert "not compared: the spec has no count" in ended.stderr
+    plan = planner.content
+    assert (plan["left"], plan["not_counted"], plan["previewed"]) == ({}, why, {"would_update": 12})
+    assert all(plan[pinned] for pinned in ("arguments", "script_hash", "spec_hash", "database_identity"))
+    ended = applied(planner.file, "--yes", "--max-age", "1h")
+    assert f"not compared: nothing was counted: {why}" in ended.stderr
+    calls = (working.folder.parents[1] / "store.calls").read_text(encoding="utf-8")
+    assert (calls.count("\n"), "--remaining" in calls) == (2, False), "no count was started"
 
 
 # The judgement, alone.

@@ -103,6 +103,17 @@ def test_the_table_shows_the_last_run_on_this_database(
     assert store.pending == 10
 
 
+def test_the_last_run_of_what_can_not_be_counted_is_shown_too(several: Server, backfill: Program) -> None:
+    several.spec("version-0", NO_COUNT)
+    assert backfill("file-hash").code == 0
+    assert backfill("snr", "--project", "x").code == 2, "its script's own words"
+    assert backfill("version-0", "-d", "sqlite:////elsewhere").code == 1
+    rows = [line.split("\t") for line in backfill("status").stdout.splitlines()]
+    last = {row[0]: row[2].partition(",")[0] for row in rows}
+    assert (last["file-hash"], last["snr"]) == ("1 succeeded", "2 failed")
+    assert last["version-0"] == "-", "that was another database"
+
+
 @pytest.mark.usefixtures("working")
 def test_looking_makes_no_state_folder(backfill: Program, tmp_path: Path) -> None:
     assert backfill("status").code == 0

@@ -2,7 +2,8 @@
 
 Given to the CLI in place of `supervisor.py`. `DEADLY_POINT` is `METHOD:before` or `METHOD:after` of the
 supervisor's, or `finisher:MODULE:NAME:WHEN`, which lets it become the finisher and kills that.
-`DEADLY_TRACE` is a file that is there afterwards if the point was reached.
+`DEADLY_TRACE` is a file that is there afterwards if the point was reached. `DEADLY_SIGNAL` names another
+signal than SIGKILL.
 """
 
 import importlib.util
@@ -20,7 +21,7 @@ SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "run" / "supervisor
 def die() -> None:
     """End as the kernel's out-of-memory killer would have it, leaving word that it came to that."""
     Path(os.environ["DEADLY_TRACE"]).touch()
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), getattr(signal, os.environ.get("DEADLY_SIGNAL", "SIGKILL")))
 
 
 def supervise(point: str) -> None:

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.host import open_streams
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.masking import Secret
 from corpus_backfill_plugin.run.request import RunRequest
+from corpus_backfill_plugin.spec.model import Output, Postcondition
 
 HERE = Path(__file__).parent
 
@@ -36,6 +38,10 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
         stdin=chosen.stdin,
         secrets=tuple(Secret(value=s) for s in chosen.secret),
     )
+    checked: dict[str, Any] = {}
+    if chosen.max_failed is not None:
+        checked["output"] = Output(failed="^FAILED {item}")
+        checked["postcondition"] = Postcondition(max_failed=chosen.max_failed)
     return RunRequest(
         invocation=job,
         command=chosen.name,
@@ -48,6 +54,7 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
         server=chosen.folder,
         lock_key=chosen.key,
         timeout=chosen.timeout,
+        **checked,
     )
 
 
@@ -66,13 +73,15 @@ def die_at(point: str) -> None:
             whole(*args, **more)
         if trace := os.environ.get("DEADLY_TRACE"):
             Path(trace).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, os.environ.get("DEADLY_SIGNAL", "SIGKILL")))
+        return None if when == "after" else whole(*args, **more)
 
     setattr(owner, last, deadly)
 
 
 def main(words: list[str]) -> int:
     """Run what the words say and return the exit code."""
+    open_streams()  # as the group does before anything else
     parser = argparse.ArgumentParser()
     parser.add_argument("--die", default="")
     parser.add_argument("--supervisor", default="")
@@ -83,6 +92,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--name", default="demo")
     parser.add_argument("--key")
     parser.add_argument("--timeout", type=float)
+    parser.add_argument("--max-failed", type=int)
     parser.add_argument("--secret", action="append", default=[])
     parser.add_argument("--stdin")
     parser.add_argument("--folder", default=str(HERE))

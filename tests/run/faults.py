@@ -1,6 +1,6 @@
-"""Kills at named points and at random times, counted: `python tests/run/faults.py --tries 200 --write`.
+"""Kills and other faults, counted: `python tests/run/faults.py --tries 200 --write`.
 
-After each kill the ledger must open, every script that began must have exactly one record, its state must
+After each the ledger must open, every script that began must have exactly one record, its state must
 be what its own trace says, it must be seen while it runs, and a later run of the kind must start.
 """
 
@@ -41,6 +41,11 @@ BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 CODE = 7
 SETTLE_SECONDS = 30.0
 RUN_SECONDS = 0.3
+ANSWER_SECONDS = 25.0
+LOOK_SECONDS = 3.0
+"""More than the supervisor lets pass between two looks at the lengths of the logs."""
+EXPECTED = {"stopped", "unverified", "failed"}
+"""States that a try may ask for, of a script that ended with 0."""
 
 Verdict: TypeAlias = tuple[int, list[str]]
 """How many runs were lost in a try, and what was wrong."""
@@ -67,11 +72,20 @@ class Tally:
 
 
 class Place:
-    """A state folder of its own for one try."""
+    """A state folder of its own for one try.
 
-    def __init__(self) -> None:
+    Args:
+        mount: options of a small file system to keep it on, such as `size=1m`.
+    """
+
+    def __init__(self, mount: str = "") -> None:
         self.root = Path(tempfile.mkdtemp(prefix="faults-"))
         self.state = State(self.root / "state")
+        self._mount = mount
+        if mount:
+            self.state.root.mkdir()
+            options = ["-t", "tmpfs", "-o", f"mode=700,{mount}", "faults", str(self.state.root)]
+            subprocess.run(["mount", *options], check=True)
         self.trace = self.root / "trace"
         self.died = self.root / "died"
         self.environ = {
@@ -80,17 +94,31 @@ class Place:
             "DEADLY_TRACE": str(self.died),
         }
 
-    def drive(self, *options: str, seconds: float = RUN_SECONDS, **environ: str) -> subprocess.Popen[bytes]:
-        """Start the CLI's process on the witness script."""
+    def drive(
+        self, *options: str, seconds: float = RUN_SECONDS, closed: str = "", **environ: str
+    ) -> subprocess.Popen[bytes]:
+        """Start the CLI's process on the witness script, with streams closed as the shell writes it."""
         words = [*options, "--key", "k", str(HERE / "witness.py"), str(self.trace), str(seconds)]
         return subprocess.Popen(
-            [sys.executable, str(HERE / "drive.py"), *words],
+            ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, str(HERE / "drive.py"), *words],
             env=self.environ | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def manage(self, *words: str) -> list[str]:
+        """Run `backfill runs` with `words`; return what is wrong with how that went."""
+        program = [sys.executable, "-m", "corpus_backfill_plugin", "runs", *words]
+        try:
+            done = subprocess.run(
+                program, env=self.environ, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return [f"runs {words[0]} did not answer"]
+        bad = done.returncode != 0 or "unexpected" in done.stderr or not done.stdout + done.stderr
+        return [f"runs {words[0]} ended with {done.returncode}: {done.stderr}"] if bad else []
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -105,6 +133,13 @@ class Place:
         """Return the records of the witness's runs."""
         with self.ledger() as ledger:
             return [r for r in ledger.select() if str(self.trace) in r.arguments]
+
+    def record_of_first(self) -> RunRecord:
+        """Return the record of the first run, which the next one has not replaced."""
+        with self.ledger() as ledger:
+            found = ledger.get(1)
+        assert found is not None
+        return found
 
     def folder(self) -> RunFolder | None:
         """Return the folder of the run, as soon as there is one."""
@@ -174,6 +209,8 @@ class Place:
 
     def _untrue(self, row: RunRecord, killed: set[str]) -> str:
         """Return what the record says that the trace does not."""
+        if expected := EXPECTED.intersection(killed):
+            return "" if row.state in expected and row.exit_code == 0 and self.ended() else "not as expected"
         whole = row.state == "failed" and row.exit_code == CODE
         if whole:
             return "" if self.ended() else "an end that was not reached"
@@ -199,6 +236,8 @@ class Place:
 
     def close(self) -> None:
         """Remove it all. The last finisher may be about to close the ledger, which makes files of its own."""
+        if self._mount:
+            subprocess.run(["umount", "--lazy", str(self.state.root)], check=True)
         for _ in range(100):
             shutil.rmtree(self.root, ignore_errors=True)
             if not self.root.exists():
@@ -237,6 +276,9 @@ FINISHER_POINTS = {
     "before the end is written": "finisher:finish:write_end:before",
     "after the end is written": "finisher:finish:write_end:after",
 }
+
+
+CLOSED = ("<&-", ">&-", "2>&-", "<&- >&- 2>&-")
 
 
 def kill_cli(point: str) -> Verdict:
@@ -353,6 +395,119 @@ def start_many(count: int, *, same: bool) -> Verdict:
         return max(0, len(began) - len(rows)), wrong
 
 
+SMALL = {"full disk": "size=1m", "no free inode": "size=8m,nr_inodes=50"}
+
+
+def fill_at_stop(what: str, how: str) -> Verdict:
+    """Leave no space where runs are kept, stop a run by `how`, look at it, then make space again."""
+    with _place(SMALL[what]) as place:
+        options = {"runs stop": ["--detach"], "timeout": ["--timeout=2"]}.get(how, [])
+        cli = place.drive(*options, seconds=60, WITNESS_OBEYS="1")
+        _wait(place.began)
+        if how == "runs stop":
+            cli.wait(60)
+        _fill(place.state.root, what)
+        wrong = place.manage("list")
+        if how == "Ctrl-C":
+            cli.send_signal(signal.SIGINT)
+        elif how == "runs stop":
+            wrong += place.manage("stop")
+        if code := cli.wait(60):
+            wrong.append(f"the CLI ended with {code}")
+        wrong += [*place.manage("list"), *place.manage("show"), *_refused(place)]
+        _empty(place.state.root)
+        lost, untrue = place.judge({"stopped"})
+        return lost, wrong + untrue
+
+
+def _refused(place: Place) -> list[str]:
+    """Return what is wrong with how a start is refused where it can't be recorded."""
+    words = [sys.executable, str(HERE / "drive.py"), str(HERE / "witness.py"), str(place.root / "none"), "0"]
+    done = subprocess.run(words, env=place.environ, capture_output=True, text=True, check=False, timeout=60)
+    told = done.returncode == 1 and "Error: " in done.stderr and "Traceback" not in done.stderr
+    return [] if told else [f"a start without space ended with {done.returncode}: {done.stderr}"]
+
+
+def _fill(root: Path, what: str) -> None:
+    """Take all that the file system has to give, of space or of inodes."""
+    with suppress(OSError):
+        if what == "full disk":
+            with (root / "fill").open("wb", buffering=0) as fill:
+                while True:
+                    fill.write(bytes(512))
+        for number in range(1000):
+            (root / f"fill{number}").touch()
+
+
+def _empty(root: Path) -> None:
+    for path in root.glob("fill*"):
+        path.unlink()
+
+
+def lose_lines(how: Callable[[Path], None], who: str) -> Verdict:
+    """Take the log of a run away, in which more items failed than may: `who` has read it or has not."""
+    with _place() as place:
+        options = ["--max-failed=2", *(["--detach"] if who == "detached" else [])]
+        cli = place.drive(*options, seconds=LOOK_SECONDS + 2, WITNESS_FAILS="3")
+        _wait(place.began)
+        time.sleep(LOOK_SECONDS)
+        if who != "detached":
+            _wait(lambda: place.records()[0].failures)
+        if who == "abandoned":
+            cli.kill()
+        how(place.state.run_folder(1) / "stdout.log")
+        code = cli.wait(60)
+        lost, wrong = place.judge({"unverified" if who == "detached" else "failed"})
+        if who == "watched" and code != 1:
+            wrong.append(f"the CLI ended with {code}")
+        return lost, wrong
+
+
+def _truncate(log: Path) -> None:
+    """Make a log empty, as logrotate's copytruncate does."""
+    os.truncate(log, 0)
+
+
+def _remove(log: Path) -> None:
+    log.unlink()
+
+
+def take_away_folder() -> Verdict:
+    """Take the folder of a detached run away: only that is known of it afterwards."""
+    with _place() as place:
+        place.drive("--detach").wait(60)
+        _wait(place.began)
+        place.state.run_folder(1).rename(place.root / "taken")
+        lost, wrong = place.judge({"supervisor"})
+        if "was taken away" not in (reason := place.record_of_first().reason):
+            wrong.append(f"the reason is {reason}")
+        return lost, wrong
+
+
+def stop_finisher(point: str) -> Verdict:
+    """Have the finisher of a detached run stopped (SIGSTOP) at `point`: nobody may wait for it."""
+    with _place() as place:
+        words = ("--detach", "--supervisor", str(HERE / "deadly.py"))
+        place.drive(*words, DEADLY_POINT=point, DEADLY_SIGNAL="SIGSTOP").wait(60)
+        _wait(place.died.exists)
+        try:
+            wrong = [*place.manage("list"), *place.manage("show")]
+            lost, untrue = place.judge({"named"})
+            return lost, wrong + untrue
+        finally:
+            if pid := place.pids().get("supervisor"):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def close_streams(closed: str) -> Verdict:
+    """Start a run with streams closed, as the shell writes it."""
+    with _place() as place:
+        code = place.drive(closed=closed).wait(60)
+        lost, wrong = place.judge(set())
+        return lost, wrong + ([] if code == CODE else [f"the CLI ended with {code}"])
+
+
 def _kill(place: Place, cli: subprocess.Popen[bytes], victims: tuple[str, ...]) -> None:
     known = place.pids() | {"cli": cli.pid}
     known["uv"] = known.get("script", 0)
@@ -371,8 +526,8 @@ def _wait(condition: Callable[[], object]) -> None:
 
 
 @contextmanager
-def _place() -> Iterator[Place]:
-    place = Place()
+def _place(mount: str = "") -> Iterator[Place]:
+    place = Place(mount)
     try:
         yield place
     finally:
@@ -400,9 +555,34 @@ def plan(tries: int, each: int, many: int) -> list[Fault]:
         in_output("uv between supervisor and script", "uv"),
         *points("prune", kill_prune, PRUNE_POINTS),
         ("kill -9 of any or all at a random time", tries, partial(kill_at_random, generator)),
+        *(
+            (f"{what} at a stop by {how}", each, partial(fill_at_stop, what, how))
+            for what in SMALL
+            for how in ("Ctrl-C", "runs stop", "timeout")
+        ),
+        *(
+            (f"log {what}, its run {who}", each, partial(lose_lines, how, who))
+            for what, how in {"truncated": _truncate, "removed": _remove}.items()
+            for who in ("watched", "abandoned", "detached")
+        ),
+        ("run folder taken away", each, take_away_folder),
+        *(
+            (f"finisher stopped {name}", each, partial(stop_finisher, point))
+            for name, point in FINISHER_POINTS.items()
+        ),
+        *((f"streams closed ({how})", each, partial(close_streams, how)) for how in CLOSED),
         (f"{many} runs started at once, no two alike", 1, partial(start_many, many, same=False)),
         (f"{many} runs started at once, all the same", 1, partial(start_many, many, same=True)),
     ]
+
+
+def _enter_own_mounts() -> None:
+    """Begin again where small file systems can be mounted and go with the last process that sees them."""
+    if "FAULTS_MOUNTS" in os.environ:
+        return
+    own = [] if os.geteuid() == 0 else ["--map-root-user"]
+    words = ["unshare", "--mount", *own, sys.executable, *sys.argv]
+    os.execvpe(words[0], words, os.environ | {"FAULTS_MOUNTS": "own"})  # noqa: S606  this program again
 
 
 def table(tallies: list[Tally]) -> str:
@@ -427,6 +607,8 @@ def main() -> int:
     chosen_faults = [
         fault for fault in plan(chosen.tries, chosen.each, chosen.many) if chosen.only in fault[0]
     ]
+    if any(name.startswith(tuple(SMALL)) for name, _, _ in chosen_faults):
+        _enter_own_mounts()
     tallies = []
     with ThreadPoolExecutor(chosen.jobs) as pool:
         trials = [

@@ -1,4 +1,4 @@
-"""A slice of the kills of `faults.py`; the whole is run by hand, its table stands in the documentation."""
+"""A slice of the faults of `faults.py`; the whole is run by hand, its table stands in the documentation."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ FAULTS = [sys.executable, str(Path(__file__).with_name("faults.py")), "--json", 
         pytest.param(("--only", "kill -9 of all"), id="all"),
         pytest.param(("--only", "kill -9 of uv"), id="uv"),
         pytest.param(("--only", "kill -9 of prune"), id="prune"),
+        pytest.param(("--only", "full disk"), id="full disk"),
+        pytest.param(("--only", "no free inode"), id="no free inode"),
+        pytest.param(("--only", "log "), id="log"),
+        pytest.param(("--only", "run folder"), id="run folder"),
+        pytest.param(("--only", "finisher stopped"), id="finisher stopped"),
+        pytest.param(("--only", "streams closed"), id="streams closed"),
         pytest.param(("--only", "random", "--tries", "6"), id="random"),
         pytest.param(("--only", "no two alike", "--many", "12"), id="many alike"),
         pytest.param(("--only", "all the same", "--many", "12"), id="many the same"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -234,8 +236,10 @@ def test_a_full_disk_stops_a_run_before_it_starts(runs: Runs) -> None:
     assert b"Traceback" not in ended.stderr
 
 
-def test_a_disk_that_fills_during_a_run_does_not_lose_its_end(runs: Runs) -> None:
-    script = runs.script("print('on', flush=True); gate(); raise SystemExit(5)")
+@pytest.mark.parametrize("secret", ["", "geheim"])
+def test_a_disk_that_fills_during_a_run_does_not_lose_its_end(runs: Runs, secret: str) -> None:
+    """With a secret in its log there is no room to write that anew: it is unsearched, or searched later."""
+    script = runs.script(f"print('on{secret}', flush=True); gate(); raise SystemExit(5)")
     steps = f"""
         "$@" & run=$!
         until grep -q on "$CORPUS_BACKFILL_STATE/runs/1/stdout.log"; do sleep 0.1; done
@@ -248,9 +252,14 @@ def test_a_disk_that_fills_during_a_run_does_not_lose_its_end(runs: Runs) -> Non
         until {sys.executable} -m corpus_backfill_plugin runs --state failed | grep . || [ $tries = 50 ]
         do tries=$((tries + 1)); sleep 0.2; done
     """
-    ended = in_a_mount(runs, steps, *runs.words(script), size="1M")
+    masked = [sys.executable, "-m", "corpus_backfill_plugin", "runs", "show", "--json"]
+    steps += shlex.join(masked)
+    words = ["--secret", secret, script] if secret else [script]
+    ended = in_a_mount(runs, steps, *runs.words(*words), size="1M")
     lines = ended.stdout.decode().splitlines()
-    assert lines[:2] == ["on", "code 5"], ended.stderr
+    assert lines[:2] == ["on***" if secret else "on", "code 5"], ended.stderr
+    assert json.loads("".join(lines[3:]))["masked"] in ([None, True] if secret else [False])
+    assert b"Traceback" not in ended.stderr
     assert lines[2].split("\t")[:3] == ["1", "failed", "demo"]
     assert lines[2].split("\t")[5] == "5"
 

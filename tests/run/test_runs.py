@@ -122,6 +122,15 @@ def test_logs_that_are_gone_are_told(three: Runs) -> None:
     assert (ended.code, b"are gone" in ended.err) == (1, True)
 
 
+def test_attaching_to_a_run_whose_logs_are_gone_is_told(runs: Runs) -> None:
+    runs.detach(runs.script("gate()"))
+    (runs.state.run_folder(1) / "stdout.log").unlink()
+    ended = runs.command("attach")
+    assert ended.code == 1
+    assert b"are gone" in ended.err
+    assert b"unexpected" not in ended.err
+
+
 def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
     runs.detach(runs.script("print(1, flush=True); gate(); print(2); raise SystemExit(6)"))
     process = runs.watch("attach")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.run import processes, stop
+from corpus_backfill_plugin.run import processes, start, stop
 from corpus_backfill_plugin.run.processes import boot_id, is_same, start_time
 
 if TYPE_CHECKING:
@@ -46,6 +48,81 @@ FAMILY = """
     print("ready", flush=True)
     time.sleep(60)
 """
+HIDDEN = """
+    import os, sys
+    for _ in range(4):
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.closerange(0, 4096)
+                own = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+                os.execve(sys.executable, [sys.executable, "-S", "-c", own, sys.argv[1]], {})
+            os._exit(0)
+    if sys.argv[2:]:
+        gate()
+"""
+SLOW_TO_ADOPT = """
+    import sys, time
+    sys.path.insert(0, {!r})
+    import supervisor
+    adopt = supervisor.adopt_orphans
+    supervisor.adopt_orphans = lambda: (time.sleep(1), adopt())
+    supervisor.Supervisor(sys.argv[1:]).run()
+"""
+
+
+def hidden(mark: str) -> list[int]:
+    """Return the living processes that have `mark` as an argument, the supervisor left out."""
+    found = []
+    for pid in processes.pids():
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if words[1:2] == [b"-S"] and mark.encode() in words and start_time(pid):
+                found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["script ended", "script lives"])
+def test_hidden_daemons_are_of_the_run_named_and_ended(
+    runs: Runs, until: Callable[..., None], *, ended: bool
+) -> None:
+    # Their parents are dead, their files closed, their environment empty, and they begin before a supervisor
+    # that takes orphans in after the start would be ready to.
+    mark = f"hidden-{os.getpid()}-{ended}"
+    slow = runs.script(SLOW_TO_ADOPT.format(str(Path(start.SUPERVISOR).parent)), "slow.py")
+    runs.detach("--supervisor", slow, "--key", "k", runs.script(HIDDEN), mark, *([] if ended else ["stay"]))
+    until(lambda: len(hidden(mark)) == 4)
+    if ended:
+        until(runs.place().exit.exists)
+    assert {survivor.pid for survivor in runs.place().survivors()} >= set(hidden(mark))
+    assert runs.run("--key", "k", runs.script("", "next.py")).code == 75
+    assert runs.command("stop", "--after", "0.2").code == 0
+    assert hidden(mark) == []
+    assert runs.record().state == "stopped"
+
+
+def test_no_signal_but_sigkill_ends_a_supervisor(runs: Runs) -> None:
+    runs.detach(runs.script("gate()"))
+    facts = runs.place().process()
+    assert facts is not None
+    spared = {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM}
+    for number in [*(signal.valid_signals() - spared), signal.SIGALRM, signal.SIGALRM, signal.SIGCONT]:
+        os.kill(facts.supervisor, number)
+        time.sleep(0.01)
+    assert facts.is_supervised()
+    assert facts.is_child()
+    runs.gate.touch()
+    assert runs.wait_for_end().state == "succeeded"
+
+
+def test_a_supervisor_that_was_stopped_is_continued_by_stop(runs: Runs) -> None:
+    runs.detach(runs.script("print('ready', flush=True); gate()"))
+    runs.wait_for_log(b"ready")
+    facts = runs.place().process()
+    assert facts is not None
+    os.kill(facts.supervisor, signal.SIGSTOP)
+    assert runs.command("stop", "--after", "5").code == 0
+    assert (runs.record().state, runs.record().signal) == ("stopped", signal.SIGINT)
 
 
 def test_a_script_that_obeys_gets_one_sigint(runs: Runs) -> None:
@@ -106,6 +183,11 @@ def test_a_number_given_to_another_process_is_not_signalled(until: Callable[...,
     assert is_same(me, start_time(me), boot_id(), 0)
     assert not is_same(me, start_time(me) + 1, boot_id(), 0)
     assert not is_same(me, start_time(me), "another boot", 0)
+    sleeping = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+    processes.send(sleeping, start_time(sleeping) - 1, signal.SIGTERM)
+    assert os.waitpid(sleeping, os.WNOHANG) == (0, 0)
+    processes.send(sleeping, start_time(sleeping), signal.SIGKILL)
+    assert os.waitpid(sleeping, 0) == (sleeping, signal.SIGKILL)
     child = os.posix_spawn("/bin/true", ["true"], {})
     until(lambda: start_time(child) == 0)  # dead, and not yet waited for
     os.waitpid(child, 0)

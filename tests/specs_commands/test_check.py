@@ -151,6 +151,14 @@ def test_a_changed_script_is_held_against_the_shipped_specs_too(repository: Path
     assert (own.code, own.stdout) == (0, ""), "the team's own spec replaces the shipped one"
 
 
+def test_what_is_hidden_is_checked_when_it_is_named_only(server: Server, cli: Cli) -> None:
+    server.spec("old", 'script = "gone.py"\nhidden = true\n')
+    every = cli("--server-path", str(server.folder), "specs", "check")
+    assert ("gone.py" in every.stdout, "4 specs checked" in every.stderr) == (False, True)
+    named = cli("--server-path", str(server.folder), "specs", "check", "old")
+    assert (named.code, "gone.py" in named.stdout) == (1, True)
+
+
 def test_a_script_without_a_spec_is_nobodys_fault(repository: Path, cli: Cli) -> None:
     outcome = cli("specs", "check", "backfill/transcribe.py", cwd=repository)
     assert (outcome.code, outcome.stderr) == (0, "0 specs checked: no faults or drift\n")

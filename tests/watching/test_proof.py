@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from watching.places import PROVED
+from watching.places import PROVED, SPEC, WORK
 
 if TYPE_CHECKING:
     import subprocess
@@ -68,10 +68,53 @@ def test_a_count_that_is_not_to_be_had_proves_nothing(
     place.server.spec("work", PROVED % ("500ms" if count == "hangs" else "20s"))
     ended = backfill("work", "--count", count)
     told = shown()
-    assert (ended.code, told["state"], told["exit_code"]) == (1, "incomplete", 0)
-    assert told["reason"] == f"not known what is left: {reason}"
+    assert (ended.code, told["state"], told["exit_code"]) == (1, "unverified", 0)
+    assert told["reason"] == reason
     assert told["proof"] == {"state": "unknown", "reason": reason}
-    assert f"work (run 1) is incomplete: not known what is left: {reason}" in ended.stderr.splitlines()
+    assert f"work (run 1) is unverified: {reason}" in ended.stderr.splitlines()
+    rows = json.loads(backfill("runs", "--state", "unverified", "--json").stdout)
+    assert [row["number"] for row in rows] == [1]
+
+
+IGNORING = WORK.replace('parser.add_argument("--remaining", action="store_true")', "").replace(
+    "parser.parse_args()", "argparse.Namespace(remaining=False, **vars(parser.parse_known_args()[0]))"
+)
+"""A script that does its work when it is asked to count, as it ignores words that it does not know."""
+
+
+@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+def test_a_script_without_the_words_for_it_is_never_asked_to_count(
+    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+) -> None:
+    proved.server.script("work.py", IGNORING)
+    reason = "not countable: the script has no --remaining"
+    looked = backfill("status", "work")
+    assert (looked.code, looked.stdout) == (1, f"work\t{reason}\t-\t-\n")
+    assert len(proved.file.read_text().split()) == 6, "looking did no work"
+    ended = backfill("work", "--limit", "6", *how)
+    proved.until_ended()
+    assert shown()["proof"] == {"state": "skipped", "reason": "--limit was given"}
+    proved.fill(6)
+    ended = backfill("work", *how)
+    proved.until_ended(2)
+    told = shown()
+    assert (ended.code, told["state"], told["exit_code"]) == (0 if how else 1, "unverified", 0)
+    assert told["reason"] == reason
+    assert told["proof"] == {"state": "unknown", "reason": reason}
+    if not how:
+        assert ended.stderr.splitlines()[-1] == f"work (run 2) is unverified: {reason}"
+    row = json.loads(backfill("status", "--json", "work").stdout)[0]
+    assert (row["state"], row["reason"]) == ("not countable", "the script has no --remaining")
+    assert row["last_run"]["number"] == 2
+
+
+def test_a_script_that_can_not_be_read_is_asked_to_count(proved: Place, backfill: Program) -> None:
+    hidden = WORK.replace(
+        'parser.add_argument("--remaining",', 'parser.add_argument("--%s" % os.path.basename("x/remaining"),'
+    )
+    proved.server.script("work.py", hidden)
+    assert backfill("work").code == 0
+    assert (proved.record().proof, proved.counts) == ("held", 1)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +141,15 @@ def test_a_check_that_is_skipped_is_no_check_that_passed(
     assert f"proof\tnot checked: {reason}" in backfill("runs", "show").stdout
 
 
+def test_few_enough_failures_are_a_check_of_their_own(place: Place, backfill: Program) -> None:
+    place.server.spec("work", f"{SPEC}\n[postcondition]\nmax-failed = 1\n")
+    assert [backfill("work", "--bad", bad).code for bad in ("a1", "a1,a2")] == [0, 0]
+    assert place.record(1).proof_reason == "1 failed, at most 1 allowed"
+    place.fill(3)
+    assert backfill("work", "--bad", "a1,a2").code == 1
+    assert (place.record(3).state, place.record(3).proof) == ("failed", "")
+
+
 def test_a_run_that_failed_is_not_checked(
     proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
 ) -> None:
@@ -120,8 +172,8 @@ def test_the_lock_is_kept_while_what_is_left_is_counted(
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 1
     record = proved.record()
-    assert (record.state, record.exit_code) == ("incomplete", 0)
-    assert record.reason == "not known what is left: the count was stopped"
+    assert (record.state, record.exit_code) == ("unverified", 0)
+    assert record.reason == "the count was stopped"
     assert backfill("work").code == 0
 
 
@@ -155,8 +207,8 @@ def test_runs_stop_ends_a_count_and_the_run_with_it(
     begun = time.monotonic()
     stopped = backfill("runs", "stop")
     assert time.monotonic() - begun < 15
-    assert "Run 1 has ended: incomplete." in stopped.stderr
-    assert proved.record().reason == "not known what is left: the count was stopped"
+    assert "Run 1 has ended: unverified." in stopped.stderr
+    assert proved.record().reason == "the count was stopped"
 
 
 def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
@@ -174,6 +226,6 @@ def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
     process.wait()
     until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
     record = proved.record()
-    assert (record.state, record.exit_code, record.proof) == ("incomplete", 0, "unknown")
-    assert record.reason == "not known what is left: its supervisor was killed before it was counted"
+    assert (record.state, record.exit_code, record.proof) == ("unverified", 0, "unknown")
+    assert record.reason == "its supervisor was killed before it was counted"
     os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from watching.places import WORK
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -135,6 +137,23 @@ def test_failures_that_were_counted_and_not_named_are_told(place: Place, backfil
     backfill("work")
     refused = backfill("runs", "retry")
     assert (refused.code, "3 items failed in run 1, but it is not known which" in refused.stderr) == (1, True)
+
+
+def test_a_script_that_would_ignore_the_items_is_not_retried(place: Place, backfill: Program) -> None:
+    backfill("work", "--bad", "a2")
+    place.server.script(
+        "work.py",
+        WORK.replace('parser.add_argument("--ids-file")', "parser.set_defaults(ids_file=None)").replace(
+            "parser.parse_args()", "parser.parse_known_args()[0]"
+        ),
+    )
+    place.fill(6)
+    refused = backfill("runs", "retry")
+    assert refused.code == 1
+    assert "work can't be told to work on some items alone: the script has no --ids-file" in refused.stderr
+    assert len(place.file.read_text().split()) == 6, "it did not work on everything"
+    checked = backfill("specs", "check", "work").stdout
+    assert "option.ids-file: the spec sends --ids-file, the script does not have it; remove it" in checked
 
 
 def test_another_database_is_not_retried_on_by_mistake(
