@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ from corpus_backfill_plugin.spec.catalog import (
     SpecFile,
     load,
 )
+from corpus_backfill_plugin.spec.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,25 +31,8 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.authoring.drift import Drift
     from corpus_backfill_plugin.authoring.introspect import ParserModel
     from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.fault import Fault
 
 SCHEMA_FILE = "spec.schema.json"
-
-
-class Remark(msgspec.Struct, frozen=True):
-    """One thing to say of a spec: a `fault` of its own, `drift` from its script, or a `note`."""
-
-    kind: Literal["fault", "drift", "note"]
-    file: str
-    line: int | None
-    key: str
-    problem: str
-    mend: str
-
-    @classmethod
-    def of(cls, kind: Literal["fault", "drift", "note"], fault: Fault) -> Remark:
-        """Return the remark that says what `fault` does."""
-        return cls(kind, fault.file, fault.line, fault.key, fault.problem, fault.mend)
 
 
 def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
@@ -171,7 +155,7 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     ctx.exit(1 if bad else 0)
 
 
-def _line(remark: Remark) -> str:
+def _line(remark: Fault) -> str:
     where = remark.file if remark.line is None else f"{remark.file}:{remark.line}"
     words = f"{remark.problem}; {remark.mend}" if remark.mend else remark.problem
     kind = "note: " if remark.kind == "note" else ""
@@ -226,9 +210,9 @@ def _is_installed(file: SpecFile) -> bool:
 
 def _remarks(
     spec: LoadedSpec | BrokenSpec, script: Path | None, site: Site, *, run: bool, fix: bool
-) -> Iterator[Remark]:
+) -> Iterator[Fault]:
     if isinstance(spec, BrokenSpec):
-        yield from (Remark.of("fault", fault) for fault in spec.faults)
+        yield from spec.faults
         return
     try:
         model = read_parser(script or _script_of(spec, site), site, run=run)
@@ -237,15 +221,16 @@ def _remarks(
             spec = _fixed(spec, drifts)
             drifts = _drifts(spec, model)
     except BackfillError as error:
-        yield Remark("drift", one_line(str(spec.file.path)), None, "script", error.problem, error.mend)
+        shown = one_line(str(spec.file.path))
+        yield Fault(shown, None, "script", error.problem, error.mend, "drift")
         return
     # Here, not above: only a check compares.
     from corpus_backfill_plugin.authoring.drift import located  # noqa: PLC0415
 
     text = spec.file.path.read_text(encoding="utf-8")
     shown = one_line(str(spec.file.path))
-    yield from (Remark.of("drift", f) for f in located(tuple(d for d in drifts if d.certain), text, shown))
-    yield from (Remark.of("note", f) for f in located(tuple(d for d in drifts if not d.certain), text, shown))
+    yield from located(tuple(d for d in drifts if d.certain), text, shown)
+    yield from located(tuple(d for d in drifts if not d.certain), text, shown)
 
 
 def _script_of(spec: LoadedSpec, site: Site) -> Path:

@@ -200,6 +200,7 @@ def test_faults_are_data_for_editors() -> None:
             "key": "lock",
             "problem": "expected true or false, got text",
             "mend": "write true without quotes",
+            "kind": "fault",
         }
     ]
 
