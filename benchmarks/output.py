@@ -30,7 +30,7 @@ SPEC = """spec-version = 1
 script = "talking.py"
 lock = false
 [output]
-progress = '^\\[(?P<done>\\d+)/(?P<total>\\d+)\\]'
+progress = '^[{done}/{total}]'
 """
 
 
@@ -97,7 +97,7 @@ def progress(bench: Bench) -> Table:
     }
     return Table(
         "The progress bar",
-        f"A script that prints {lines:,} lines, each of them matched against the spec's pattern. Shortest of"
+        f"A script that prints {lines:,} lines, each of them matched by the spec's template. Shortest of"
         f" {rounds}, in turns. The escape sequences are those that reached the terminal: they tell whether"
         " there was a bar.",
         ("where to", "to no bar", "lines a second", "escape sequences"),

@@ -12,6 +12,7 @@ from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import (
     TIED,
+    DurationText,
     SpecArgument,
     SpecOption,
     help_text,
@@ -19,11 +20,11 @@ from corpus_backfill_plugin.params import (
     selection,
     tie_values,
 )
-from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again, script_of
+from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
 from corpus_backfill_plugin.site import Site, site_in
-from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script, effective_options
+from corpus_backfill_plugin.spec.catalog import BrokenSpec
+from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules, settled, shown_name
-from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,8 +43,8 @@ class ScriptCommand(click.Command):
 
     def __init__(self, spec: LoadedSpec, callback: Callable[..., Any]) -> None:
         self.spec = spec
-        self.script = script_of(spec)
-        options = effective_options(self.script)
+        self.script = spec.script
+        options = self.script.options
         super().__init__(
             spec.file.name,
             params=[*parameters(self.script, options), *control_options()],
@@ -107,7 +108,7 @@ def short_help(script: Script) -> str:
 class BrokenSpecCommand(click.Command):
     """Stands for a command whose spec is broken: listed, with the reason, and refusing to run."""
 
-    def __init__(self, spec: LoadedSpec) -> None:
+    def __init__(self, spec: BrokenSpec) -> None:
         self.spec = spec
         reason = one_line(str(spec.faults[0]))
         super().__init__(
@@ -122,10 +123,13 @@ class BrokenSpecCommand(click.Command):
         raise SpecError(self.spec)
 
 
-def command_for(spec: LoadedSpec) -> click.Command:
+def command_for(spec: LoadedSpec | BrokenSpec) -> click.Command:
     """Return the command of a spec, a refusing one when it has faults."""
-    if spec.script is None:
-        return BrokenSpecCommand(spec)
+    return BrokenSpecCommand(spec) if isinstance(spec, BrokenSpec) else script_command(spec)
+
+
+def script_command(spec: LoadedSpec) -> ScriptCommand:
+    """Return the command of a spec without faults."""
 
     def run(**_: Any) -> None:  # noqa: ANN401 - the values are read from the context, with their sources
         _run(click.get_current_context(), spec)
@@ -134,7 +138,7 @@ def command_for(spec: LoadedSpec) -> click.Command:
 
 
 def _run(ctx: click.Context, spec: LoadedSpec) -> None:
-    script, site, chosen = script_of(spec), site_of(ctx), checked_selection(ctx, script_of(spec))
+    script, site, chosen = spec.script, site_of(ctx), checked_selection(ctx, spec.script)
     limits = {"timeout": ctx.params["timeout_"], "verify": not ctx.params["no_verify_"]}
     if ctx.params["plan_"] is not None:
         ctx.exit(_plan(ctx, spec, chosen, limits))
@@ -198,7 +202,7 @@ def _warnings(script: Script, chosen: Selection, site: Site) -> Iterable[str]:
         yield site.interpreter.warning
     if script.deprecated:
         yield f"this command is deprecated{_advice(script.deprecated)}"
-    for option in (*effective_options(script), *script.argument):
+    for option in (*script.options, *script.argument):
         if option.deprecated and option.name in chosen.given:
             yield f"{shown_name(script, option.name)} is deprecated{_advice(option.deprecated)}"
 
@@ -230,17 +234,6 @@ def confirm(request: RunRequest, *, yes: bool) -> None:
         ) from None
     if not agreed:
         raise BackfillError("not run")
-
-
-def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None:
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from error
-        if not seconds:
-            raise click.BadParameter(f"{value} is no time at all", ctx, param)
-    return value
 
 
 FLAGS = {
@@ -277,7 +270,7 @@ def control_options() -> list[click.Option]:
         click.Option(
             ["timeout_", "--timeout"],
             metavar="TIME",
-            callback=_duration,
+            type=DurationText(least=0.001),
             help="Stop it after TIME, like 90s or 12h.",
         ),
         click.Option(

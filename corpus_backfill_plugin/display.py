@@ -25,6 +25,21 @@ def is_text(text: str) -> bool:
     return True
 
 
+def duration(seconds: float) -> str:
+    """Return a duration as people say it: `0.4s`, `12s`, `3m 05s`, `2h 03m`, `4d 01h`."""
+    seconds = max(seconds, 0.0)  # a clock set back must not make a run shorter than nothing
+    if seconds < 10:  # noqa: PLR2004 - below, a tenth is worth a mention
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02}h"
+    if hours:
+        return f"{hours}h {minutes:02}m"
+    return f"{minutes}m {rest:02}s" if minutes else f"{rest}s"
+
+
 def one_line(text: str) -> str:
     """Return `text` as one line that is safe on a terminal: newlines are escaped as well."""
     return text.translate(_UNSAFE_ON_ONE_LINE)

@@ -14,7 +14,13 @@ from click.core import ParameterSource
 
 from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.spec.selection import Selection, Value
-from corpus_backfill_plugin.spec.values import FALSE_TEXTS, TRUE_TEXTS, check_value, value_text
+from corpus_backfill_plugin.spec.values import (
+    FALSE_TEXTS,
+    TRUE_TEXTS,
+    check_value,
+    parse_duration,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +36,29 @@ TIED = "\0="
 """Stands before a value that was tied to its option by `=`, see `tie_values`."""
 
 GIVEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP})
+
+
+class DurationText(click.ParamType):  # type: ignore[type-arg] # as below
+    """A duration such as `90s`, checked and passed on as it was typed; `parse_duration` gives its seconds.
+
+    Args:
+        least: the fewest seconds allowed.
+    """
+
+    name = "duration"
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return `value`, or refuse what is no duration."""
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds < self._least:
+            self.fail(f"{value} is no time at all", param, ctx)
+        return value
 
 
 class SpecValue(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on only

@@ -24,7 +24,7 @@ from corpus_backfill_plugin.invocation import (
 from corpus_backfill_plugin.masking import HIDDEN, Secret
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.server import ServerApp, script_path, server_commit
-from corpus_backfill_plugin.spec.model import effective_options
+from corpus_backfill_plugin.spec.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.spec.values import parse_duration
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Option, Script
     from corpus_backfill_plugin.spec.selection import Selection, Value
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 class SpecError(BackfillError):
     """A command whose spec is broken, with every fault of it."""
 
-    def __init__(self, spec: LoadedSpec) -> None:
+    def __init__(self, spec: BrokenSpec) -> None:
         count = len(spec.faults)
         super().__init__(
             f"the spec of '{spec.file.name}' has {count} fault{'s' * (count != 1)}:\n"
@@ -55,15 +54,15 @@ class UnsendableValueError(BackfillError):
     exit_code = ExitCode.USAGE
 
 
-def script_of(spec: LoadedSpec) -> Script:
-    """Return the script that a spec declares.
+def unbroken(spec: LoadedSpec | BrokenSpec) -> LoadedSpec:
+    """Return `spec`.
 
     Raises:
-        SpecError: the spec is broken.
+        SpecError: it is broken.
     """
-    if spec.script is None:
+    if isinstance(spec, BrokenSpec):
         raise SpecError(spec)
-    return spec.script
+    return spec
 
 
 def prepare(
@@ -92,7 +91,7 @@ def prepare(
     Raises:
         BackfillError: no server app, scripts missing, no interpreter, or a value that can't be sent.
     """
-    script = script_of(spec)
+    script = spec.script
     app = site.checked_server(spec.file)
     interpreter = site.interpreter
     path = script_path(app, script.script)
@@ -152,7 +151,7 @@ def prepare_again(
     """
     site = site.anew()
     now = site.catalog.load(spec.file.name)
-    if now is None or now.sha256 != spec.sha256:
+    if not isinstance(now, LoadedSpec) or now.sha256 != spec.sha256:
         raise BackfillError(
             f"not run: the spec of {one_line(spec.file.name)} has changed meanwhile",
             "Look at the change, then run it again.",
@@ -177,7 +176,7 @@ def file_sha256(path: Path) -> str:
 
 def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
     """Return the selection's values as they may be stored: `***` for secrets, URLs without password."""
-    secret = {option.name: option.secret for option in effective_options(script) if option.secret}
+    secret = {option.name: option.secret for option in script.options if option.secret}
     return {
         name: _masked(value, secret[name]) if name in secret else value
         for name, value in selection.values.items()
@@ -192,7 +191,7 @@ def _masked(value: Value, how: bool | str) -> Value:  # noqa: FBT001 - a spec's 
 
 def _with_secrets_around(script: Script, job: Invocation, caller: Mapping[str, str]) -> Invocation:
     """Return `job` knowing the secrets that its script inherits, whether or not the spec speaks of them."""
-    options = [option for option in effective_options(script) if option.secret]
+    options = [option for option in script.options if option.secret]
     urls = {name for option in options if option.secret == "url" for name in _variables(option)}  # noqa: S105  # nosec B105 - a kind
     names = tuple(dict.fromkeys((*database.AMBIENT, *(n for option in options for n in _variables(option)))))
     found = list(job.secrets)
@@ -216,7 +215,7 @@ def _variables(option: Option) -> tuple[str, ...]:
 def _databases(script: Script, selection: Selection, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return each database that a run may work on, secrets and all: first those chosen for it."""
     found = []
-    for option in effective_options(script):
+    for option in script.options:
         if option.secret == "url":  # noqa: S105  # nosec B105 - a kind
             value = selection.values.get(option.name) or environ.get(option.pass_env or "") or []
             found += [str(each) for each in (value if isinstance(value, list) else [value])]
@@ -280,7 +279,7 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
 
     The run's own options are sent along, so that `--media-type video` counts videos alone.
     """
-    left_out = {o.name for o in effective_options(script) if o.role in {"dry-run", "limit"}}
+    left_out = {o.name for o in script.options if o.role in {"dry-run", "limit"}}
     kept = msgspec.structs.replace(
         selection, values={k: v for k, v in selection.values.items() if k not in left_out}
     )

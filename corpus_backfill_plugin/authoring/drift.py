@@ -97,7 +97,10 @@ def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...
         file: the spec's file, as it is to be shown.
     """
     lines = key_lines(text)
-    faults = [Fault(file, line_of(d.path, lines), d.key, d.problem, d.mend) for d in drifts]
+    faults = [
+        Fault(file, line_of(d.path, lines), d.key, d.problem, d.mend, "drift" if d.certain else "note")
+        for d in drifts
+    ]
     return tuple(sorted(faults, key=lambda fault: fault.line or 0))
 
 

@@ -19,9 +19,9 @@ _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _HINTS = r"""
 # What the lines that the script prints mean, and what proves that nothing is left to do:
 # [output]
-# progress = '^\[(?P<done>\d+)/(?P<total>\d+)\]'
-# failed = '^FAILED (?P<item>\S+): (?P<reason>.+)$'
-# result = ['^updated=(?P<updated>\d+)$', '^pending=(?P<pending>\d+)$']
+# progress = "[{done}/{total}]"
+# failed = "FAILED {item}: {reason}"
+# result = ["updated={updated} failed={failed}", "pending={pending}"]
 #
 # [postcondition]
 # run = ["--remaining"]

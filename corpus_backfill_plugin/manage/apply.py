@@ -12,6 +12,7 @@ import click
 from corpus_backfill_plugin.command import control_options, site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.plan.file import changed, read_plan, remembered
 from corpus_backfill_plugin.plan.make import count_to_do, why_not_counted
 from corpus_backfill_plugin.plan.model import Tolerance, differences
@@ -33,13 +34,6 @@ if TYPE_CHECKING:
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
 
-def _age(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
-
-
 def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Tolerance:
     try:
         return Tolerance.parse(value)
@@ -51,7 +45,7 @@ def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Tolera
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--max-age", metavar="TIME", default="24h", show_default=True, callback=_age,
+    "--max-age", metavar="TIME", default="24h", show_default=True, type=DurationText(),
     help="How old the plan may be, like 90m or 3d.",
 )  # fmt: skip
 @click.option(
@@ -68,7 +62,7 @@ def apply(
     *,
     file: Path,
     yes: bool,
-    max_age: float,
+    max_age: str,
     tolerance: Tolerance,
     database_url: str | None,
     **_: object,
@@ -78,7 +72,7 @@ def apply(
     A plan is made by --plan FILE on a command. It runs in your own server app, as any command does. Nothing
     is run before you have seen what it would be and said yes; then what is left to do is counted.
     """
-    plan = read_plan(file)
+    plan, oldest = read_plan(file), parse_duration(max_age)
     known = remembered(state_root(), plan)
     if known is not None and known != plan.sha256:
         raise changed(file)
@@ -88,7 +82,7 @@ def apply(
 
     def compared() -> RunRequest:
         now = renewed()
-        _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=max_age))
+        _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=oldest))
         if plan.left:
             counted = _counted(now)
             _refuse(differences(
@@ -99,7 +93,7 @@ def apply(
 
     first = renewed()
     _show(_facts(plan, first.request, here=known is not None))
-    _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=max_age))
+    _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=oldest))
     if not yes:
         _ask(plan)
     # Whoever was asked may have gone for lunch, and the lock may come hours later: all is compared again.

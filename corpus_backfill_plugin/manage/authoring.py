@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -13,9 +13,18 @@ from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.table import write_json
-from corpus_backfill_plugin.prepare import script_of
+from corpus_backfill_plugin.prepare import unbroken
 from corpus_backfill_plugin.server import SCRIPTS_FOLDER, script_fault
-from corpus_backfill_plugin.spec.catalog import SHIPPED_SOURCE, SUFFIX, LoadedSpec, SpecFile, load, read_plain
+from corpus_backfill_plugin.spec.catalog import (
+    SHIPPED_SOURCE,
+    SUFFIX,
+    BrokenSpec,
+    LoadedSpec,
+    SpecFile,
+    load,
+    read_plain,
+)
+from corpus_backfill_plugin.spec.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,26 +32,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.authoring.drift import Drift
     from corpus_backfill_plugin.authoring.introspect import ParserModel
     from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.fault import Fault
 
 SCHEMA_FILE = "spec.schema.json"
 _MAX_SOURCE = 16 << 20
-
-
-class Remark(msgspec.Struct, frozen=True):
-    """One thing to say of a spec: a `fault` of its own, `drift` from its script, or a `note`."""
-
-    kind: Literal["fault", "drift", "note"]
-    file: str
-    line: int | None
-    key: str
-    problem: str
-    mend: str
-
-    @classmethod
-    def of(cls, kind: Literal["fault", "drift", "note"], fault: Fault) -> Remark:
-        """Return the remark that says what `fault` does."""
-        return cls(kind, fault.file, fault.line, fault.key, fault.problem, fault.mend)
 
 
 def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
@@ -165,14 +157,14 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     ctx.exit(1 if bad else 0)
 
 
-def _line(remark: Remark) -> str:
+def _line(remark: Fault) -> str:
     where = remark.file if remark.line is None else f"{remark.file}:{remark.line}"
     words = f"{remark.problem}; {remark.mend}" if remark.mend else remark.problem
     kind = "note: " if remark.kind == "note" else ""
     return one_line(": ".join(part for part in (where, remark.key, f"{kind}{words}") if part))
 
 
-def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path | None]]:
+def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
     """Yield the specs that the words on the command line mean, once each, and their script if one was named.
 
     A script means the specs beside it that name it, and those of installed packages that no spec beside it
@@ -186,10 +178,10 @@ def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path
             yield spec, script
 
 
-def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec, Path | None]]:
+def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
     if not names:
         loaded = [load(file) for name in site.catalog.names() for file in site.catalog.contenders(name)]
-        yield from ((spec, None) for spec in loaded if spec.script is None or not spec.script.hidden)
+        yield from ((s, None) for s in loaded if isinstance(s, BrokenSpec) or not s.script.hidden)
     for name in names:
         path = Path(name)
         if path.suffix == SUFFIX:
@@ -210,7 +202,7 @@ def _specs_of(script: Path, site: Site) -> Iterator[tuple[LoadedSpec, Path]]:
     files = [site.catalog.find(name) for name in site.catalog.names()]
     installed = [load(file) for file in files if file and _is_installed(file) and file.name not in names]
     for spec in (*beside, *installed):
-        if spec.script is not None and spec.script.script == script.name:
+        if isinstance(spec, LoadedSpec) and spec.script.script == script.name:
             yield spec, script
 
 
@@ -218,9 +210,11 @@ def _is_installed(file: SpecFile) -> bool:
     return file.source == SHIPPED_SOURCE or file.source.startswith("pack ")
 
 
-def _remarks(spec: LoadedSpec, script: Path | None, site: Site, *, run: bool, fix: bool) -> Iterator[Remark]:
-    if spec.script is None:
-        yield from (Remark.of("fault", fault) for fault in spec.faults)
+def _remarks(
+    spec: LoadedSpec | BrokenSpec, script: Path | None, site: Site, *, run: bool, fix: bool
+) -> Iterator[Fault]:
+    if isinstance(spec, BrokenSpec):
+        yield from spec.faults
         return
     try:
         model = read_parser(script or _script_of(spec, site), site, run=run)
@@ -229,20 +223,21 @@ def _remarks(spec: LoadedSpec, script: Path | None, site: Site, *, run: bool, fi
             spec = _fixed(spec, drifts)
             drifts = _drifts(spec, model)
     except BackfillError as error:
-        yield Remark("drift", one_line(str(spec.file.path)), None, "script", error.problem, error.mend)
+        shown = one_line(str(spec.file.path))
+        yield Fault(shown, None, "script", error.problem, error.mend, "drift")
         return
     # Here, not above: only a check compares.
     from corpus_backfill_plugin.authoring.drift import located  # noqa: PLC0415
 
     text = spec.file.path.read_text(encoding="utf-8")
     shown = one_line(str(spec.file.path))
-    yield from (Remark.of("drift", f) for f in located(tuple(d for d in drifts if d.certain), text, shown))
-    yield from (Remark.of("note", f) for f in located(tuple(d for d in drifts if not d.certain), text, shown))
+    yield from located(tuple(d for d in drifts if d.certain), text, shown)
+    yield from located(tuple(d for d in drifts if not d.certain), text, shown)
 
 
 def _script_of(spec: LoadedSpec, site: Site) -> Path:
     """Return the script that a spec is held against: beside it, for a spec of the server or a file."""
-    name = script_of(spec).script
+    name = spec.script.script
     beside = spec.file.path.absolute().with_name(name)
     in_place = spec.file.source == "file" and (beside.parent.name == SCRIPTS_FOLDER or beside.exists())
     return beside if in_place or spec.file.source == "server" else site.server.scripts / name
@@ -252,7 +247,7 @@ def _drifts(spec: LoadedSpec, model: ParserModel) -> tuple[Drift, ...]:
     # Here, not above: only a check compares.
     from corpus_backfill_plugin.authoring.drift import compare  # noqa: PLC0415
 
-    return compare(script_of(spec), model)
+    return compare(spec.script, model)
 
 
 def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
@@ -278,4 +273,4 @@ def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
         path.chmod(mode)  # the repository's file, not a private one of ours
     except OSError as error:
         raise BackfillError(f"{one_line(str(path))} cannot be written: {error.strerror}") from error
-    return load(spec.file)
+    return unbroken(load(spec.file))

@@ -22,7 +22,7 @@ from corpus_backfill_plugin.host import is_bridged
 from corpus_backfill_plugin.manage.authoring import read_parser
 from corpus_backfill_plugin.manage.table import write_json
 from corpus_backfill_plugin.server import script_fault
-from corpus_backfill_plugin.spec.catalog import PACKS, SHIPPED_SOURCE, load
+from corpus_backfill_plugin.spec.catalog import PACKS, SHIPPED_SOURCE, LoadedSpec, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.run.state import State
     from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.catalog import LoadedSpec
 
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
@@ -208,7 +207,8 @@ def _server(site: Site) -> Iterator[Finding]:
 def _scripts_wanted(site: Site) -> set[str]:
     """Return the scripts that the commands in force ask for; what is hidden asks for none."""
     loaded = [spec for name in site.catalog.names() if (spec := site.catalog.load(name))]
-    wanted = {spec.script.script for spec in loaded if spec.script and not spec.script.hidden}
+    good = [spec for spec in loaded if isinstance(spec, LoadedSpec)]
+    wanted = {spec.script.script for spec in good if not spec.script.hidden}
     shipped = any(spec.file.source == SHIPPED_SOURCE for spec in loaded)
     return wanted | (site.catalog.shipped_scripts() if shipped else set())
 
@@ -252,9 +252,10 @@ def _specs(site: Site) -> Iterator[Finding]:
         in_force = catalog.contenders(name)
         for file in in_force:
             spec = load(file)
-            for fault in spec.faults:
-                yield Finding("specs", "fault", str(fault))
-            yield from _unfit(spec, site)
+            if isinstance(spec, LoadedSpec):
+                yield from _unfit(spec, site)
+            else:
+                yield from (Finding("specs", "fault", str(fault)) for fault in spec.faults)
         for file in catalog.shadowed(name):
             text = f"'{name}' of {file.source} is replaced by {in_force[0].source}"
             yield Finding("specs", "note", text)
@@ -266,7 +267,7 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
     from corpus_backfill_plugin.authoring.drift import compare, located  # noqa: PLC0415
 
     script = spec.script
-    if script is None or script.hidden or site.server_trouble or script_fault(site.server, script.script):
+    if script.hidden or site.server_trouble or script_fault(site.server, script.script):
         return
     try:
         model = read_parser(site.server.scripts / script.script, site, run=False)

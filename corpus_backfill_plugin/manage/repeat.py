@@ -11,11 +11,10 @@ from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import HIDDEN
 from corpus_backfill_plugin.plan.renew import environ_value
-from corpus_backfill_plugin.prepare import prepare, script_of
+from corpus_backfill_plugin.prepare import prepare, unbroken
 from corpus_backfill_plugin.run.record import without_secrets
 from corpus_backfill_plugin.run.request import ITEMS_FILE
 from corpus_backfill_plugin.site import Site
-from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.selection import Selection, shown_name
 from corpus_backfill_plugin.spec.values import check_value
 
@@ -40,9 +39,10 @@ def rebuild_request(record: RunRecord, environ: Mapping[str, str]) -> RunRequest
         BackfillError: the command is gone, or a secret that it needs is not in `environ`.
     """
     site = Site(environ, record.server, environ.get("CORPUS_BACKFILL_PYTHON"))
-    spec = site.catalog.load(record.command)
-    if spec is None:
+    found = site.catalog.load(record.command)
+    if found is None:
         raise BackfillError(f"there is no command {record.command} any more", "See `backfill specs list`.")
+    spec = unbroken(found)
     values = recorded_values(record, spec, environ)
     items = retried_items(record, spec)
     if items:
@@ -66,10 +66,10 @@ def recorded_values(
     Raises:
         BackfillError: a value is not there.
     """
-    script = script_of(spec)
+    script = spec.script
     values: dict[str, Any] = {name: value for name, value in record.options.items() if name not in but}
-    secret = {option.name for option in effective_options(script) if option.secret}
-    parameters: tuple[Option | Argument, ...] = (*effective_options(script), *script.argument)
+    secret = {option.name for option in script.options if option.secret}
+    parameters: tuple[Option | Argument, ...] = (*script.options, *script.argument)
     asked = [p for p in parameters if p.name in values and p.name in secret.union(record.masked_options)]
     anew = {p.name: None if _is_list(values[p.name]) else environ_value(p, environ) for p in asked}
     if lacking := [p for p in asked if not anew[p.name]]:
@@ -98,7 +98,7 @@ def _variables(parameter: Option | Argument) -> str:
 
 def items_options(spec: LoadedSpec) -> tuple[Option, ...]:
     """Return the option by which the script is told to work on some items alone; empty when it has none."""
-    return tuple(o for o in effective_options(script_of(spec)) if o.role == "retry-items")
+    return tuple(o for o in spec.script.options if o.role == "retry-items")
 
 
 def retried_items(record: RunRecord, spec: LoadedSpec) -> tuple[str, ...]:

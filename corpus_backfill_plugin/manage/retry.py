@@ -13,7 +13,7 @@ from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.repeat import items_options, other_database, recorded_values
-from corpus_backfill_plugin.prepare import prepare, script_of, unknown_words
+from corpus_backfill_plugin.prepare import prepare, unbroken, unknown_words
 from corpus_backfill_plugin.run.attach import find
 from corpus_backfill_plugin.run.execute import execute
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -21,18 +21,17 @@ from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.request import ITEMS_FILE
 from corpus_backfill_plugin.run.state import open_state
 from corpus_backfill_plugin.site import Site
-from corpus_backfill_plugin.spec.model import effective_options
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
 from corpus_backfill_plugin.spec.values import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from corpus_backfill_plugin.agent.output import Failure
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.spec.catalog import LoadedSpec
     from corpus_backfill_plugin.spec.model import Option
-    from corpus_backfill_plugin.watch.results import Failure
 
 _NAMED = 3
 
@@ -119,9 +118,10 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
         BackfillError: the command, the option for it, or a secret is not there, or an item is not allowed.
     """
     site = Site(environ, record.server, environ.get("CORPUS_BACKFILL_PYTHON"))
-    spec = site.catalog.load(record.command)
-    if spec is None:
+    found = site.catalog.load(record.command)
+    if found is None:
         raise BackfillError(f"there is no command {record.command} any more", "See `backfill specs list`.")
+    spec = unbroken(found)
     option = next(iter(items_options(spec)), None)
     if option is None:
         raise BackfillError(
@@ -129,7 +129,7 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
             'Its spec would need an option with role = "retry-items".',
         )
     selection = _selection(spec, option, record, items, environ)
-    if faults := broken_rules(script_of(spec), selection):
+    if faults := broken_rules(spec.script, selection):
         raise BackfillError(
             f"--{option.name} can't be added to what run {record.number} was given: {faults[0]}"
         )
@@ -147,7 +147,7 @@ def _check_known(option: Option, spec: LoadedSpec, request: RunRequest) -> None:
     """
     if option.pass_env or option.pass_stdin or option.before_subcommand:
         return
-    if unknown_words(script_of(spec), Path(request.script_path), (option.script_flag,)):
+    if unknown_words(spec.script, Path(request.script_path), (option.script_flag,)):
         raise BackfillError(
             f"{request.command} can't be told to work on some items alone: "
             f"the script has no {option.script_flag}",
@@ -158,7 +158,7 @@ def _check_known(option: Option, spec: LoadedSpec, request: RunRequest) -> None:
 def _selection(
     spec: LoadedSpec, option: Option, record: RunRecord, items: tuple[str, ...], environ: Mapping[str, str]
 ) -> Selection:
-    limits = {o.name for o in effective_options(script_of(spec)) if o.role == "limit"}
+    limits = {o.name for o in spec.script.options if o.role == "limit"}
     values: dict[str, Any] = recorded_values(record, spec, environ, but={*limits, option.name})
     if option.multiple:
         for item in items:

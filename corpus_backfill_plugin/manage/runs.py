@@ -14,6 +14,7 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.manage.apply import apply
 from corpus_backfill_plugin.manage.retry import retry
 from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
+from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.run.attach import attach, current, find, show_logs, stop_run
 from corpus_backfill_plugin.run.folder import STREAMS
 from corpus_backfill_plugin.run.ledger import Ledger
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
 
 number = click.argument("number", metavar="[N]", type=click.IntRange(min=1), required=False)
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-
-
-def seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    """Return the seconds in a duration such as `30d`, as an option's callback."""
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -165,14 +158,14 @@ def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) ->
 
 
 @runs.command("prune")
-@click.option("--older-than", metavar="AGE", callback=seconds, required=True, help="Such as 30d.")
+@click.option("--older-than", metavar="AGE", type=DurationText(), required=True, help="Such as 30d.")
 @click.option("--keep", metavar="K", type=click.IntRange(min=0), default=0, help="But never the newest K.")
-def prune_(*, older_than: float, keep: int) -> None:
+def prune_(*, older_than: str, keep: int) -> None:
     """Forget runs that ended long ago, with their logs; never one that runs."""
     from corpus_backfill_plugin.run.prune import prune  # noqa: PLC0415  for it alone
 
     with opened() as (state, ledger):
-        forgotten = prune(state, ledger, older_than, keep)
+        forgotten = prune(state, ledger, parse_duration(older_than), keep)
     click.echo(f"Forgot {len(forgotten)} run{'s' * (len(forgotten) != 1)}.", err=True)
 
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for, site_of
+from corpus_backfill_plugin.command import checked_selection, script_command, site_of
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import shell_line
 from corpus_backfill_plugin.manage.authoring import check, new
 from corpus_backfill_plugin.manage.reference import docs
 from corpus_backfill_plugin.manage.table import write_facts, write_json, write_rows
-from corpus_backfill_plugin.prepare import SpecError, prepare
+from corpus_backfill_plugin.prepare import prepare, unbroken
 from corpus_backfill_plugin.server import script_fault
-from corpus_backfill_plugin.spec.catalog import load
-from corpus_backfill_plugin.spec.model import effective_options
+from corpus_backfill_plugin.spec.catalog import BrokenSpec, LoadedSpec, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.catalog import LoadedSpec, SpecFile
+    from corpus_backfill_plugin.spec.catalog import SpecFile
+
+_SHOWN = 200
+"""Bytes of a log's line that are shown."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 
@@ -49,9 +52,9 @@ def _listed(site: Site, name: str) -> list[dict[str, Any]]:
     rows = [
         _row(
             spec.file,
-            script=spec.script.script if spec.script else None,
+            script=spec.script.script if isinstance(spec, LoadedSpec) else None,
             state=_state(site, spec),
-            faults=[str(fault) for fault in spec.faults],
+            faults=[str(fault) for fault in spec.faults] if isinstance(spec, BrokenSpec) else [],
         )
         for spec in loaded
     ]
@@ -76,8 +79,8 @@ def _row(
     }
 
 
-def _state(site: Site, spec: LoadedSpec) -> str:
-    if spec.script is None:
+def _state(site: Site, spec: LoadedSpec | BrokenSpec) -> str:
+    if isinstance(spec, BrokenSpec):
         return "broken"
     if site.server_trouble is None:
         fault = script_fault(site.server, spec.script.script)
@@ -86,7 +89,7 @@ def _state(site: Site, spec: LoadedSpec) -> str:
     return "hidden" if spec.script.hidden else "ok"
 
 
-def _loaded(site: Site, name: str) -> LoadedSpec:
+def _loaded(site: Site, name: str) -> LoadedSpec | BrokenSpec:
     spec = site.catalog.load(name)
     if spec is None:
         raise BackfillError(
@@ -109,9 +112,7 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
 @click.pass_context
 def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """Show what the spec NAME declares."""
-    spec = _loaded(site_of(ctx), name)
-    if spec.script is None:
-        raise SpecError(spec)
+    spec = unbroken(_loaded(site_of(ctx), name))
     import msgspec  # noqa: PLC0415 - only when it is asked for
 
     declared = msgspec.to_builtins(spec.script)
@@ -121,7 +122,7 @@ def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
     plain = {key: value for key, value in declared.items() if value not in (None, (), [], {}, "", False)}
     tables = {key: plain.pop(key, None) for key in ("option", "argument", "group")}
     write_facts({"source": spec.file.source, "path": str(spec.file.path), **plain}, as_json=False)
-    options = [msgspec.to_builtins(option) for option in effective_options(spec.script)]
+    options = [msgspec.to_builtins(option) for option in spec.script.options]
     write_rows(options, ("name", "type", "choices", "default", "required", "help"), as_json=False)
     if tables["argument"]:
         write_rows(
@@ -132,19 +133,29 @@ def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
 @specs.command("try", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("name", shell_complete=complete_name)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--lines", metavar="FILE", help="Show what each line of a log is taken for instead; - is standard input."
+)
 @as_json
 @click.pass_context
-def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, as_json: bool) -> None:
+def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, lines: str | None, as_json: bool) -> None:
     """Show what the script would get if NAME were called with ARGS. Runs nothing.
 
-    Secret values are shown by name only.
+    Secret values are shown by name only. Right behind NAME, --lines is an option of this command; a
+    script's own of that name is given behind a --.
     """
+    if args[:1] == ("--lines",) and len(args) > 1:
+        lines, args = args[1], args[2:]
+        as_json, args = (True, args[1:]) if args[:1] == ("--json",) else (as_json, args)
+    if lines is not None:
+        if args:
+            raise click.UsageError("--lines shows a log, and takes no arguments for the script", ctx)
+        _show_lines(unbroken(_loaded(site_of(ctx), name)), lines, as_json=as_json)
+        return
     if args[:1] == ("--",):
         # As it is written in `specs try NAME -- ARGS`; further dashes are the command's own.
         args = args[1:]
-    command = command_for(_loaded(site_of(ctx), name))
-    if not isinstance(command, ScriptCommand):
-        raise SpecError(command.spec)  # type: ignore[attr-defined] # the other kind of command_for
+    command = script_command(unbroken(_loaded(site_of(ctx), name)))
     with command.make_context(name, list(args), parent=ctx) as inner:
         request = prepare(command.spec, checked_selection(inner, command.script), site_of(ctx))
     job = request.invocation
@@ -166,6 +177,33 @@ def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, as_json: bool)
         },
         as_json=False,
     )
+
+
+def _show_lines(spec: LoadedSpec, path: str, *, as_json: bool) -> None:
+    """Write what each line of the log at `path` is taken for; those that mean nothing are counted."""
+    from corpus_backfill_plugin.agent.output import OutputReader  # noqa: PLC0415 - only when it is asked for
+
+    reader, rows = OutputReader(spec.script.output), list[dict[str, Any]]()
+    try:
+        with click.open_file(path, "rb") as log:
+            lines = (line for part in log for line in re.split(rb"\r(?!$)", part.rstrip(b"\r\n")))
+            for number, line in enumerate(lines, 1):
+                meant = reader.meaning(line) or {"nothing": {}}
+                if rows and rows[-1]["kind"] == "nothing" and "nothing" in meant:
+                    rows[-1]["lines"] += 1
+                    continue
+                text = line[:_SHOWN].decode("utf-8", "replace")
+                for kind, values in meant.items():
+                    row = {"line": number, "lines": 1, "kind": kind, "text": text}
+                    rows.append(row | {"values": {k: v for k, v in values.items() if v is not None}})
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BackfillError(f"the log {one_line(path)} cannot be read: {reason}", "Name another.") from None
+    if not as_json:
+        for row in rows:
+            row["values"] = " ".join(f"{name}={value}" for name, value in row["values"].items()) or None
+            row["text"] = f"({row['lines']} lines)" if row["lines"] > 1 else row["text"]
+    write_rows(rows, ("line", "kind", "values", "text"), as_json=as_json)
 
 
 @specs.command()

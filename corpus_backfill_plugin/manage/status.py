@@ -14,8 +14,8 @@ from click.core import ParameterSource
 from corpus_backfill_plugin.command import (
     ScriptCommand,
     checked_selection,
-    command_for,
     control_options,
+    script_command,
     site_of,
 )
 from corpus_backfill_plugin.database import is_same, shown
@@ -35,6 +35,7 @@ from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.run.state import open_state, state_root
 from corpus_backfill_plugin.run.watch import Signals
 from corpus_backfill_plugin.server import ServerNotFoundError, ServerUnusableError
+from corpus_backfill_plugin.spec.catalog import BrokenSpec
 from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Postcondition
 from corpus_backfill_plugin.spec.values import parse_duration
 
@@ -152,18 +153,18 @@ def statuses(
     return [msgspec.structs.replace(each, last_run=last_runs.get(each.command)) for each in found]
 
 
-def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec]:
+def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec | BrokenSpec]:
     for name in names or site.catalog.names():
         spec = site.catalog.load(name)
         if spec is None:
             raise BackfillError(
                 f"there is no spec named '{one_line(name)}'", "See 'specs list' for those there are."
             )
-        if names or spec.script is None or not spec.script.hidden:
+        if names or isinstance(spec, BrokenSpec) or not spec.script.hidden:
             yield spec
 
 
-def _task(ctx: click.Context, spec: LoadedSpec) -> Task | Status:
+def _task(ctx: click.Context, spec: LoadedSpec | BrokenSpec) -> Task | Status:
     """Return the count of a command, or what is known of it when it can't even be started.
 
     Raises:
@@ -171,10 +172,10 @@ def _task(ctx: click.Context, spec: LoadedSpec) -> Task | Status:
     """
     url = ctx.params["database_url"]
     unknown = Status(command=spec.file.name, state="unknown", database=shown(url) if url else None)
-    name, command = spec.file.name, command_for(spec)
-    if not isinstance(command, ScriptCommand):
+    if isinstance(spec, BrokenSpec):
         return msgspec.structs.replace(unknown, reason=f"its spec is broken: {spec.faults[0]}")
-    condition = command.script.postcondition
+    name, command = spec.file.name, script_command(spec)
+    condition = spec.script.postcondition
     if condition is None or not condition.run:
         return msgspec.structs.replace(unknown, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
     try:

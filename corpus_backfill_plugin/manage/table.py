@@ -12,6 +12,14 @@ from corpus_backfill_plugin.display import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+_STATES = {
+    **dict.fromkeys(("succeeded", "ok", "done"), "green"),
+    **dict.fromkeys(("failed", "lost", "broken", "unknown"), "red"),
+    **dict.fromkeys(("incomplete", "unverified", "stopped", "pending"), "yellow"),
+    "running": "cyan",
+}
+"""Colours of states, whatever they are of; a state that is not here has none."""
+
 
 def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Write `rows` to stdout: all their keys as JSON, or `columns` alone as a table.
@@ -71,9 +79,14 @@ def _draw(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     from rich.text import Text  # noqa: PLC0415 - same
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+    for place, column in enumerate(columns):
+        # What a row is found by stays on one line; the others fold when the terminal is narrow.
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=place == 0 or column == "state")
     for row in cells:
         # Text, not str: brackets in a path or a reason are no markup.
-        table.add_row(*map(Text, row))
+        styles = (
+            _STATES.get(cell, "") if column == "state" else ""
+            for column, cell in zip(columns, row, strict=True)
+        )
+        table.add_row(*map(Text, row, styles))
     Console().print(table)

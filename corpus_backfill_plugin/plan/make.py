@@ -24,7 +24,6 @@ from corpus_backfill_plugin.prepare import (
     not_countable,
     prepare,
     prepare_again,
-    script_of,
 )
 from corpus_backfill_plugin.run.count import Counted, count, judge
 from corpus_backfill_plugin.run.execute import Run
@@ -34,7 +33,7 @@ from corpus_backfill_plugin.run.record import without_secrets
 from corpus_backfill_plugin.run.request import check_text
 from corpus_backfill_plugin.run.state import current_user, open_state
 from corpus_backfill_plugin.run.watch import Signals
-from corpus_backfill_plugin.spec.model import Postcondition, effective_options
+from corpus_backfill_plugin.spec.model import Postcondition
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
 from corpus_backfill_plugin.spec.values import parse_duration
 
@@ -78,19 +77,19 @@ def make_plan(
         BackfillError: there can't be a plan; says why.
     """
     check_free(path)
-    real, dry = both(script_of(spec), selection)
+    real, dry = both(spec.script, selection)
     request = prepare(spec, real, site, timeout=timeout, verify=verify)
     check_text(request)
-    _check_tellable(script_of(spec), request)
+    _check_tellable(spec.script, request)
     if (request.server_commit or "").endswith("+dirty"):
         _say("Warning: the server app has changes that are in no commit; whether they change is not seen.")
     state = open_state()
     with Ledger(state.ledger) as ledger, Signals() as signals:
         reconcile(state, ledger)
-        not_counted = why_not_counted(script_of(spec), request)
+        not_counted = why_not_counted(spec.script, request)
         counted = None
         if not not_counted:
-            counted = count_to_do(script_of(spec), real, request, lambda: bool(signals.pending))
+            counted = count_to_do(spec.script, real, request, lambda: bool(signals.pending))
         if signals.pending:
             return 128 + signals.pending[0]
         if counted is not None and counted.reason:
@@ -119,7 +118,7 @@ def both(script: Script, selection: Selection) -> tuple[Selection, Selection]:
     Raises:
         BackfillError: the command has no dry run, or nothing else.
     """
-    switch = next((o for o in effective_options(script) if o.role == "dry-run"), None)
+    switch = next((o for o in script.options if o.role == "dry-run"), None)
     if switch is None:
         raise BackfillError(
             "this command has no dry run, so there is nothing to plan by",
@@ -150,7 +149,7 @@ def _check_tellable(script: Script, request: RunRequest) -> None:
     Raises:
         BackfillError: it can't; says why.
     """
-    for option in effective_options(script):
+    for option in script.options:
         if not option.secret or option.name not in request.options:
             continue
         if isinstance(request.options[option.name], list):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from corpus_backfill_plugin.database import identity
+from corpus_backfill_plugin.display import duration
 from corpus_backfill_plugin.masking import HIDDEN, mask
-from corpus_backfill_plugin.run.report import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ import msgspec
 from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.plan.make import DATABASE
-from corpus_backfill_plugin.prepare import prepare, script_of
+from corpus_backfill_plugin.prepare import prepare, unbroken
 from corpus_backfill_plugin.run.request import RunRequest
-from corpus_backfill_plugin.spec.model import Script, effective_options
+from corpus_backfill_plugin.spec.model import Script
 from corpus_backfill_plugin.spec.selection import Selection, broken_rules
 from corpus_backfill_plugin.spec.values import check_value, parse_duration
 
@@ -50,13 +50,14 @@ def renew(plan: Plan, site: Site, *, database_url: str | None = None, parent: in
         BackfillError: the command or a secret is not there, or a value is not allowed.
     """
     folder = site.server.folder
-    spec = site.catalog.load(plan.command)
-    if spec is None:
+    found = site.catalog.load(plan.command)
+    if found is None:
         raise BackfillError(
             f"there is no command {one_line(plan.command)} in {one_line(str(folder))}",
             "Name the server app that has it by --server-path.",
         )
-    script = script_of(spec)
+    spec = unbroken(found)
+    script = spec.script
     values = {**plan.options, **_secrets(script, plan, site.environ, database_url)}
     selection = Selection(values=values, given=frozenset(plan.given))
     try:
@@ -76,7 +77,7 @@ def renew(plan: Plan, site: Site, *, database_url: str | None = None, parent: in
 def _secrets(
     script: Script, plan: Plan, environ: Mapping[str, str], database_url: str | None
 ) -> dict[str, str]:
-    options = {option.name: option for option in effective_options(script) if option.secret}
+    options = {option.name: option for option in script.options if option.secret}
     found = {name: environ_value(option, environ) for name, option in options.items() if name in plan.options}
     if database_url is not None:
         if DATABASE not in options:
@@ -109,7 +110,7 @@ def _check(script: Script, selection: Selection, timeout: str | None) -> None:
     Raises:
         BackfillError: an unknown option, a value that the spec does not allow, or a broken rule.
     """
-    known: dict[str, Option | Argument] = {option.name: option for option in effective_options(script)}
+    known: dict[str, Option | Argument] = {option.name: option for option in script.options}
     known |= {argument.name: argument for argument in script.argument}
     faults = [f"there is no option {one_line(name)}" for name in selection.values if name not in known]
     for name, value in selection.values.items():

@@ -12,14 +12,14 @@ import msgspec
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.closing import close
 from corpus_backfill_plugin.run.finish import UnrecordedError, as_recorded
-from corpus_backfill_plugin.run.folder import RunFolder
+from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.follow import Closed, Follower
 from corpus_backfill_plugin.run.reconcile import is_here, settle
 from corpus_backfill_plugin.run.results import with_view
-from corpus_backfill_plugin.run.shown import unwatched, watched
 from corpus_backfill_plugin.run.state import current_user
 from corpus_backfill_plugin.run.stop import stop
 from corpus_backfill_plugin.run.watch import FolderEnd, Left, Signals, Watcher, say
+from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.ledger import Ledger
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.state import State
-    from corpus_backfill_plugin.watch.sink import WatchingSink
 
 _RECORD_SECONDS = 30.0
 _NOTICE_SECONDS = 2.0
@@ -108,7 +107,7 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
     Raises:
         BackfillError: the logs are gone.
     """
-    sink = unwatched(_secrets(folder))
+    sink = TerminalSink(None, _secrets(folder), name=None)
     follower = Follower(folder, sink, streams)
     with Signals() as signals, follower, sink:
         try:
@@ -160,11 +159,14 @@ def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
     return ended
 
 
-def _shown(record: RunRecord, folder: RunFolder, ledger: Ledger) -> WatchingSink:
+def _shown(record: RunRecord, folder: RunFolder, ledger: Ledger) -> TerminalSink:
     request = folder.request()
     output = request.output if request else None
     note = functools.partial(ledger.note, record.number)
-    return watched(folder, output, _secrets(folder), name=record.command, took=record.took or 0.0, note=note)
+    past = {stream: folder.size(stream) for stream in STREAMS}
+    return TerminalSink(
+        output, _secrets(folder), name=record.command, took=record.took or 0.0, past=past, note=note
+    )
 
 
 def _secrets(folder: RunFolder) -> tuple[Secret, ...]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.display import duration, one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.folder import signal_name
 from corpus_backfill_plugin.run.watch import say
-from corpus_backfill_plugin.watch.summary import summary
+from corpus_backfill_plugin.terminal.bar import number
 
 if TYPE_CHECKING:
+    from corpus_backfill_plugin.agent.output import Results
+    from corpus_backfill_plugin.agent.progress import Progress, View
     from corpus_backfill_plugin.run.finish import Finished
+
+SHOWN = 5
+"""Failed items named; for the others there is a command."""
 
 
 def close(finished: Finished, name: str, number: int | None) -> int:
@@ -47,3 +53,33 @@ def close(finished: Finished, name: str, number: int | None) -> int:
     elif proof.state == "skipped":
         say(f"{name}: not checked: {proof.reason}")
     return outcome.code
+
+
+def summary(
+    results: Results, progress: Progress | View | None, elapsed: float, *, see_all: str = "backfill runs show"
+) -> str:
+    """Return `Updated 12, failed 1 in 2m 14s` and, on lines of their own, the first failed items.
+
+    Args:
+        results: what the script said it did; without counts, `progress` is used instead.
+        progress: how far it came, None when it never said.
+        elapsed: seconds that the run took.
+        see_all: the command that lists all failures.
+    """
+    counts = dict(results.counts)
+    if results.failures:
+        counts["failed"] = results.failures
+    parts = [f"{name.replace('_', ' ')} {number(value)}" for name, value in counts.items()]
+    if progress is not None and not results.counts:
+        parts.insert(
+            0, f"done {number(progress.done)}" + (f" of {number(progress.total)}" if progress.total else "")
+        )
+    text = ", ".join(parts) or "finished"
+    lines = [f"{text[:1].upper()}{text[1:]} in {duration(elapsed)}"]
+    lines += [
+        f"  failed {one_line(failure.item)}" + (f": {one_line(failure.reason)}" if failure.reason else "")
+        for failure in results.failed[:SHOWN]
+    ]
+    if results.failures > SHOWN and results.failed:
+        lines.append(f"  and {number(results.failures - SHOWN)} more; all of them: {see_all}")
+    return "\n".join(lines)

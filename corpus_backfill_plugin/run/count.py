@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.agent.output import OutputReader, text
+from corpus_backfill_plugin.display import duration, one_line
 from corpus_backfill_plugin.masking import mask
 from corpus_backfill_plugin.run.files import memory_file
 from corpus_backfill_plugin.run.folder import signal_name
-from corpus_backfill_plugin.run.report import duration
 from corpus_backfill_plugin.spec.model import Output
-from corpus_backfill_plugin.watch.lines import text
-from corpus_backfill_plugin.watch.reader import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +47,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     """What a count came to.
 
     Attributes:
-        counts: by name, as the spec's `result` patterns found them; empty when there is a reason.
+        counts: by name, as the spec's `result` templates found them; empty when there is a reason.
         reason: why there is no count, on one line, secrets masked; empty when there is one.
     """
 
@@ -104,14 +102,14 @@ def count(
 
     Args:
         job: as `prepare.count_invocation` makes it.
-        output: what the script's lines mean; its `result` patterns name the counts.
+        output: what the script's lines mean; its `result` templates name the counts.
         seconds: how long it may take, then it is ended.
         environ: the caller's environment.
         stopped: asked ten times a second; once it is true, the count is ended.
     """
     counted = _Count(job, output)
     reason = counted.run(seconds, job.environment(environ), stopped)
-    counts = counted.watcher.results.counts
+    counts = counted.reader.results.counts
     if not reason and not counts:
         last = counted.last_line("stdout")
         reason = (
@@ -128,7 +126,7 @@ class _Count:
     def __init__(self, job: Invocation, output: Output | None) -> None:
         self._job = job
         self._read = 0
-        self.watcher = Watcher(Output(result=output.result) if output else None)
+        self.reader = OutputReader(Output(result=output.result) if output else None)
         self._tails = {"stdout": b"", "stderr": b""}
 
     def run(self, seconds: float, environ: dict[str, str], stopped: Callable[[], bool]) -> str:
@@ -156,7 +154,7 @@ class _Count:
                 reason = self._follow(process, time.monotonic() + seconds, stopped)
             finally:
                 _end(process)
-        self.watcher.close("stdout", 0.0)
+        self.reader.close("stdout", 0.0)
         if reason == "late":
             return f"the count took longer than {duration(seconds)} and was ended"
         return reason or self._fault(process.returncode)
@@ -193,7 +191,7 @@ class _Count:
             self._read += len(data)
             self._tails[key.data] = (self._tails[key.data] + data)[-_TAIL:]
             if key.data == "stdout":
-                self.watcher.feed("stdout", data, 0.0)
+                self.reader.feed("stdout", data, 0.0)
         return self._read <= MAX_BYTES
 
     def last_line(self, stream: str) -> str:

@@ -29,20 +29,18 @@ from corpus_backfill_plugin.run.processes import boot_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import masked_options, record_of, without_secrets
 from corpus_backfill_plugin.run.request import changed_facts, check_text, with_items_file
-from corpus_backfill_plugin.run.shown import watched
 from corpus_backfill_plugin.run.start import not_started, start
 from corpus_backfill_plugin.run.state import State, current_user, open_state
 from corpus_backfill_plugin.run.watch import Hurry, Left, LinkEnd, Signals, Watcher, say
-from corpus_backfill_plugin.watch.sink import LINE_EVERY
+from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.run.record import RunRecord
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.start import Link
-    from corpus_backfill_plugin.watch import reader
-    from corpus_backfill_plugin.watch.sink import WatchingSink
 
 
 def execute(
@@ -172,8 +170,8 @@ class Run:
         try:
             with self._shown(line_every) as sink:
                 watcher.watch(end, sink)
-            sink.watcher.cut = watcher.cut
-            seen = sink.watcher if watcher.saw_all else None
+            sink.reader.cut = watcher.cut
+            seen = sink.reader if watcher.saw_all else None
             finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
         except Left as left:
             link.close(finished=False)
@@ -187,7 +185,7 @@ class Run:
             self._tell_end(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
 
     def finish(
-        self, link: Link, stopped: Callable[[], bool] = never, seen: reader.Watcher | None = None
+        self, link: Link, stopped: Callable[[], bool] = never, seen: OutputReader | None = None
     ) -> Finished:
         """Finish the record, let the supervisor go, and return how the run ended."""
         try:
@@ -199,13 +197,13 @@ class Run:
         link.close(finished=True)
         return finished
 
-    def _shown(self, line_every: float) -> WatchingSink:
+    def _shown(self, line_every: float) -> TerminalSink:
         name, output = self._request.command, self._request.output
         note = None
         if self._ledger and self.number is not None:
             note = functools.partial(self._ledger.note, self.number)
         secrets = self._request.invocation.secrets
-        return watched(self._folder, output, secrets, name=name, took=0.0, note=note, line_every=line_every)
+        return TerminalSink(output, secrets, name=name, note=note, line_every=line_every)
 
     def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
         for descriptor in held:
@@ -278,16 +276,15 @@ def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held:
     Raises:
         BackfillError: it is not; says what has changed.
     """
-    try:
+    with ExitStack() as locks:
+        for descriptor in held:
+            locks.callback(os.close, descriptor)
         if changed := changed_facts(request, fresh()):
             raise BackfillError(
                 f"not run: while it waited, {', '.join(changed)} changed",
                 "Look at the change, then run it again.",
             )
-    except BaseException:
-        for descriptor in held:
-            os.close(descriptor)
-        raise
+        locks.pop_all()
 
 
 def _environment(request: RunRequest) -> dict[str, str]:

@@ -11,11 +11,14 @@ import shutil
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin.agent.output import Failure, Results
+from corpus_backfill_plugin.agent.progress import View
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import Masker, mask
 from corpus_backfill_plugin.run import lock
@@ -25,15 +28,13 @@ from corpus_backfill_plugin.run.outcome import Outcome, judge
 from corpus_backfill_plugin.run.proof import Proof, doubt, prove
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.run.results import read_logs, view_at_end
-from corpus_backfill_plugin.watch.bar import View
-from corpus_backfill_plugin.watch.results import Failure, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.masking import Secret
     from corpus_backfill_plugin.run.record import RunRecord
-    from corpus_backfill_plugin.watch.reader import Watcher
 
 _CHUNK = 1 << 20
 _DESCRIPTORS = 4096
@@ -76,7 +77,7 @@ def finish(
     request: RunRequest | None,
     ledger: Ledger | None,
     stopped: Callable[[], bool] = never,
-    seen: Watcher | None = None,
+    seen: OutputReader | None = None,
 ) -> Finished:
     """Finish the record of a run whose processes are proved to be gone.
 
@@ -157,7 +158,7 @@ def conclude(
     folder: RunFolder,
     request: RunRequest | None,
     stopped: Callable[[], bool] = never,
-    seen: Watcher | None = None,
+    seen: OutputReader | None = None,
     noted: RunRecord | None = None,
 ) -> Finished:
     """Judge the end of a run from what its processes left, read what its logs say, then clean them.
@@ -183,11 +184,10 @@ def conclude(
             masked = any(found)
         results = _without_secrets(results, secrets)
     else:  # what failed might be named by a secret: how many is all that may be kept
-        results = msgspec.structs.replace(results, failed=())
+        results = replace(results, failed=())
     if cut and noted:
         counts, failures = noted.counts | results.counts, max(noted.failures, results.failures)
-        results = msgspec.structs.replace(results, counts=counts, failed_total=failures)
-        results = msgspec.structs.replace(results, failed=())
+        results = replace(results, counts=counts, failed_total=failures)
     proof = Proof()
     if request:
         outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped)
@@ -201,7 +201,7 @@ def _without_secrets(results: Results, secrets: tuple[Secret, ...]) -> Results:
     for failure in results.failed if secrets else ():
         item = mask(failure.item, secrets)
         failed.append(Failure(item, mask(failure.reason, secrets), masked=item != failure.item))
-    return msgspec.structs.replace(results, failed=tuple(failed)) if failed else results
+    return replace(results, failed=tuple(failed)) if failed else results
 
 
 def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -14,13 +12,12 @@ from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from corpus_backfill_plugin.run.sink import Sink
+    from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 CHUNK = 1 << 18
 SHORTEST, LONGEST = 0.001, 0.02
 """Seconds between two looks: short while lines come, growing while none do. A person sees no difference, and
 a wake-up for every line, as file notifications give, doubles the work."""
-_NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
 
 
 class Closed(Exception):  # noqa: N818  not an error: the reader has seen enough
@@ -47,7 +44,7 @@ class Follower:
         BackfillError: the logs are gone.
     """
 
-    def __init__(self, folder: RunFolder, sink: Sink, streams: Sequence[str] = STREAMS) -> None:
+    def __init__(self, folder: RunFolder, sink: TerminalSink, streams: Sequence[str] = STREAMS) -> None:
         self._sink = sink
         try:
             self._tails = [_Tail(folder, stream, sink) for stream in streams]
@@ -100,37 +97,24 @@ class Follower:
 class _Tail:
     """One growing file."""
 
-    def __init__(self, folder: RunFolder, stream: str, sink: Sink) -> None:
+    def __init__(self, folder: RunFolder, stream: str, sink: TerminalSink) -> None:
         self._stream, self._sink = stream, sink
         self._source = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
         self._at = 0
         self._shown = True
         self.whole, self.cut = True, False
-        self._target = None if sys.platform != "linux" else sink.descriptor(stream)
 
     def close(self) -> None:
         os.close(self._source)
 
     def pump(self) -> int:
         """Pass on one piece; return its length."""
-        moved = self._read() if self._target is None or not self._shown else self._send(self._target)
+        moved = self._read()
         if not moved and os.fstat(self._source).st_size < self._at:
             self._at = 0  # truncated under us: what comes now is new
             self.cut = True
         self._at += moved
         return moved
-
-    def _send(self, target: int) -> int:
-        """Pass a piece on inside the kernel, where the target takes it so."""
-        try:
-            return os.sendfile(target, self._source, self._at, CHUNK)
-        except BlockingIOError:
-            pass  # a target that is not ready: the other way waits for it
-        except OSError as error:
-            if error.errno not in _NO_SENDFILE:
-                self._fail(error)
-            self._target = None
-        return self._read()
 
     def _read(self) -> int:
         piece = os.pread(self._source, CHUNK, self._at)

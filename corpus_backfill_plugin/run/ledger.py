@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from corpus_backfill_plugin.agent.output import Failure
 from corpus_backfill_plugin.display import is_text, one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.record import RunRecord
-from corpus_backfill_plugin.watch.results import Failure
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from corpus_backfill_plugin.watch.bar import View
+    from corpus_backfill_plugin.agent.progress import View
 
 BUSY_SECONDS = 10.0
 _MOST = 2**63 - 1

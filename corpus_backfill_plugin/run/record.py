@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
+from corpus_backfill_plugin.agent.progress import View
 from corpus_backfill_plugin.masking import HIDDEN, mask
-from corpus_backfill_plugin.watch.bar import View
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.invocation import Invocation

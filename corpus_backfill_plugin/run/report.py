@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from corpus_backfill_plugin.display import duration
 from corpus_backfill_plugin.run.folder import signal_name
-from corpus_backfill_plugin.watch import bar
+from corpus_backfill_plugin.terminal import bar
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.run.ledger import Ledger
@@ -27,7 +29,7 @@ def facts(record: RunRecord) -> dict[str, Any]:
     return told | {
         "started": _iso(record.started),
         "ended": _iso(record.ended),
-        "progress": None if record.view is None else msgspec.structs.asdict(record.view),
+        "progress": None if record.view is None else asdict(record.view),
         "masked": None if record.state == "running" else record.masked,
         "proof": {"state": record.proof, "reason": record.proof_reason} if record.proof else None,
     }
@@ -85,21 +87,6 @@ def details(record: RunRecord, ledger: Ledger, *, with_bar: bool) -> dict[str, o
 def clock_time(moment: float | None) -> str:
     """Return a moment (seconds since the epoch) in the operator's time, `-` for None."""
     return "-" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people say it: `0.4s`, `12s`, `3m 05s`, `2h 03m`, `4d 01h`."""
-    seconds = max(seconds, 0.0)  # a clock set back must not make a run shorter than nothing
-    if seconds < 10:  # noqa: PLR2004  below, a tenth is worth telling
-        return f"{seconds:.1f}s"
-    minutes, whole = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours:02}h"
-    if hours:
-        return f"{hours}h {minutes:02}m"
-    return f"{minutes}m {whole:02}s" if minutes else f"{whole}s"
 
 
 _PROOF_PREFIX = {"unknown": "not known: ", "skipped": "not checked: "}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.progress import View
 from corpus_backfill_plugin.run.folder import STREAMS
-from corpus_backfill_plugin.watch import bar
-from corpus_backfill_plugin.watch.reader import Watcher
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.run.folder import RunFolder
@@ -25,7 +26,7 @@ _TAILS = (1 << 16, 1 << 22)
 """Bytes at a log's end that are searched for its last word on progress: few, and if it is not there, more."""
 
 
-def read_logs(folder: RunFolder, output: Output | None) -> Watcher:
+def read_logs(folder: RunFolder, output: Output | None) -> OutputReader:
     """Return what has read the logs of an ended run, all of them if its spec names counts or failures.
 
     They are read once, in pieces: memory does not grow with them. A log that is gone says nothing.
@@ -36,7 +37,7 @@ def read_logs(folder: RunFolder, output: Output | None) -> Watcher:
     """
     if output is None or not (output.failed or output.result):
         return _last_word(folder, output)
-    watcher = Watcher(output)
+    reader = OutputReader(output)
     for stream in STREAMS:
         try:
             descriptor = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
@@ -44,19 +45,19 @@ def read_logs(folder: RunFolder, output: Output | None) -> Watcher:
             continue
         with os.fdopen(descriptor, "rb", buffering=0) as log:
             while piece := log.read(_CHUNK):
-                watcher.feed(stream, piece, 0.0)
-        watcher.close(stream, 0.0)
-    return watcher
+                reader.feed(stream, piece, 0.0)
+        reader.close(stream, 0.0)
+    return reader
 
 
-def view_at_end(watcher: Watcher, took: float | None) -> bar.View | None:
+def view_at_end(reader: OutputReader, took: float | None) -> View | None:
     """Return how far a run that took so many seconds came; None when it never said."""
-    view = _view(watcher, took or 0.0)
-    failures = watcher.results.failures
-    return None if view is None else msgspec.structs.replace(view, eta=None, failures=failures)
+    view = _view(reader, took or 0.0)
+    failures = reader.results.failures
+    return None if view is None else replace(view, eta=None, failures=failures)
 
 
-def look(folder: RunFolder, output: Output | None, took: float) -> bar.View | None:
+def look(folder: RunFolder, output: Output | None, took: float) -> View | None:
     """Return how far a run is by the last lines of its logs; None when they don't say.
 
     The rate is that of the whole run, as the lines carry no time.
@@ -69,28 +70,28 @@ def look(folder: RunFolder, output: Output | None, took: float) -> bar.View | No
     return _view(_last_word(folder, output), took)
 
 
-def _last_word(folder: RunFolder, output: Output | None) -> Watcher:
+def _last_word(folder: RunFolder, output: Output | None) -> OutputReader:
     """Return what has read as much of the logs' ends as it takes to know how far the run is."""
     only = None if output is None else msgspec.structs.replace(output, failed=None, result=())
-    watcher = Watcher(only)
+    reader = OutputReader(only)
     for length in _TAILS:
-        watcher = Watcher(only)
+        reader = OutputReader(only)
         for stream in STREAMS:
-            watcher.feed(stream, _tail(folder, stream, length), 0.0)
-            watcher.close(stream, 0.0)
-        if watcher.progress is not None or all(folder.size(stream) <= length for stream in STREAMS):
+            reader.feed(stream, _tail(folder, stream, length), 0.0)
+            reader.close(stream, 0.0)
+        if reader.progress is not None or all(folder.size(stream) <= length for stream in STREAMS):
             break
-    return watcher
+    return reader
 
 
-def _view(watcher: Watcher, took: float) -> bar.View | None:
-    said = watcher.progress
+def _view(reader: OutputReader, took: float) -> View | None:
+    said = reader.progress
     if said is None:
         return None
     rate = said.done / took if said.done and took > 0 else None
     known = rate and said.total is not None and said.done <= said.total
     eta = (said.total - said.done) / rate if known and rate and said.total is not None else None
-    return bar.View(done=said.done, total=said.total, rate=rate, eta=eta, elapsed=took)
+    return View(done=said.done, total=said.total, rate=rate, eta=eta, elapsed=took)
 
 
 def _tail(folder: RunFolder, stream: str, length: int) -> bytes:
@@ -106,17 +107,15 @@ def _tail(folder: RunFolder, stream: str, length: int) -> bytes:
 
 
 def with_view(record: RunRecord, folder: RunFolder) -> RunRecord:
-    """Return the record of a running run as of now: what a watcher noted, or else what its logs say."""
+    """Return the record of a running run as of now: what a reader noted, or else what its logs say."""
     took = record.took or 0.0
     age = time.time() - (record.seen or 0.0)
     if record.view is not None and 0 <= age < FRESH_SECONDS:
         noted = record.view
         eta = None if noted.eta is None else max(noted.eta - age, 0.0)
-        return msgspec.structs.replace(
-            record, view=msgspec.structs.replace(noted, eta=eta, elapsed=noted.elapsed + age)
-        )
+        return msgspec.structs.replace(record, view=replace(noted, eta=eta, elapsed=noted.elapsed + age))
     card = folder.card()
     seen = look(folder, card.request.output if card else None, took)
     if seen is None:
         return record
-    return msgspec.structs.replace(record, view=msgspec.structs.replace(seen, failures=record.failures))
+    return msgspec.structs.replace(record, view=replace(seen, failures=record.failures))

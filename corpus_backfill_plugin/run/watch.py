@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from corpus_backfill_plugin.run.folder import RunFolder
-    from corpus_backfill_plugin.run.sink import Sink
     from corpus_backfill_plugin.run.start import Link
+    from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 _NOTICE_SECONDS = 1.0
 _PROBE_SECONDS = 0.5
@@ -152,7 +152,7 @@ class Watcher:
         self._kill_at = 0.0
         self._left_at = 0.0
 
-    def watch(self, end: End, sink: Sink) -> None:
+    def watch(self, end: End, sink: TerminalSink) -> None:
         """Show the run to its end.
 
         Raises:

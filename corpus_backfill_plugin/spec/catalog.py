@@ -73,19 +73,30 @@ class SpecFile:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSpec:
-    """A spec file that was read: a script, or the faults that keep it from being one.
+    """A spec file that was read and has no faults.
 
     Attributes:
-        file: where it stands.
-        script: the declaration; None when there are faults.
-        faults: everything that is wrong, by line.
-        sha256: of the file's bytes, hexadecimal; empty when it couldn't be read.
+        file: where it is.
+        script: the declaration.
+        sha256: of the file's bytes, hexadecimal.
     """
 
     file: SpecFile
-    script: Script | None
-    faults: tuple[Fault, ...]
+    script: Script
     sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenSpec:
+    """A spec file that declares no script.
+
+    Attributes:
+        file: where it is.
+        faults: everything that is wrong, by line; at least one.
+    """
+
+    file: SpecFile
+    faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ class Catalog:
 
     sources: tuple[Source, ...]
     _troubles: list[str] = field(default_factory=list)
-    _loaded: dict[str, LoadedSpec] = field(default_factory=dict)
+    _loaded: dict[str, LoadedSpec | BrokenSpec] = field(default_factory=dict)
 
     @cached_property
     def _stacks(self) -> dict[str, list[SpecFile]]:
@@ -145,7 +156,7 @@ class Catalog:
         """Return the files of `name` that a later source replaced, the latest first."""
         return tuple(self._stacks.get(name, ())[1:])
 
-    def load(self, name: str) -> LoadedSpec | None:
+    def load(self, name: str) -> LoadedSpec | BrokenSpec | None:
         """Read the file that is in force for `name`, once; None when there is none."""
         file = self.find(name)
         if file and name not in self._loaded:
@@ -156,7 +167,7 @@ class Catalog:
         """Return the scripts that specs are shipped for, also those of specs that a later source replaced."""
         files = [SpecFile(path.stem, SHIPPED_SOURCE, path) for path in SHIPPED.glob(f"*{SUFFIX}")]
         specs = [self.load(file.name) if self.find(file.name) == file else load(file) for file in files]
-        return {spec.script.script for spec in specs if spec and spec.script}
+        return {spec.script.script for spec in specs if isinstance(spec, LoadedSpec)}
 
 
 def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
@@ -177,7 +188,7 @@ def read_plain(path: Path, most: int) -> bytes:
         return file.read(most + 1)
 
 
-def load(file: SpecFile) -> LoadedSpec:
+def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
     """Read one spec file, with every fault it has: its name's and its rivals' too."""
     # Here, not above: listing names and completing them must not pay for msgspec.
     from corpus_backfill_plugin.spec.reader import MAX_BYTES, Fault, read_script  # noqa: PLC0415
@@ -190,7 +201,7 @@ def load(file: SpecFile) -> LoadedSpec:
         fault = Fault(
             file=shown, line=None, key="", problem=f"cannot be read: {reason}", mend="check the file"
         )
-        return LoadedSpec(file, None, (fault,))
+        return BrokenSpec(file, (fault,))
     script, faults = read_script(data, shown, name=file.name)
     faults += tuple(
         Fault(
@@ -202,7 +213,9 @@ def load(file: SpecFile) -> LoadedSpec:
         )
         for rival in file.rivals
     )
-    return LoadedSpec(file, None if faults else script, faults, hashlib.sha256(data).hexdigest())
+    if script is None or faults:
+        return BrokenSpec(file, faults)
+    return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
 
 
 def pack_source(entry_points: Iterable[Any]) -> Source:

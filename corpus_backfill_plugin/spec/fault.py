@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Fault(msgspec.Struct, frozen=True):
         key: dotted path such as `option.model.choices`; empty when the whole file is meant.
         problem: what is wrong, on one line.
         mend: what to do about it, on one line, may be empty.
+        kind: how grave it is: a fault of the file, drift from its script, or a note.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Fault(msgspec.Struct, frozen=True):
     key: str
     problem: str
     mend: str = ""
+    kind: Literal["fault", "drift", "note"] = "fault"
 
     def __str__(self) -> str:
         """Return the fault in the form that editors and CI jump to."""

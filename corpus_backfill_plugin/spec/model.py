@@ -126,13 +126,18 @@ class Group(_Table, frozen=True, kw_only=True):
 
 
 class Output(_Table, frozen=True, kw_only=True):
-    """`[output]`: what the lines that a script prints mean. Patterns are regular expressions."""
+    """`[output]`: what the lines that a script prints mean, as templates like `FAILED {item}: {reason}`."""
 
-    progress: Annotated[Word, Meta(description="pattern with groups done, total, rate; or 'tqdm'")] | None = (
-        None
-    )
-    failed: Annotated[Word, Meta(description="pattern with groups item and reason")] | None = None
-    result: Annotated[tuple[Word, ...], Meta(description="patterns whose named groups are counts")] = ()
+    # Texts without a bound here, as with `envvar`: rules refuse what is no template.
+    progress: Annotated[
+        str | tuple[Word, ...] | None, Meta(description="templates with {done}, {total}, {rate}; or 'tqdm'")
+    ] = None
+    failed: Annotated[
+        str | tuple[Word, ...] | None, Meta(description="templates with {item} and {reason}")
+    ] = None
+    result: Annotated[
+        tuple[Word, ...], Meta(description="templates whose names are counts: updated={updated}")
+    ] = ()
 
 
 class Postcondition(_Table, frozen=True, kw_only=True):
@@ -183,6 +188,15 @@ class Script(_Table, frozen=True, kw_only=True):
     output: Annotated[Output | None, Meta(description="what the script's lines mean")] = None
     postcondition: Annotated[Postcondition | None, Meta(description="what proves a run")] = None
 
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """All options in the order of help and of sending: common ones first.
+
+        A common option applies when `common` names it and no option of the file has its name.
+        """
+        own = {option.name for option in self.option}
+        return tuple(o for o in COMMON_OPTIONS if o.name in self.common and o.name not in own) + self.option
+
 
 COMMON_OPTIONS: tuple[Option, ...] = (
     Option(  # nosec B106 - a variable's name
@@ -198,13 +212,3 @@ COMMON_OPTIONS: tuple[Option, ...] = (
     Option(name="limit", type="int", min=1, metavar="N", role="limit", help="Work on N records at the most."),
 )
 """The options that every script is expected to understand unless its spec says otherwise."""
-
-
-def effective_options(script: Script) -> tuple[Option, ...]:
-    """Return the options of `script` in the order of help and of sending: common ones first.
-
-    A common option applies when `common` names it and no option of the file has its name.
-    """
-    own = {option.name for option in script.option}
-    common = tuple(o for o in COMMON_OPTIONS if o.name in script.common and o.name not in own)
-    return common + script.option

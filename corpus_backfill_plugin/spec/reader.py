@@ -92,7 +92,7 @@ _SYNTAX_MENDS = (
     ("Duplicate inline table key", "a key may stand only once"),
     ("Invalid value", "text needs quotes; true, false and numbers have none"),
     ("Expected '='", "a line is: key = value"),
-    ("Unescaped '\\'", "put patterns in single quotes: '\\d+'"),
+    ("Unescaped '\\'", "put it in single quotes: '\\d+'"),
     ("Illegal character '\\n'", "text over several lines needs three quotes"),
     ("Unterminated string", "close the quotes"),
     ("Unclosed array", "close the bracket"),

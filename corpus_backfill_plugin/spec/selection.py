@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from corpus_backfill_plugin.display import one_line
-from corpus_backfill_plugin.spec.model import Argument, Option, Scalar, Script, effective_options
 from corpus_backfill_plugin.spec.values import parse
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.spec.model import Argument, Option, Scalar, Script
 
 Value: TypeAlias = str | bool | int | list["Value"]
 """One option's value as the operator typed it.
@@ -35,7 +37,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     def has_role(self, script: Script, role: str) -> bool:
         """Whether the switch with this role is on."""
-        return any(o.role == role and self.values.get(o.name) for o in effective_options(script))
+        return any(o.role == role and self.values.get(o.name) for o in script.options)
 
 
 def shown_name(script: Script, name: str) -> str:
@@ -87,7 +89,7 @@ def _is_chosen(script: Script, selection: Selection, name: str) -> bool:
 def _unmet_requirements(script: Script, selection: Selection) -> list[str]:
     return [
         f"{shown_name(script, parameter.name)} needs {shown_name(script, other)} as well"
-        for parameter in (*effective_options(script), *script.argument)
+        for parameter in (*script.options, *script.argument)
         if parameter.name in selection.given and selection.values.get(parameter.name, False) is not False
         for other in parameter.requires
         # An empty text is a value; a bool that is off is none.
@@ -96,7 +98,7 @@ def _unmet_requirements(script: Script, selection: Selection) -> list[str]:
 
 
 def _missing_by_condition(script: Script, selection: Selection) -> list[str]:
-    parameters: dict[str, Option | Argument] = {o.name: o for o in effective_options(script)}
+    parameters: dict[str, Option | Argument] = {o.name: o for o in script.options}
     parameters |= {argument.name: argument for argument in script.argument}
     return [
         f"{shown_name(script, parameter.name)} is required "
@@ -146,4 +148,4 @@ def _broken_groups(script: Script, selection: Selection) -> list[str]:
 
 def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:
     """Return the options that have a value, in the order in which they are sent."""
-    return tuple(o for o in effective_options(script) if o.name in selection.values)
+    return tuple(o for o in script.options if o.name in selection.values)

@@ -370,7 +370,7 @@ def test_flags_of_the_postcondition_and_of_fixed_words_are_known() -> None:
         'p.add_argument("--remaining", action="store_true")\np.add_argument("--mode")\np.parse_args()',
     )
     told = SPEC.replace("\n\n", '\nfixed-args = ["--mode=full"]\n\n', 1)
-    told += "\n[output]\nresult = ['^pending=(?P<pending>\\d+)$']\n"
+    told += "\n[output]\nresult = ['^pending={pending}']\n"
     told += '\n[postcondition]\nrun = ["--remaining"]\nexpect = { pending = 0 }\n'
     assert len(drift(SPEC, more)) == 2
     assert drift(told, more) == []
@@ -395,7 +395,7 @@ def test_flags_of_the_postcondition_and_of_fixed_words_are_known() -> None:
 def test_words_of_the_postcondition_have_to_be_the_scripts(
     words: str, parsing: str, unknown: list[str]
 ) -> None:
-    spec = SPEC + "\n[output]\nresult = ['^pending=(?P<pending>\\d+)$']\n"
+    spec = SPEC + "\n[output]\nresult = ['^pending={pending}']\n"
     spec += f"\n[postcondition]\nrun = {json.dumps(words.split())}\nexpect = {{ pending = 0 }}\n"
     script = PARSER.replace("p.parse_args()", parsing)
     line = spec.splitlines().index("[postcondition]") + 2

@@ -316,7 +316,7 @@ name = "ids-file"
 type = "path"
 role = "retry-items"
 [output]
-result = ['^pending=(?P<pending>\\d+)$']
+result = ['^pending={pending}']
 [postcondition]
 run = ["--remaining"]
 expect = { pending = 0 }

@@ -59,9 +59,9 @@ type = "int"
 
 [output]
 result = [
-  '^updated=(?P<updated>\d+) skipped=(?P<skipped>\d+) failed=(?P<failed>\d+)$',
-  '^would-update=(?P<would_update>\d+)$',
-  '^pending=(?P<pending>\d+)$',
+  '^updated={updated} skipped={skipped} failed={failed}',
+  '^would-update={would_update}',
+  '^pending={pending}',
 ]
 
 [postcondition]

@@ -15,7 +15,7 @@ from corpus_backfill_plugin.masking import Secret
 from corpus_backfill_plugin.run.count import MAX_BYTES, Counted, Verdict, count, judge
 from corpus_backfill_plugin.spec.model import Output, Postcondition
 
-OUTPUT = Output(result=(r"^updated=(?P<updated>\d+)$", r"^pending=(?P<pending>\S+) *$"))
+OUTPUT = Output(result=("^updated={updated}", "^pending={pending}"))
 NONE_LEFT = Postcondition(run=("--remaining",), expect={"pending": 0})
 PASSWORD = "hunter2-hunter2"  # noqa: S105 - nobody's
 

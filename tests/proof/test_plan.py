@@ -33,6 +33,7 @@ from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.request import RunRequest
 from corpus_backfill_plugin.run.state import open_state
 from corpus_backfill_plugin.site import Site
+from corpus_backfill_plugin.spec.catalog import LoadedSpec
 from corpus_backfill_plugin.spec.model import Script
 from corpus_backfill_plugin.spec.selection import Selection
 
@@ -56,7 +57,7 @@ class Planner:
         """Plan `words`, the command's name first, and return the exit code."""
         site = Site(dict(os.environ))
         spec = site.catalog.load(words[0])
-        assert spec is not None
+        assert isinstance(spec, LoadedSpec)
         command = command_for(spec)
         assert isinstance(command, ScriptCommand)
         with command.make_context(words[0], list(words[1:])) as ctx:

@@ -40,7 +40,7 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
     )
     checked: dict[str, Any] = {}
     if chosen.max_failed is not None:
-        checked["output"] = Output(failed=r"^FAILED (?P<item>\S+)$")
+        checked["output"] = Output(failed="^FAILED {item}")
         checked["postcondition"] = Postcondition(max_failed=chosen.max_failed)
     return RunRequest(
         invocation=job,

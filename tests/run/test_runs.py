@@ -13,7 +13,7 @@ import pexpect
 import pyte
 import pytest
 
-from corpus_backfill_plugin.run.report import duration
+from corpus_backfill_plugin.display import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

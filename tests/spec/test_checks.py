@@ -135,9 +135,9 @@ rule = "at-most-one"
 title = "Speed"
 
 [output]
-progress = '^(?P<done>\d+)/(?P<total>\d+) (?P<rate>[\d.]+)/s$'
-failed = '^FAILED (?P<item>\S+)$'
-result = ['^pending=(?P<pending>\d+)$']
+progress = '^{done}/{total} {rate}/s'
+failed = '^FAILED {item}'
+result = ['^pending={pending}']
 
 [postcondition]
 run = ["--remaining"]
@@ -169,7 +169,7 @@ def test_the_common_options_written_as_a_spec_are_read() -> None:
 
     assert [str(fault) for fault in faults] == []
     assert script is not None
-    assert [option.name for option in model.effective_options(script)] == ["database-url", "dry-run", "limit"]
+    assert [option.name for option in script.options] == ["database-url", "dry-run", "limit"]
 
 
 def test_an_option_called_as_a_common_one_replaces_it() -> None:

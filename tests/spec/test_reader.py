@@ -44,9 +44,9 @@ default = 3
 help = "Files measured at the same time."
 
 [output]
-progress = '^\[(?P<done>\d+)/(?P<total>\d+)\]'
-failed = '^FAILED (?P<item>\S+): (?P<reason>.+)$'
-result = ['^updated=(?P<updated>\d+) failed=(?P<failed>\d+)$', '^pending=(?P<pending>\d+)$']
+progress = '^[{done}/{total}]'
+failed = '^FAILED {item}: {reason}'
+result = ['^updated={updated} failed={failed}', '^pending={pending}']
 """
 
 RICH = (
@@ -168,7 +168,7 @@ def test_the_form_of_a_fault_is_file_line_key_problem_mend() -> None:
         pytest.param('output.progress = "x"\n', 3, "output.progress", id="dotted"),
         pytest.param('env."PATH" = "x"\n', 3, "env.PATH", id="quoted"),
         pytest.param(
-            '[ output ]\nresult = [\n"(?P<a>.)",\n\n"b"]\n', 7, "output.result.2", id="list over lines"
+            '[ output ]\nresult = [\n"a={a}",\n\n"b"]\n', 7, "output.result.2", id="list over lines"
         ),
         pytest.param('help = """\n[[option]]\nx\n"""\nlock = 1\n', 7, "lock", id="text over lines"),
         pytest.param("help = '''\n\"\"\"'''\nlock = 1\n", 5, "lock", id="quotes in text"),
@@ -200,6 +200,7 @@ def test_faults_are_data_for_editors() -> None:
             "key": "lock",
             "problem": "expected true or false, got text",
             "mend": "write true without quotes",
+            "kind": "fault",
         }
     ]
 
@@ -321,9 +322,7 @@ _SCALARS = st.one_of(
     st.floats(),
     st.text(max_size=6),
     _WORDS,
-    st.sampled_from(
-        ["int", "bool", "count", "date", "join", "2024-01-31", "(?P<a>x)", "(a+)+", "--x", "limit"]
-    ),
+    st.sampled_from(["int", "bool", "count", "date", "join", "2024-01-31", "{a}", "(a+)+", "--x", "limit"]),
     st.dates(date(2000, 1, 1)),
 )
 _ANYTHING = st.recursive(

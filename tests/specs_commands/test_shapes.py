@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from corpus_backfill_plugin.spec.schema import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Cli, Server
 
@@ -84,6 +87,56 @@ def test_try_prints_what_would_be_sent_and_runs_nothing(server: Server, cli: Cli
     assert list(told) == ["arguments", "argv", "environment", "folder"]
     assert told["arguments"][0] == "--dry-run"
     assert told["argv"][-len(told["arguments"]) :] == told["arguments"]
+
+
+LOG = (
+    b"starting\nreading\n[1/3] a.wav\n::progress done=2 total=3\nFAILED b.wav: no such file\n"
+    b"[x/3]\nupdated=1,234 failed=1\xff\rend"
+)
+MEANT = [
+    ("1", "nothing", "-", "(2 lines)"),
+    ("3", "progress", "done=1 total=3", "[1/3] a.wav"),
+    ("4", "progress", "done=2 total=3", "::progress done=2 total=3"),
+    ("5", "failed", "item=b.wav reason=no such file", "FAILED b.wav: no such file"),
+    ("6", "nothing", "-", "[x/3]"),
+    ("7", "result", "updated=1234 failed=1", "updated=1,234 failed=1\ufffd"),
+    ("8", "nothing", "-", "end"),
+]
+
+
+@pytest.mark.parametrize("at", ["before", "behind"])
+def test_try_shows_what_the_lines_of_a_log_are_taken_for(
+    server: Server, cli: Cli, tmp_path: Path, at: str
+) -> None:
+    server.script("talk.py", "")
+    output = 'progress = "[{done}/{total}]"\nfailed = "FAILED {item}: {reason}"\n'
+    server.spec(
+        "talk", f'script = "talk.py"\n[output]\n{output}result = ["updated={{updated}} failed={{failed}}"]\n'
+    )
+    log = tmp_path / "a.log"
+    log.write_bytes(LOG)
+    words = ("--lines", str(log), "talk") if at == "before" else ("talk", "--lines", str(log))
+    where = ("--server-path", str(server.folder), "specs", "try")
+    outcome = cli(*where, *words)
+    assert outcome.code == 0, outcome.stderr
+    assert [tuple(line.split("\t")) for line in outcome.stdout.splitlines()] == MEANT
+    if at == "behind":
+        rows = json.loads(cli(*where, *words, "--json").stdout)
+        assert [(str(row["line"]), row["kind"]) for row in rows] == [row[:2] for row in MEANT]
+        piped = subprocess.run(
+            [sys.executable, "-m", "corpus_backfill_plugin", *where, "talk", "--lines", "-", "--json"],
+            input=LOG,
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(piped.stdout) == rows
+        assert rows[5]["values"] == {"updated": 1234, "failed": 1}
+
+
+def test_try_says_of_a_log_that_is_not_there(server: Server, cli: Cli) -> None:
+    outcome = cli("--server-path", str(server.folder), "specs", "try", "duration", "--lines", "none.log")
+    assert outcome.code == 1
+    assert "the log none.log cannot be read: no such file or directory" in outcome.stderr
 
 
 def test_try_refuses_as_the_command_would(server: Server, cli: Cli) -> None:

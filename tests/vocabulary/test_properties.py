@@ -175,7 +175,7 @@ def _as_read(option: Option, value: object) -> object:
 
 def sent(case: Case) -> list[str]:
     """Return the argument list that the program makes of the operator's words."""
-    spec = LoadedSpec(SpecFile("thing", "server", Path("thing.toml")), case.script, ())
+    spec = LoadedSpec(SpecFile("thing", "server", Path("thing.toml")), case.script)
     command = command_for(spec)
     with command.make_context("thing", list(case.words)) as ctx:
         return list(arguments(case.script, checked_selection(ctx, case.script)))

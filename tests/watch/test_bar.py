@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.watch.bar import View, clock, draw, plain
+from corpus_backfill_plugin.agent.progress import View
+from corpus_backfill_plugin.terminal.bar import clock, draw, plain
 
 HALF = View(done=1530, total=3400, rate=12.34, eta=151.5, elapsed=124.0, failures=3)
 

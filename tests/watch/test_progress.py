@@ -1,17 +1,12 @@
 from __future__ import annotations
 
 import math
-import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.watch import eta
-from corpus_backfill_plugin.watch.numbers import count
-from corpus_backfill_plugin.watch.progress import Progress, Update, advance, from_pattern
-
-PATTERN = re.compile(r"^(?P<done>\S+) of (?P<total>\S+)(?: at (?P<rate>\S+))?")
+from corpus_backfill_plugin.agent.progress import MAX_ETA, Progress, Update, advance, count, from_names
 
 
 def run(*updates: tuple[float, float, float | None]) -> Progress:
@@ -50,11 +45,11 @@ def test_numbers_are_believed_only_when_plain_and_sane(text: str, value: float |
     assert count(text) == value
 
 
-def test_a_pattern_gives_done_total_and_rate() -> None:
-    assert from_pattern(PATTERN, "1,200 of 3.4k at 2.5") == Update(done=1200, total=3400, rate=2.5)
-    assert from_pattern(PATTERN, "nan of 5") is None
-    assert from_pattern(PATTERN, "3 of inf") == Update(done=3)
-    assert from_pattern(PATTERN, "nothing") is None
+def test_a_template_gives_done_total_and_rate() -> None:
+    assert from_names({"done": "1,200", "total": "3.4k", "rate": "2.5"}) == Update(1200, 3400, 2.5)
+    assert from_names({"done": "9" * 16, "total": "5"}) is None
+    assert from_names({"done": "3"}) == Update(done=3)
+    assert from_names({}) is None
 
 
 def test_an_even_run_is_foretold() -> None:
@@ -130,14 +125,14 @@ def test_no_lie_makes_the_answers_absurd(steps: list[tuple[Update, float]]) -> N
         state = advance(state, update, now)
         for answer, most in (
             (state.fraction, 1.0),
-            (state.eta(now), eta.MAX_ETA),
+            (state.eta(now), MAX_ETA),
             (state.rate(now), math.inf),
         ):
             assert answer is None or (0 <= answer <= most and not math.isnan(answer))
 
 
-def test_ten_thousand_updates_in_one_moment_are_one_sample() -> None:
+def test_ten_thousand_updates_in_one_moment_say_nothing_of_the_rate() -> None:
     state = run((0.0, 0, 20_000), *((0.0, i, 20_000) for i in range(10_000)))
-    assert state.pace == eta.Pace(start=0.0, at=0.0, done=0)
+    assert state.rate(0.0) is None
     later = advance(state, Update(done=10_000, total=20_000), 1.0)
     assert later.rate(1.0) == pytest.approx(10_000)

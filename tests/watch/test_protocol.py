@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.watch.progress import Update
-from corpus_backfill_plugin.watch.protocol import ProtocolFilter
+from corpus_backfill_plugin.agent.output import ProtocolFilter
+from corpus_backfill_plugin.agent.progress import Update
 
 GOOD = b"::progress done=120 total=3400"
 ALMOST = (

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.spec.model import Output
-from corpus_backfill_plugin.watch.reader import Watcher
 
 OUTPUT = Output(
-    progress=r"^\[(?P<done>\S+)/(?P<total>\S+)\]",
-    failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$",
-    result=(r"^updated=(?P<updated>\d+)$",),
+    progress="^[{done}/{total}]",
+    failed="^FAILED {item}: {reason}",
+    result=("^updated={updated}",),
 )
 MEGABYTES = int(os.environ.get("WATCH_MEGABYTES", "200"))
 """How much output the memory test reads; 1000 for the real thing."""
@@ -43,7 +43,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES), st.integers(1, 9))
 def test_everything_but_the_protocol_passes_untouched_in_any_chunks(pieces: list[bytes], size: int) -> None:
     data = b"".join(pieces)
-    whole, parts = Watcher(OUTPUT), Watcher(OUTPUT)
+    whole, parts = OutputReader(OUTPUT), OutputReader(OUTPUT)
     shown = whole.feed("stdout", data, 0.0) + whole.close("stdout", 0.0)
     chunks = [parts.feed("stdout", data[at : at + size], 0.0) for at in range(0, len(data), size)]
     assert shown == data == b"".join(chunks) + parts.close("stdout", 0.0)
@@ -55,14 +55,14 @@ def test_everything_but_the_protocol_passes_untouched_in_any_chunks(pieces: list
 
 
 def test_without_an_output_table_the_protocol_still_counts() -> None:
-    watcher = Watcher(None)
+    watcher = OutputReader(None)
     assert watcher.feed("stderr", b"a\n::progress done=3 total=4\nb", 1.0) == b"a\nb"
     assert watcher.progress is not None
     assert watcher.progress.fraction == 0.75
 
 
 def test_who_speaks_the_protocol_is_not_read_by_pattern_any_more() -> None:
-    watcher = Watcher(OUTPUT)
+    watcher = OutputReader(OUTPUT)
     watcher.feed("stdout", b"::progress done=3 total=4\n[1/9]\n", 1.0)
     watcher.feed("stdout", b"[2/9]\n", 2.0)
     assert watcher.progress is not None
@@ -75,7 +75,7 @@ def test_who_speaks_the_protocol_is_not_read_by_pattern_any_more() -> None:
 def test_a_script_that_lies_is_survived(speech: str) -> None:
     rng = random.Random(7)  # noqa: S311 - a script's lies
     lies = ("0", "5", "12", "9" * 15, "9" * 40, "nan", "inf", "-3", "1e99", "", "\u0663", "0x10", "1.5")
-    watcher, now = Watcher(OUTPUT), 0.0
+    watcher, now = OutputReader(OUTPUT), 0.0
     for _ in range(3000):
         now += rng.choice((0.0, 0.01, 5.0))
         watcher.feed("stdout", speech.format(rng.choice(lies), rng.choice(lies)).encode(), now)
@@ -97,7 +97,7 @@ def test_a_script_that_lies_is_survived(speech: str) -> None:
     ids=["pattern", "protocol", "tqdm"],
 )
 def test_ten_thousand_updates_a_second_are_cheap(output: Output | None, line: bytes) -> None:
-    watcher = Watcher(output)
+    watcher = OutputReader(output)
     lines = [line % i for i in range(10_001)]
     before = time.process_time()
     for at, one in enumerate(lines):
@@ -117,7 +117,7 @@ def test_memory_is_flat_however_much_is_printed() -> None:
         )
         + b"[7/9] x\nFAILED a: b\nupdated=3\n"
     )
-    watcher = Watcher(OUTPUT)
+    watcher = OutputReader(OUTPUT)
     for at in range(200):
         watcher.feed("stdout", block, at)
     tracemalloc.start()
@@ -131,7 +131,7 @@ def test_memory_is_flat_however_much_is_printed() -> None:
 
 def test_lines_that_mean_nothing_pass_at_memory_speed() -> None:
     block = b"2026-01-01 12:00:00 measured some/file/name.wav in 0.12 seconds, fine so far\n" * 3300
-    watcher = Watcher(Output(failed=OUTPUT.failed, result=OUTPUT.result))
+    watcher = OutputReader(Output(failed=OUTPUT.failed, result=OUTPUT.result))
     reference = min(_seconds(lambda: block.count(b"\n")) for _ in range(5))
     ours = min(_seconds(lambda: watcher.feed("stdout", block, 0.0)) for _ in range(5))
     by_line = min(

@@ -2,20 +2,27 @@ from __future__ import annotations
 
 import pytest
 
+from corpus_backfill_plugin.agent.output import (
+    MAX_FAILED,
+    MAX_ITEM,
+    MAX_REASON,
+    Failure,
+    OutputReader,
+    Results,
+)
+from corpus_backfill_plugin.agent.progress import Progress, Update, advance
+from corpus_backfill_plugin.display import duration
+from corpus_backfill_plugin.run.closing import summary
 from corpus_backfill_plugin.spec.model import Output
-from corpus_backfill_plugin.watch.progress import Progress, Update, advance
-from corpus_backfill_plugin.watch.reader import Watcher
-from corpus_backfill_plugin.watch.results import MAX_FAILED, MAX_ITEM, MAX_REASON, Failure, Results
-from corpus_backfill_plugin.watch.summary import duration, summary
 
 OUTPUT = Output(
-    failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$",
-    result=(r"^updated=(?P<updated>\S+) failed=(?P<failed>\S+)$", r"^pending=(?P<pending>\d+)$"),
+    failed="^FAILED {item}: {reason}",
+    result=("^updated={updated} failed={failed}", "^pending={pending}"),
 )
 
 
 def results(*lines: str) -> Results:
-    watcher = Watcher(OUTPUT)
+    watcher = OutputReader(OUTPUT)
     for line in lines:
         watcher.feed("stdout", f"{line}\n".encode(), 0.0)
     return watcher.results
@@ -38,7 +45,7 @@ def test_failures_are_kept_with_their_reasons_as_printed() -> None:
 
 
 def test_both_streams_are_read() -> None:
-    watcher = Watcher(OUTPUT)
+    watcher = OutputReader(OUTPUT)
     watcher.feed("stdout", b"FAILED a: x\nFAILED b", 0.0)
     watcher.feed("stderr", b"FAILED c: z\n", 0.0)
     watcher.feed("stdout", b": y", 0.0)
@@ -47,7 +54,7 @@ def test_both_streams_are_read() -> None:
 
 
 def test_failures_beyond_the_bound_are_counted_only() -> None:
-    watcher = Watcher(OUTPUT)
+    watcher = OutputReader(OUTPUT)
     watcher.feed("stdout", b"".join(b"FAILED %d: no\n" % i for i in range(MAX_FAILED + 5)), 0.0)
     watcher.feed("stdout", b"FAILED last: no\n", 0.0)
     assert (len(watcher.results.failed), watcher.results.failed_total) == (MAX_FAILED, MAX_FAILED + 6)
@@ -62,7 +69,7 @@ def test_an_item_too_long_is_counted_and_never_cut() -> None:
 def test_the_summary_tells_counts_time_and_the_first_failures() -> None:
     found = results(*(f"FAILED {i}: bad\x1b" for i in range(7)), "updated=1200 failed=7")
     assert summary(found, None, 134.4, see_all="backfill runs show 3").splitlines() == [
-        "Updated 1,200, failed 7 in 2 m 14 s",
+        "Updated 1,200, failed 7 in 2m 14s",
         *(f"  failed {i}: bad\\x1b" for i in range(5)),
         "  and 2 more; all of them: backfill runs show 3",
     ]
@@ -70,14 +77,14 @@ def test_the_summary_tells_counts_time_and_the_first_failures() -> None:
 
 def test_without_counts_the_summary_tells_how_far_it_came() -> None:
     state: Progress = advance(None, Update(done=12, total=30), 0.0)
-    assert summary(Results(), state, 0.44) == "Done 12 of 30 in 0.4 s"
-    assert summary(results("FAILED a: b"), state, 61) == "Done 12 of 30, failed 1 in 1 m 1 s\n  failed a: b"
-    assert summary(Results(), None, 3) == "Finished in 3.0 s"
+    assert summary(Results(), state, 0.44) == "Done 12 of 30 in 0.4s"
+    assert summary(results("FAILED a: b"), state, 61) == "Done 12 of 30, failed 1 in 1m 01s\n  failed a: b"
+    assert summary(Results(), None, 3) == "Finished in 3.0s"
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-1, "0.0 s"), (9.96, "10.0 s"), (59.6, "1 m 0 s"), (3599.7, "1 h 0 m"), (90_000, "1 d 1 h")],
+    [(-1, "0.0s"), (9.96, "10.0s"), (59.6, "1m 00s"), (3599.7, "1h 00m"), (90_000, "1d 01h")],
 )
 def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from corpus_backfill_plugin.agent import tqdm_bars
+from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.spec.model import Output
-from corpus_backfill_plugin.watch import tqdm_bars
-from corpus_backfill_plugin.watch.reader import Watcher
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.watch.progress import Progress
+    from corpus_backfill_plugin.agent.progress import Progress
 
 HEADER = "import sys, time\nfrom tqdm import tqdm\nD = dict(mininterval=0)\n"
 
@@ -33,7 +33,7 @@ def drawn(script: str, **environ: str) -> bytes:
 
 def watched(data: bytes, size: int = 7) -> list[Progress]:
     """The states gone through while `data` comes in small chunks, each new state once."""
-    watcher = Watcher(Output(progress="tqdm"))
+    watcher = OutputReader(Output(progress="tqdm"))
     states: list[Progress] = []
     for at in range(0, len(data), size):
         watcher.feed("stderr", data[at : at + size], at / 1000)

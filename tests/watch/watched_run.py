@@ -1,7 +1,7 @@
 """Run a Python script and show its output through the sink: `watched_run.py SCRIPT [SPEC]`.
 
 The script's streams are pipes here and files in a real run; the sink does not know the difference. SPEC is
-`tqdm`, or a pattern for progress; without it only the line protocol is read.
+`tqdm`, or a template for progress; without it only the line protocol is read.
 """
 
 from __future__ import annotations
@@ -12,25 +12,21 @@ import subprocess
 import sys
 import time
 
-from corpus_backfill_plugin.run.sink import PlainSink
+from corpus_backfill_plugin.run.closing import summary
 from corpus_backfill_plugin.spec.model import Output
-from corpus_backfill_plugin.watch import sink as sinks
-from corpus_backfill_plugin.watch.reader import Watcher
-from corpus_backfill_plugin.watch.summary import summary
+from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 
 def main(script: str, spec: str | None = None) -> int:
-    every = float(os.environ.get("LINE_EVERY", sinks.LINE_EVERY))
-    watcher = Watcher(Output(progress=spec, failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$"))
+    every = float(os.environ.get("LINE_EVERY", LINE_EVERY))
+    output = Output(progress=spec, failed="^FAILED {item}: {reason}")
     child = subprocess.Popen(
         [sys.executable, "-u", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     started = time.monotonic()
     interrupted = False
     with (
-        sinks.open_sink(
-            watcher, PlainSink(), started=started, environ=os.environ, name="demo", line_every=every
-        ) as sink,
+        TerminalSink(output, name="demo", line_every=every) as sink,
         selectors.DefaultSelector() as selector,
     ):
         selector.register(child.stdout or 0, selectors.EVENT_READ, "stdout")
@@ -53,7 +49,7 @@ def main(script: str, spec: str | None = None) -> int:
     for stream in (child.stdout, child.stderr):
         if stream:
             stream.close()
-    sys.stderr.write(summary(watcher.results, watcher.progress, time.monotonic() - started) + "\n")
+    sys.stderr.write(summary(sink.reader.results, sink.reader.progress, time.monotonic() - started) + "\n")
     return 0
 
 

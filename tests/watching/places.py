@@ -87,8 +87,8 @@ type = "path"
 role = "retry-items"
 
 [output]
-failed = '^FAILED (?P<item>\S+): (?P<reason>.+)$'
-result = ['^updated=(?P<updated>\d+) failed=(?P<failed>\d+)$', '^pending=(?P<pending>\d+)$']
+failed = '^FAILED {item}: {reason}'
+result = ['^updated={updated} failed={failed}', '^pending={pending}']
 """
 PROVED = (
     SPEC

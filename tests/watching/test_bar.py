@@ -11,6 +11,7 @@ import pytest
 from corpus_backfill_plugin.prepare import prepare
 from corpus_backfill_plugin.run.execute import execute
 from corpus_backfill_plugin.site import Site
+from corpus_backfill_plugin.spec.catalog import LoadedSpec
 from corpus_backfill_plugin.spec.selection import Selection
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_tqdm_has_a_bar_below_it(
 def test_a_pattern_has_a_bar_while_lines_scroll_above_it(
     place: Place, terminal: Callable[..., Terminal]
 ) -> None:
-    declare(place.server, PLAIN, r"^\[(?P<done>\d+)/(?P<total>\d+)\]")
+    declare(place.server, PLAIN, "^[{done}/{total}]")
     seen = terminal("duration", rows=8)
     seen.read_until(lambda: "ETA" in seen.bar and "[25/40]" in "\n".join(seen.lines))
     numbers = [int(line.split("/")[0][1:]) for line in seen.lines[:-1] if line.startswith("[")]
@@ -109,7 +110,7 @@ def test_a_pipe_gets_a_plain_line_now_and_then(place: Place, capfd: pytest.Captu
     place.fill(20)
     site = Site(os.environ)
     spec = site.catalog.load("work")
-    assert spec is not None
+    assert isinstance(spec, LoadedSpec)
     request = prepare(spec, Selection(values={"pause": "0.05"}, given=frozenset({"pause"})), site)
     assert execute(request, line_every=0.3) == 0
     out, err = capfd.readouterr()
@@ -136,7 +137,7 @@ def test_a_script_that_lies_runs_like_any_other(place: Place, backfill: Program,
     declare(
         place.server,
         f"for n in range(1, 30): print({lie!r}.format(n=n, t=n * 7 % 11, back=40 - n))",
-        r"^\[(?P<done>[^/]+)/(?P<total>[^\]]+)\]",
+        "^[{done}/{total}]",
     )
     ended = backfill("duration")
     assert (ended.code, place.record().state) == (0, "succeeded")
@@ -162,9 +163,7 @@ def test_a_liar_on_a_terminal_shows_no_percentage_beyond_the_whole(
             print(end="", flush=True)
             time.sleep(0.01)
     """
-    declare(
-        place.server, "\n".join(line[8:] for line in script.splitlines()), r"^\[(?P<done>.+)/(?P<total>.+)\]"
-    )
+    declare(place.server, "\n".join(line[8:] for line in script.splitlines()), "^[{done}/{total}]")
     seen = terminal("duration")
     assert seen.read_to_end() == 0
     drawn = re.findall(r"(\d+)%", "".join(re.findall(r"\x1b7.*?\x1b8", seen.raw)))

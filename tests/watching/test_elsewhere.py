@@ -132,7 +132,7 @@ def test_a_viewer_killed_while_progress_is_written_leaves_a_sound_ledger(
     hook = place.file.parent / "often"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
-        "import corpus_backfill_plugin.watch.sink as s; s.NOTE_EVERY = s.DRAW_EVERY = 0\n"
+        "import corpus_backfill_plugin.terminal.sink as s; s.NOTE_EVERY = s.DRAW_EVERY = 0\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(hook))
     for number in range(1, 4):

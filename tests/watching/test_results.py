@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure
 from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.results import read_logs, view_at_end
 from corpus_backfill_plugin.spec.model import Output
-from corpus_backfill_plugin.watch.results import MAX_FAILED, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from watching.places import Place, Program
 
-OUTPUT = Output(
-    failed=r"^FAILED (?P<item>\S+): (?P<reason>.+)$", result=(r"^updated=(?P<updated>\d+)$",), progress="tqdm"
-)
+OUTPUT = Output(failed="^FAILED {item}: {reason}", result=("^updated={updated}",), progress="tqdm")
 
 
 @pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])

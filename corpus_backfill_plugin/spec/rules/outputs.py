@@ -4,55 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.agent.output import TQDM
+from corpus_backfill_plugin.agent.templates import Template, TemplateError
 from corpus_backfill_plugin.spec.fault import Finding, KeyPath
-from corpus_backfill_plugin.spec.patterns import compile_pattern
-from corpus_backfill_plugin.spec.wording import listed, nearest, quoted
+from corpus_backfill_plugin.spec.wording import listed, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from corpus_backfill_plugin.spec.model import Output, Script
 
-TQDM = "tqdm"
-"""The progress that is built in, in place of a pattern."""
-
-_GROUPS = {"progress": ("done", "total", "rate"), "failed": ("item", "reason")}
-"""Named groups that are read; the first of each is needed."""
+_NAMES = {"progress": ("done", "total", "rate"), "failed": ("item", "reason")}
+"""Names that are read; the first of each is needed."""
 
 
-def _patterns(output: Output) -> Iterator[tuple[str, KeyPath, str]]:
-    if output.progress is not None and output.progress != TQDM:
-        yield "progress", ("output", "progress"), output.progress
-    if output.failed is not None:
-        yield "failed", ("output", "failed"), output.failed
-    for position, text in enumerate(output.result):
-        yield "result", ("output", "result", position), text
+def _templates(output: Output) -> Iterator[tuple[str, KeyPath, str]]:
+    for key in ("progress", "failed", "result"):
+        value = getattr(output, key)
+        if isinstance(value, str) and (key, value) != ("progress", TQDM):
+            yield key, ("output", key), value
+        elif value and not isinstance(value, str):
+            yield from ((key, ("output", key, place), text) for place, text in enumerate(value))
 
 
-def patterns_are_safe(script: Script) -> Iterator[Finding]:
-    """Each pattern compiles, cannot hang the program, and has the groups that it is read for."""
-    for key, path, text in _patterns(script.output) if script.output else ():
+def templates_are_read(script: Script) -> Iterator[Finding]:
+    """Each template can be matched, and has the names that it is read for."""
+    for key, path, text in _templates(script.output) if script.output else ():
         try:
-            groups = tuple(compile_pattern(text).groupindex)
-        except ValueError as error:
-            yield Finding(path, str(error), getattr(error, "mend", ""))
+            names = Template(text, counts=key != "failed").names
+        except TemplateError as error:
+            yield Finding(path, str(error), error.hint)
         else:
-            yield from _group_faults(key, path, groups)
+            yield from _name_faults(path, names, _NAMES.get(key, ()))
 
 
-def _group_faults(key: str, path: KeyPath, groups: tuple[str, ...]) -> Iterator[Finding]:
-    if key == "result":
-        if not groups:
-            yield Finding(path, "has no named group", r"name a count, such as (?P<updated>\d+)")
-        return
-    known = _GROUPS[key]
-    if known[0] not in groups:
-        example = r"\d+" if key == "progress" else r"\S+"
-        yield Finding(path, f"has no group {quoted(known[0])}", f"write (?P<{known[0]}>{example})")
-    for group in groups:
-        if group not in known:
-            what = f"the group {quoted(group)} is not one of {listed(known)}"
-            yield Finding(path, what, nearest(group, known))
+def _name_faults(path: KeyPath, names: tuple[str, ...], known: tuple[str, ...]) -> Iterator[Finding]:
+    if known and known[0] not in names:
+        yield Finding(path, f"has no {{{known[0]}}}", f"write {{{known[0]}}} where that stands")
+    for name in names:
+        if known and name not in known:
+            what = f"{{{name}}} is not one of {listed(known)}"
+            yield Finding(path, what, nearest(name, known) or "write {} for what is to be passed over")
 
 
 def proof_is_whole(script: Script) -> Iterator[Finding]:
@@ -72,21 +64,22 @@ def proof_is_whole(script: Script) -> Iterator[Finding]:
 
 
 def expected_counts_are_printed(script: Script) -> Iterator[Finding]:
-    """What is expected is the name of a group of some result pattern."""
+    """What is expected is a name in some result template."""
     proof, texts = script.postcondition, script.output.result if script.output else ()
     if proof is None:
         return
     names: list[str] = []
     for text in texts:
         try:
-            names += compile_pattern(text).groupindex
-        except ValueError:
-            return  # said already, and the names are not known
+            names += Template(text, counts=True).names
+        except TemplateError:
+            return  # reported already, and the names are not known
     for name in proof.expect:
         if name not in names:
-            mend = nearest(name, names) or f"add '^{name}=(?P<{name}>\\d+)$' to output.result"
-            what = f"no pattern of output.result has a group {quoted(name)}"
-            yield Finding(("postcondition", "expect", name), what, mend)
+            hint = nearest(name, names) or f"add '^{name}={{{name}}}' to output.result"
+            yield Finding(
+                ("postcondition", "expect", name), f"no template of output.result has {{{name}}}", hint
+            )
 
 
-RULES = (patterns_are_safe, proof_is_whole, expected_counts_are_printed)
+RULES = (templates_are_read, proof_is_whole, expected_counts_are_printed)

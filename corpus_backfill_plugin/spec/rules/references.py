@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.spec.fault import Finding, KeyPath
-from corpus_backfill_plugin.spec.model import Argument, Option, effective_options
 from corpus_backfill_plugin.spec.rules.values import misfit
 from corpus_backfill_plugin.spec.values import check_form, value_text
 from corpus_backfill_plugin.spec.wording import nearest, quoted
@@ -13,7 +12,7 @@ from corpus_backfill_plugin.spec.wording import nearest, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from corpus_backfill_plugin.spec.model import Group, Scalar, Script
+    from corpus_backfill_plugin.spec.model import Argument, Group, Option, Scalar, Script
 
 
 def _tables(script: Script) -> Iterator[tuple[KeyPath, Option | Argument]]:
@@ -25,7 +24,7 @@ def _tables(script: Script) -> Iterator[tuple[KeyPath, Option | Argument]]:
 
 def _known(script: Script) -> dict[str, Option | Argument]:
     known: dict[str, Option | Argument] = {argument.name: argument for argument in script.argument}
-    return known | {option.name: option for option in effective_options(script)}
+    return known | {option.name: option for option in script.options}
 
 
 def _unknown(path: KeyPath, name: str, known: Iterable[str], what: str = "option") -> Iterator[Finding]:
@@ -66,7 +65,7 @@ def _impossible(parameter: Option | Argument, value: Scalar) -> tuple[str, str] 
 
 def members_exist(script: Script) -> Iterator[Finding]:
     """A group has options of this command, each once."""
-    known = [option.name for option in effective_options(script)]
+    known = [option.name for option in script.options]
     for number, group in enumerate(script.group):
         for position, name in enumerate(group.members):
             path = ("group", number, "members", position)
@@ -77,7 +76,7 @@ def members_exist(script: Script) -> Iterator[Finding]:
 
 def members_are_free(script: Script) -> Iterator[Finding]:
     """A group's rule leaves the operator a choice."""
-    options = {option.name: option for option in effective_options(script)}
+    options = {option.name: option for option in script.options}
     for number, group in enumerate(script.group):
         for position, name in enumerate(group.members):
             if name in options and options[name].required and group.rule != "all-or-none":

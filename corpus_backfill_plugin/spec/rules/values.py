@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.spec.environment import denial
 from corpus_backfill_plugin.spec.fault import Finding
 from corpus_backfill_plugin.spec.model import ENV_PATTERN, Argument, Option
-from corpus_backfill_plugin.spec.patterns import compile_pattern
 from corpus_backfill_plugin.spec.values import check_form, parse, value_text
 from corpus_backfill_plugin.spec.wording import kind, quoted
 
@@ -179,7 +179,7 @@ def _declared_wrong(parameter: Option | Argument) -> Iterator[Finding]:
     yield from choices_are_values(parameter)
     yield from bounds_are_values(parameter)
     yield from bounds_are_in_order(parameter)
-    yield from regex_is_safe(parameter)
+    yield from regex_compiles(parameter)
 
 
 def default_true_can_be_turned_off(parameter: Option | Argument) -> Iterator[Finding]:
@@ -200,14 +200,21 @@ def required_is_meant(parameter: Option | Argument) -> Iterator[Finding]:
         yield Finding(("required-if",), "contradicts default: there is always a value", "remove one of them")
 
 
-def regex_is_safe(parameter: Option | Argument) -> Iterator[Finding]:
-    """The regex compiles, and cannot hang the program."""
+def regex_compiles(parameter: Option | Argument) -> Iterator[Finding]:
+    """The regex is one of Python's, and a clear one."""
     if parameter.regex is None:
         return
     try:
-        compile_pattern(parameter.regex, whole=True)
-    except ValueError as error:
-        yield Finding(("regex",), str(error), getattr(error, "mend", ""))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(parameter.regex)
+    except re.error as error:
+        at = "" if error.pos is None else f" at character {error.pos + 1}"
+        yield Finding(("regex",), f"is not a regular expression: {one_line(error.msg)}{at}")
+    except Warning as warning:
+        yield Finding(("regex",), f"is not a clear regular expression: {one_line(str(warning))}")
+    except (OverflowError, RecursionError):
+        yield Finding(("regex",), "is not a regular expression: too large a repeat, or nested too deeply")
 
 
 def keys_have_their_partners(parameter: Option | Argument) -> Iterator[Finding]:
@@ -285,7 +292,7 @@ RULES = (
     default_is_allowed,
     default_true_can_be_turned_off,
     required_is_meant,
-    regex_is_safe,
+    regex_compiles,
     keys_have_their_partners,
     items_are_several,
     environment_is_allowed,

@@ -1,57 +1,21 @@
 """The bar: one line that says how far, how fast, until when, and what failed.
 
-`View` is what is known at one moment, without a clock, so that it can be stored and drawn elsewhere;
-`draw` is a pure function of it and of the terminal's width.
+`draw` is a pure function of a `View`, which is what is known at one moment, and of the terminal's width.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from corpus_backfill_plugin.watch.numbers import Count
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from corpus_backfill_plugin.watch.progress import Progress
-    from corpus_backfill_plugin.watch.results import Results
+    from corpus_backfill_plugin.agent.progress import Count, View
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
 _GREEN, _RED, _DIM, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 _HOURS_SHOWN = 100
-
-
-class View(msgspec.Struct, frozen=True):
-    """A run at one moment. Times are seconds, `rate` is items per second; None is unknown."""
-
-    done: Count
-    total: Count | None = None
-    rate: float | None = None
-    eta: float | None = None
-    elapsed: float = 0.0
-    failures: int = 0
-
-    @property
-    def fraction(self) -> float | None:
-        """The part done, 0 to 1; None without a total or when more is done than there is."""
-        if self.total is None or self.done > self.total:
-            return None
-        return self.done / self.total if self.total else 1.0
-
-
-def view(progress: Progress, results: Results, started: float, now: float) -> View:
-    """Return the run as of `now`; `started` is of the same clock."""
-    return View(
-        done=progress.done,
-        total=progress.total,
-        rate=progress.rate(now),
-        eta=progress.eta(now),
-        elapsed=max(now - started, 0.0),
-        failures=results.failures,
-    )
 
 
 def draw(view: View, width: int, *, color: bool = False, ascii_only: bool = False) -> str:

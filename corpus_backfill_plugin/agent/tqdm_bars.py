@@ -9,11 +9,9 @@ drawn a last time in the outermost's line. So what was inner has to be remembere
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-import msgspec
-
-from corpus_backfill_plugin.watch.numbers import Count, count
-from corpus_backfill_plugin.watch.progress import Update
+from corpus_backfill_plugin.agent.progress import Count, Update, count
 
 NEEDLE = b" ["
 """Every bar has it."""
@@ -31,7 +29,8 @@ _RATE = re.compile(rf"(?P<per>{_NUMBER})(?:[^/]*/s$|(?P<inverse>s/))")
 _UP = "\x1b[A"
 
 
-class Bar(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Bar:
     """One drawing of a bar.
 
     Attributes:
@@ -51,7 +50,8 @@ class Bar(msgspec.Struct, frozen=True):
         return self.size == other.size and self.title == other.title
 
 
-class Bars(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Bars:
     """The bars in sight: the outermost, and the inner ones that have not ended, outer to inner."""
 
     outer: Bar | None = None

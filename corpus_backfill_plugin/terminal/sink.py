@@ -1,26 +1,30 @@
-"""Where a followed run's bytes go: past the watcher, to the operator, with progress shown beside them."""
+"""Where a followed run's bytes go: past the reader, to the operator, with progress shown beside them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.masking import Masker
-from corpus_backfill_plugin.watch import bar
-from corpus_backfill_plugin.watch.reader import STREAMS
-from corpus_backfill_plugin.watch.screen import Screen
+from corpus_backfill_plugin.run.files import write_all
+from corpus_backfill_plugin.run.folder import STREAMS
+from corpus_backfill_plugin.terminal import bar
+from corpus_backfill_plugin.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import FrameType, TracebackType
-    from typing import Self
+    from typing import Self, TextIO
 
+    from corpus_backfill_plugin.agent.output import Templates
+    from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.masking import Secret
-    from corpus_backfill_plugin.watch.reader import Watcher
 
 DRAW_EVERY = 0.1
 """Seconds between two drawings of the bar."""
@@ -41,31 +45,44 @@ PATIENCE = 1.0
 """Seconds for which an unfinished escape sequence keeps the bar from being drawn."""
 
 
-Note: TypeAlias = "Callable[[bar.View, dict[str, int]], None]"
+Note: TypeAlias = "Callable[[View, dict[str, int]], None]"
 """Takes how far a run is and the counts that it has named, for others to read."""
 
 
-class Target(Protocol):
-    """Where a script's bytes are shown, as `run.sink.PlainSink` does it."""
+class Streams:
+    """This process's own stdout and stderr, which a script's bytes are written to as they are.
+
+    Text already written through Python's streams goes out first. Where a stream has been replaced by one
+    without a descriptor, as test runners do, bytes go through that one.
+    """
+
+    def __init__(self) -> None:
+        self._targets: dict[str, TextIO] = {"stdout": sys.stdout, "stderr": sys.stderr}
+        self.descriptors = {name: _descriptor(target) for name, target in self._targets.items()}
+        for target in self._targets.values():
+            with contextlib.suppress(OSError, ValueError):
+                target.flush()
 
     def write(self, stream: str, piece: bytes) -> None:
-        """Show `piece` of `stream`; raises OSError when the operator's end is gone."""
+        """Write all of `piece`; raises OSError when the operator's end is gone."""
+        descriptor = self.descriptors[stream]
+        if descriptor is not None:
+            write_all(descriptor, piece)
+            return
+        target = self._targets[stream]
+        buffer = getattr(target, "buffer", None)
+        if buffer is not None:
+            buffer.write(piece)
+        else:
+            target.write(piece.decode(errors="backslashreplace"))
+        target.flush()
 
-    def descriptor(self, stream: str) -> int | None:
-        """Return the descriptor that `stream` is shown on, None when it has none."""
-
-
-class Display(Protocol):
-    """How progress is shown beside a script's output."""
-
-    def passed(self, stream: str, data: bytes, now: float) -> None:
-        """Take note of `data`, just written for `stream`."""
-
-    def show(self, view: bar.View, now: float) -> None:
-        """Show how far the run is; called some ten times a second."""
-
-    def hide(self) -> None:
-        """Remove what is shown; `show` may bring it back."""
+    def on(self, descriptor: int | None) -> frozenset[str]:
+        """Return the streams that go to the same file or terminal as `descriptor`."""
+        if descriptor is None:
+            return frozenset()
+        fds = self.descriptors.items()
+        return frozenset(s for s, fd in fds if fd is not None and os.path.sameopenfile(fd, descriptor))
 
 
 class BarDisplay:
@@ -92,7 +109,7 @@ class BarDisplay:
             self._screen.passed(data)
             self._passed = now
 
-    def show(self, view: bar.View, now: float) -> None:
+    def show(self, view: View, now: float) -> None:
         """Draw, but never into a sequence that is not complete."""
         if view.elapsed < FIRST_DRAW:
             return
@@ -115,27 +132,24 @@ class LineDisplay:
 
     Args:
         target: its stderr is where the lines go.
-        streams: the script's streams that go to the same place.
         name: what each line begins with.
         every: seconds between two lines.
     """
 
-    def __init__(
-        self, target: Target, streams: frozenset[str], name: str, *, every: float = LINE_EVERY
-    ) -> None:
+    def __init__(self, target: Streams, name: str, every: float) -> None:
         self._target = target
-        self._streams = streams
+        self._streams = target.on(target.descriptors["stderr"]) | {"stderr"}
         self._name = name
         self._every = every
         self._shown = 0.0
         self._line_open = False
 
-    def passed(self, stream: str, data: bytes, now: float) -> None:  # noqa: ARG002 - a Display's method
+    def passed(self, stream: str, data: bytes, now: float) -> None:  # noqa: ARG002 - as of BarDisplay
         """Keep track of whether the script's last line is finished."""
         if stream in self._streams:
             self._line_open = not data.endswith(b"\n")
 
-    def show(self, view: bar.View, now: float) -> None:  # noqa: ARG002 - a Display's method
+    def show(self, view: View, now: float) -> None:  # noqa: ARG002 - as of BarDisplay
         """Write a line when it is time for one, behind an unfinished one of the script's if need be."""
         if view.elapsed - self._shown < self._every:
             return
@@ -151,63 +165,48 @@ class LineDisplay:
         """Do nothing: a written line stays."""
 
 
-class NoDisplay:
-    """Nothing beside the output: the progress is only read, or only taken out."""
-
-    def passed(self, stream: str, data: bytes, now: float) -> None:
-        """Do nothing."""
-
-    def show(self, view: bar.View, now: float) -> None:
-        """Do nothing."""
-
-    def hide(self) -> None:
-        """Do nothing."""
-
-
-class WatchingSink:
+class TerminalSink:
     """Takes what a run prints, in the order it comes, and shows it with its progress.
 
     As a context manager it also puts the bar away while the CLI is stopped with Ctrl-Z.
 
     Args:
-        watcher: reads the run's output.
-        display: shows the progress.
+        output: what the script's lines mean.
         secrets: taken out of what is shown, once it was read: a mask must not change what lines mean.
-        target: where the script's bytes go.
-        started: when the run began, on `clock`.
+        name: what plain lines of progress begin with; None shows no progress.
+        took: seconds since the run began.
         past: for each stream how many bytes at its beginning were printed before anybody watched. They come
             all at once, and when they were printed is judged by how far into the stream they stand.
-        note: called with how far the run is, once in `NOTE_EVERY` at the most.
-        clock: tells the time in seconds; must not go back.
+        note: called with how far the run is, at most once in `NOTE_EVERY`.
+        line_every: seconds between two plain lines of progress, where there is no terminal.
+
+    Attributes:
+        reader: what has read the output.
     """
 
     def __init__(
         self,
-        watcher: Watcher,
-        display: Display,
+        output: Templates | None,
         secrets: Iterable[Secret] = (),
         *,
-        target: Target,
-        started: float,
+        name: str | None,
+        took: float = 0.0,
         past: Mapping[str, int] | None = None,
         note: Note | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        line_every: float = LINE_EVERY,
     ) -> None:
-        self.watcher = watcher
-        self._display = display
+        self.reader = OutputReader(output)
         secrets = tuple(secrets)
         self._maskers = {stream: Masker(secrets) for stream in STREAMS}
-        self._target = target
-        self._started = started
-        self._clock = clock
-        self._closed = False
+        self._target = Streams()
+        self._display = None if name is None else _display(self._target, name, line_every)
+        self._opened = self._noted = time.monotonic()
+        self._started = self._opened - took
+        self._closed = self._wrote = False
         self._shown = float("-inf")
-        self._noted = clock()
         self._note = note
-        self._past = {name: size for name, size in (past or {}).items() if size}
+        self._past = {stream: size for stream, size in (past or {}).items() if size}
         self._unread = dict(self._past)
-        self._opened = clock()
-        self._wrote = False
 
     def write(self, stream: str, piece: bytes) -> None:
         """Show `piece` of `stream` at once, without lines of the protocol.
@@ -216,17 +215,13 @@ class WatchingSink:
             OSError: the operator's end is gone.
         """
         self._wrote = True
-        # The watcher takes a piece as of one moment, so what was printed over hours comes in parts.
+        # The reader takes a piece as of one moment, so what was printed over hours comes in parts.
         step = max(self._past[stream] // PARTS, 64) if stream in self._unread else len(piece)
         for at in range(0, len(piece), step):
             part = piece[at : at + step]
             now = self._when(stream, len(part))
-            self._pass(stream, self.watcher.feed(stream, part, now), now)
-        self._show(self._clock())
-
-    def descriptor(self, stream: str) -> int | None:  # noqa: ARG002 - the signature is the follower's
-        """Return None: no piece may pass unseen."""
-        return None
+            self._pass(stream, self.reader.feed(stream, part, now), now)
+        self._show(time.monotonic())
 
     def tick(self, now: float) -> None:
         """Bring the display up to date; to be called some times a second, also in silence."""
@@ -240,22 +235,24 @@ class WatchingSink:
         if self._closed:
             return
         self._closed = True
-        now = self._clock()
+        now = time.monotonic()
         for stream in STREAMS:
             with contextlib.suppress(OSError):
-                self._pass(stream, self.watcher.close(stream, now), now)
+                self._pass(stream, self.reader.close(stream, now), now)
                 self._write(stream, self._maskers[stream].flush(), now)
-        self._display.hide()
+        self._hide()
 
-    def view(self, now: float) -> bar.View | None:
+    def view(self, now: float) -> View | None:
         """Return how far the run is at `now`, None while it has not said so."""
-        progress = self.watcher.progress
-        return None if progress is None else bar.view(progress, self.watcher.results, self._started, now)
+        progress, failures = self.reader.progress, self.reader.results.failures
+        return (
+            None if progress is None else progress.view(now, elapsed=now - self._started, failures=failures)
+        )
 
     def _when(self, stream: str, length: int) -> float:
         """Return when the next `length` bytes of `stream` were printed."""
         if stream not in self._unread:
-            return self._clock()
+            return time.monotonic()
         left = self._unread.pop(stream) - length
         if left > 0:
             self._unread[stream] = left
@@ -272,11 +269,16 @@ class WatchingSink:
     def _write(self, stream: str, shown: bytes, now: float) -> None:
         if shown:
             self._target.write(stream, shown)
-            self._display.passed(stream, shown, now)
+            if self._display:
+                self._display.passed(stream, shown, now)
+
+    def _hide(self) -> None:
+        if self._display:
+            self._display.hide()
 
     def _show(self, now: float) -> None:
         # Pieces come a thousand times a second, and those of the past are not worth drawing.
-        if self._closed or self._unread or now - self._shown < DRAW_EVERY:
+        if self._display is None or self._closed or self._unread or now - self._shown < DRAW_EVERY:
             return
         view = self.view(now)
         if view is not None:
@@ -284,7 +286,7 @@ class WatchingSink:
             self._display.show(view, now)
             if self._note and now - self._noted >= NOTE_EVERY:
                 self._noted = now
-                self._note(view, self.watcher.results.counts)
+                self._note(view, self.reader.results.counts)
 
     def __enter__(self) -> Self:
         """Begin to handle Ctrl-Z, unless somebody else does."""
@@ -306,65 +308,36 @@ class WatchingSink:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's
         """Put the bar away, stop as Ctrl-Z means it, and go on from here once continued."""
-        self._display.hide()
+        self._hide()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._stop)
 
 
-def open_sink(
-    watcher: Watcher,
-    target: Target,
-    *,
-    started: float,
-    environ: Mapping[str, str],
-    name: str = "progress",
-    encoding: str = "utf-8",
-    line_every: float = LINE_EVERY,
-) -> WatchingSink:
-    """Return a sink with the display that `choose_display` takes.
-
-    Args:
-        watcher: reads the run's output.
-        target: where the script's bytes go.
-        started: when the run began, on `time.monotonic`'s clock.
-        environ: as of `choose_display`, like the rest.
-        name: see there.
-        encoding: see there.
-        line_every: see there.
-    """
-    display = choose_display(target, environ=environ, name=name, encoding=encoding, line_every=line_every)
-    return WatchingSink(watcher, display, target=target, started=started)
-
-
-def choose_display(
-    target: Target, *, environ: Mapping[str, str], name: str, encoding: str = "utf-8", line_every: float
-) -> Display:
+def _display(target: Streams, name: str, line_every: float) -> BarDisplay | LineDisplay:
     """Return the display that fits where our own output goes.
 
     A terminal gets a bar, on stderr if that is one, else on stdout; anything else, also `TERM=dumb`, gets
-    a plain line on stderr now and then.
-
-    Args:
-        target: where the script's bytes go.
-        environ: where `TERM` and `NO_COLOR` are looked up.
-        name: the command's, which plain lines begin with.
-        encoding: of the terminal; only with UTF-8 are line-drawing characters used.
-        line_every: seconds between two plain lines.
+    a plain line on stderr now and then. Only with UTF-8 are line-drawing characters used.
     """
-    fds = {stream: target.descriptor(stream) for stream in STREAMS}
-    terminal = next((fd for fd in (fds["stderr"], fds["stdout"]) if fd is not None and os.isatty(fd)), None)
-    if terminal is None or environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
-        return LineDisplay(target, _on(fds, fds["stderr"]) | {"stderr"}, name, every=line_every)
+    fds = (target.descriptors["stderr"], target.descriptors["stdout"])
+    terminal = next((fd for fd in fds if fd is not None and os.isatty(fd)), None)
+    if terminal is None or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+        return LineDisplay(target, name, line_every)
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     ascii_only = encoding.lower().replace("-", "") != "utf8"
-    return BarDisplay(terminal, _on(fds, terminal), color=not environ.get("NO_COLOR"), ascii_only=ascii_only)
+    color = not os.environ.get("NO_COLOR")
+    return BarDisplay(terminal, target.on(terminal), color=color, ascii_only=ascii_only)
 
 
-def _on(fds: Mapping[str, int | None], place: int | None) -> frozenset[str]:
-    """Return the streams that go to the file or terminal of the descriptor `place`."""
-    if place is None:
-        return frozenset()
-    return frozenset(s for s, fd in fds.items() if fd is not None and os.path.sameopenfile(fd, place))
+def _descriptor(target: TextIO) -> int | None:
+    """Return the target's descriptor, if it has one that is open."""
+    try:
+        number = target.fileno()
+        os.fstat(number)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return number
 
 
 def _in_foreground(fd: int) -> bool:

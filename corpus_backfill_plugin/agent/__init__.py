@@ -1,0 +1,1 @@
+"""What happens where the script runs: it imports the standard library and itself alone."""
