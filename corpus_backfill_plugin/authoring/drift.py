@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from corpus_backfill_plugin.authoring.drift_option import differences, shape
-from corpus_backfill_plugin.authoring.introspect import ExclusiveGroup, ParsedOption, ParserModel
+from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, ParserModel
 from corpus_backfill_plugin.spec.fault import Fault, KeyPath
 from corpus_backfill_plugin.spec.lines import key_lines, line_of
 from corpus_backfill_plugin.spec.rules.names import common_in_use

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from corpus_backfill_plugin.authoring.introspect_action import is_run_of_integers
+from corpus_backfill_plugin.parsers.rules import is_run_of_integers
 from corpus_backfill_plugin.spec.model import Argument, Option
 from corpus_backfill_plugin.spec.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel
+    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
 OptionChange: TypeAlias = Literal["type", "choices", "default", "required", "arity", "negate", "unknown"]
 

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.authoring.introspect_action import is_run_of_integers
+from corpus_backfill_plugin.parsers.rules import is_run_of_integers
 from corpus_backfill_plugin.spec.model import FLAG_PATTERN, NAME_PATTERN
 from corpus_backfill_plugin.spec.rules.names import RESERVED_OPTIONS, RESERVED_SHORTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption
+    from corpus_backfill_plugin.parsers.model import ParsedOption
 
 LISTED_NUMBERS = 8
 """Whole numbers without a gap are written as choices up to so many, else as the smallest and the largest."""

@@ -12,7 +12,7 @@ from corpus_backfill_plugin.authoring.propose import Proposal, option_name, prop
 from corpus_backfill_plugin.display import one_line
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel, Unknown
+    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown
 
 _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from corpus_backfill_plugin.authoring.drift import Drift
-    from corpus_backfill_plugin.authoring.introspect import ParserModel
+    from corpus_backfill_plugin.parsers.model import ParserModel
     from corpus_backfill_plugin.site import Site
     from corpus_backfill_plugin.spec.fault import Fault
 
@@ -56,18 +56,13 @@ def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
         BackfillError: it can't be read, or did not come to parse.
     """
     if run:
-        from corpus_backfill_plugin.authoring.introspect_run import read_by_running  # noqa: PLC0415 - only when asked
+        from corpus_backfill_plugin.parsers.running import read_by_running  # noqa: PLC0415 - only when asked
 
         return read_by_running(script, script.parent.parent, site.interpreter.program)
     # Here, not above: commands that look at no source must not pay for reading Python.
-    from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source  # noqa: PLC0415
+    from corpus_backfill_plugin.parsers.source import read_file  # noqa: PLC0415
 
-    try:
-        text = script.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BackfillError(f"{one_line(str(script))} cannot be read: {reason}", "Check the path.") from error
-    return read_source(text, script.name, modules_beside(script, script.parent.parent))
+    return read_file(script, script.parent.parent)
 
 
 @click.command()

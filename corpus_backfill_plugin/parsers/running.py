@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel, Unknown
-from corpus_backfill_plugin.authoring.introspect_answer import model_of
-from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.answer import model_of
+from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown
+from corpus_backfill_plugin.parsers.source import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,11 +49,7 @@ def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout:
     Raises:
         BackfillError: the script did not come to parse, and why; or its text is not Python.
     """
-    try:
-        text = script.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BackfillError(f"{script.name}: cannot be read: {error}") from None
-    source = read_source(text, script.name, modules_beside(script, folder))
+    source = read_file(script, folder)
     answer = _ask(script, folder, program, timeout)
     if "failed" in answer:
         raise _failure(script.name, answer)
@@ -185,11 +181,17 @@ def _merged(ran: ParserModel, source: ParserModel) -> ParserModel:
     )
 
 
+_HERE = re.compile(
+    r"env|sys\.|os\.|time|date|now|random|uuid|socket|platform|cpu|home|user|cwd|tempfile|__file__"
+)
+"""What makes a default one of this machine or moment: then what it is here says nothing."""
+
+
 def _told(option: ParsedOption, source: ParsedOption | None) -> ParsedOption:
     if source is None:
         return option
     changes: dict[str, Any] = {"line": source.line}
-    if source.default_note:
+    if source.default_note and (option.default is None or _HERE.search(source.default_note)):
         unsure = {part: reason for part, reason in option.unsure.items() if part != "default"}
         changes |= {"default": None, "default_note": source.default_note, "unsure": unsure}
         if option.default is not None and str(option.default) in option.help:
