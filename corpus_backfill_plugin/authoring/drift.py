@@ -107,7 +107,8 @@ class _Comparison:
         """Name in the spec of each option of the script that stands in it, by the script's flag."""
 
     def run(self) -> Iterator[Drift]:
-        if self.whole.library not in {"argparse", "none"} and not self.whole.complete:
+        seen = self.whole.options or self.whole.positionals or self.whole.subcommands
+        if not self.whole.complete and not seen:
             yield self._unknown(self.whole.unknowns[0].reason)
             return
         wrong_word = self._descend()

@@ -10,6 +10,8 @@ import msgspec
 
 from corpus_backfill_plugin.authoring.propose import Proposal, option_name, propose_argument, propose_option
 from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.parsers.model import is_database_variable
+from corpus_backfill_plugin.spec.environment import denial
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown
@@ -120,7 +122,7 @@ class _Writing:
         self.names: dict[str, str] = {}
         """Name in the spec of each option that stands in it, by the script's flag."""
         self.common = self._common()
-        self.blocks = self._options() + self._arguments() + self._groups()
+        self.blocks = self._options() + self._databases() + self._arguments() + self._groups()
 
     def text(self) -> str:
         parts = [self._head(), *self.blocks, _HINTS.strip("\n")]
@@ -206,6 +208,19 @@ class _Writing:
                 self.names[f"{'<' if before else ''}{option.flag}"] = proposal.name
                 shorts.add(proposal.table.get("short", ""))
                 self.unlisted += proposal.unlisted
+        return blocks
+
+    def _databases(self) -> list[str]:
+        """Return an option for each variable that seems to name a database and is not DATABASE_URL."""
+        blocks = []
+        for variable in filter(is_database_variable, self.model.environment):
+            name = option_name(variable, "")
+            if name in {*self.names.values(), *self.common} or denial(variable):
+                continue
+            self.names[f"${variable}"] = name
+            keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable, "secret": "url"}
+            told = f"the script reads {variable}: say what database that is, or remove this option"
+            blocks.append(_block("option", Proposal(keys, todo=[told]), ""))
         return blocks
 
     def _declared(self) -> list[tuple[ParsedOption, bool]]:

@@ -125,8 +125,8 @@ def _click_model(answer: Mapping[str, Any]) -> ParserModel:
 
 
 def _prints_and_ends(param: Mapping[str, Any]) -> bool:
-    names = {"--help", "--version", "--install-completion", "--show-completion"}
-    return bool(param["eager"] and names & set(param["flags"]))
+    completion = {"--install-completion", "--show-completion"} & set(param["flags"])
+    return bool(completion or (param["eager"] and {"--help", "--version"} & set(param["flags"])))
 
 
 def _paragraphs(text: str | None) -> str:

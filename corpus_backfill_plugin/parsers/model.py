@@ -148,3 +148,8 @@ class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
     def option(self, flag: str) -> ParsedOption | None:
         """Return the option that the script knows by `flag`."""
         return next((option for option in self.options if flag in option.flags), None)
+
+
+def is_database_variable(name: str) -> bool:
+    """Whether a variable other than DATABASE_URL says, by its name, where a database is."""
+    return name.endswith(("_DATABASE_URL", "_DSN")) and name != "SENTRY_DSN"

@@ -44,8 +44,8 @@ FAILURES = {
     ),
     "it never parses": ("print('all done')\n", r"^job\.py: ran to its end without reading a command line$"),
     "it fails": (
-        "import os\n\nurl = os.environ['DATABASE_URL']\n",
-        r"^job\.py:3: KeyError before it read its command line: 'DATABASE_URL'$",
+        "import os\n\nurl = os.environ['HOUSE_HOST']\n",
+        r"^job\.py:3: KeyError before it read its command line: 'HOUSE_HOST'$",
     ),
     "it dies": (
         "import os, signal\nprint('half a li', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n",
