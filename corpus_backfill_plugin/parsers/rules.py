@@ -288,6 +288,10 @@ def to_option(raw: RawAction) -> ParsedOption:
     type_, type_name, members = _type(given.get("type"), unsure)
     if kind in {"true", "false", "const", "negatable", "count"}:
         type_, type_name, nargs = ("bool" if kind != "count" else "int"), "", None
+    if nargs == 0 and kind in {"value", "append", "extend"}:
+        unsure["nargs"], nargs = "takes no value, which argparse refuses", None
+    if not raw.flags and kind not in {"value", "append", "extend"}:
+        unsure["kind"] = "is a positional that takes no value"
     choices, ignore_case = _choices(given.get("choices"), type_, type_name, members, unsure)
     default, note = _default(given, kind, type_, members, unsure)
     metavar = given.get("metavar")
@@ -381,14 +385,17 @@ def _allowed(  # noqa: PLR0911 - a line for each reason
         return Computed("members of an Enum, and how a word becomes one is the script's own")
     if len(items) > MAX_CHOICES and not is_run_of_integers(items):
         return Computed(f"{len(items)} of them")
-    if type_ == "other" and not all(isinstance(item, str) for item in items):
-        return Computed(f"what {type_name} makes of a word is compared, not the word")
+    converted = type_ in {"date", "datetime", "uuid", "path"} and items
+    if converted or (type_ == "other" and not all(isinstance(item, str) for item in items)):
+        return Computed(f"what {type_name or type_} makes of a word is compared, not the word")
     numbers: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float)}
     wanted = numbers.get(type_, (str,))
     found = tuple(item for item in items if isinstance(item, str | int | float) and isinstance(item, wanted))
+    if any(isinstance(item, str) and "\0" in item for item in found):
+        return Computed("one of them holds a NUL character, which no argument can carry")
     if len(found) != len(items):
         return Computed(f"not all of them are of the type {type_}, so some can never be given")
-    return found
+    return tuple(dict.fromkeys(found))
 
 
 def _default(  # noqa: PLR0911 - a line for each sort of default

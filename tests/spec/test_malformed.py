@@ -307,14 +307,19 @@ choises = ["a", "b"]""",
         """[[option]]
 name = "Media-Type"
 """,
-        ["demo.toml:4: option.1.name: 'Media-Type' is not lower case words joined by dashes"],
+        [
+            "demo.toml:4: option.1.name: 'Media-Type' is not lower case words joined by dashes; "
+            "write name = 'media-type', flag = '--Media-Type'"
+        ],
     ),
     (
         "a name with dashes in front",
         """[[option]]
 name = "--limit"
 """,
-        ["demo.toml:4: option.1.name: '--limit' is not lower case words joined by dashes"],
+        [
+            "demo.toml:4: option.1.name: '--limit' is not lower case words joined by dashes; write name = 'limit'"
+        ],
     ),
     (
         "a name that is too long",

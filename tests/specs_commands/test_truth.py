@@ -6,11 +6,14 @@ the script names is asked of its operator.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from corpus_backfill_plugin.authoring.drift import compare
 from corpus_backfill_plugin.authoring.writer import write_spec
@@ -123,7 +126,9 @@ def test_another_variable_of_a_database_is_an_option_to_be_judged(name: str) -> 
     assert "SENTRY_DSN" not in written("import os\nos.getenv('SENTRY_DSN')\n" + PARSER)[0]
 
 
-@pytest.mark.parametrize("text", ["import os\nos.environ['DATABASE_URL']\n", "import os\nos.environ['JOB_DSN']\n"])
+@pytest.mark.parametrize(
+    "text", ["import os\nos.environ['DATABASE_URL']\n", "import os\nos.environ['JOB_DSN']\n"]
+)
 def test_a_run_gets_a_database_that_leads_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
@@ -210,3 +215,112 @@ def test_check_and_new_find_a_file_alike(server: Server, cli: Cli, word: str) ->
     spec = word.removesuffix(".py") + ".toml"
     checked = cli(*where, "specs", "check", spec, cwd=cwd)
     assert (checked.code, checked.stderr) == (0, "1 spec checked: no faults or drift\n")
+
+
+WORDS = [
+    "", " ", "\n", "First line\n   second line.\n\n  Usage::\n\n    x", "A. B", "quote \" ' \\", "\x1b[31m", "\u202e",
+    "\t", "\r\n", "{x}", '"""', "[[option]]", "\u2028", "a\x00b", "-", "x" * 5000, "$DATABASE_URL", "(default: 3)",
+]  # fmt: skip
+FLAGS = [
+    "--limit", "--dry-run", "--batch_size", "--database-url", "-d", "--yes", "--Foo", "--a.b", "--2x", "-n",
+    "--verbose", "--plan", "--no-x", "--x-y_z", "--ü", "--x=y", "---x", "-é", "--a b", "name", "file name", "--NAME",
+    "--python", "-1", "--server-path", "--password", "--api-key", "--script-python", "--" + "l" * 80,
+]  # fmt: skip
+TYPES = [
+    "int", "float", "bool", "str", "pathlib.Path", "lambda s: s", "str.lower", "datetime.date.fromisoformat",
+    "uuid.UUID", "open", "argparse.FileType('r')",
+]  # fmt: skip
+VALUES = [
+    "None", "0", "-1", "3.5", "'x'", "''", "True", "False", "[]", "['a', 'b']", "()", "(1, 2)", "'2020-01-01'",
+    "float('inf')", "float('nan')", "10**30", "1e400", "len('x')", "'-x'", "{'a': 1}", "b'x'", "'\\n'", "[1, 'a']",
+    "'8080'", "'\\x00'", "object", "range(3)", "range(1, 100)", "['a', 'a']", "['', '-c']", "[True, False]", "'abc'",
+]  # fmt: skip
+words = st.sampled_from(WORDS)
+texts = {"help": words.map(repr) | st.just("argparse.SUPPRESS")}
+values = texts | {
+    "type": st.sampled_from(TYPES),
+    "default": st.sampled_from(VALUES),
+    "choices": st.sampled_from(VALUES),
+    "nargs": st.sampled_from(["'?'", "'*'", "'+'", "1", "2", "argparse.REMAINDER"]),
+    "metavar": words.map(repr),
+}
+spelled = st.lists(
+    st.sampled_from([flag for flag in FLAGS if flag[0] == "-"]), min_size=1, max_size=3, unique=True
+)
+more = {"dest": st.sampled_from(["'a'", "'x y'", "'Ü'"]), "required": st.sampled_from(["True", "bool(1)"])}
+takes = {"action": st.sampled_from(["'store'", "'append'", "'extend'"])}
+switches = ["'store_true'", "'store_false'", "'count'", "'version'", "argparse.BooleanOptionalAction"]
+added = st.one_of(
+    st.tuples(st.sampled_from("pgm"), spelled, st.fixed_dictionaries({}, optional=values | takes)),
+    st.tuples(st.sampled_from("pg"), spelled, st.fixed_dictionaries({}, optional=values | more)),
+    st.tuples(
+        st.sampled_from("pgm"),
+        spelled,
+        st.fixed_dictionaries({"action": st.sampled_from(switches)}, optional=texts),
+    ),
+    st.tuples(
+        st.just("p"), st.sampled_from([["name"], ["file name"]]), st.fixed_dictionaries({}, optional=values)
+    ),
+)
+
+
+def in_argparse(source: str) -> argparse.ArgumentParser:
+    """Return the parser that Python makes of a script; the example is left out when argparse refuses it."""
+    names: dict[str, argparse.ArgumentParser] = {}
+    try:
+        exec(source, {"__doc__": ""}, names)  # noqa: S102 - the script was made above
+        names["p"].format_help()
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        argparse.ArgumentError,
+        AssertionError,
+        IndexError,
+    ):
+        assume(False)
+    return names["p"]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@given(st.lists(added, max_size=4), words, words, words, st.sampled_from(["DATABASE_URL", "A_DSN", "HOME"]))
+def test_whatever_is_written_passes_the_check(
+    calls: list[tuple[str, list[str], dict[str, str]]], doc: str, text: str, title: str, variable: str
+) -> None:
+    """One spec in ten was broken at once: a docstring over several lines, `--limit` without a type."""
+    source = (
+        f"{doc!r}\nimport argparse, datetime, os, pathlib, uuid\nos.environ.get({variable!r})\n"
+        f"p = argparse.ArgumentParser(description={text!r}, epilog={doc!r})\n"
+        f"g = p.add_argument_group({title!r})\nm = p.add_mutually_exclusive_group()\n"
+    )
+    for on, flags, given_words in calls:
+        keys = [f"{key}={value}" for key, value in given_words.items()]
+        source += f"{on}.add_argument({', '.join([*map(repr, flags), *keys])})\n"
+    made = in_argparse(source)
+    model = read_source(source + "p.parse_args()\n", "job.py")
+    spec = write_spec(model, "job.py", "job", None)
+    script, faults = read_script(spec, "job.toml")
+    assert [str(fault) for fault in faults] == []
+    assert script is not None
+    assert [drift.problem for drift in compare(script, model) if drift.certain] == []
+    real = [
+        a.option_strings for a in made._actions if type(a).__name__ not in {"_HelpAction", "_VersionAction"}
+    ]
+    seen = [*model.options, *model.positionals]
+    assert sorted(flags[0] for flags in real if flags) == sorted(o.flags[0] for o in seen if o.flags)
+    assert model.complete
+
+
+@pytest.mark.parametrize("text", ["", "One.\nTwo", "a\n\nb", "\tx\r\n", "\x1b[2J"])
+def test_a_docstring_is_a_line_of_help(text: str) -> None:
+    for source in (
+        f"{text!r}\nprint(1)\n",
+        f"{text!r}\nimport argparse\nargparse.ArgumentParser(description=__doc__).parse_args()\n",
+    ):
+        assert "\n" not in written(source)[1].short_help
+
+
+def test_a_limit_without_a_type_is_text() -> None:
+    _, script = written(PARSER.replace("p.parse", "p.add_argument('--limit')\np.parse"))
+    assert [(option.name, option.type, option.role) for option in script.option] == [("limit", "str", None)]

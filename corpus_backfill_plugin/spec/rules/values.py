@@ -205,7 +205,9 @@ def regex_is_safe(parameter: Option | Argument) -> Iterator[Finding]:
     if parameter.regex is None:
         return
     if any(character < " " or character == "\x7f" for character in parameter.regex):
-        yield Finding(("regex",), "holds a control character", "write it as an escape in single quotes: '\\t'")
+        yield Finding(
+            ("regex",), "holds a control character", "write it as an escape in single quotes: '\\t'"
+        )
         return
     try:
         compile_pattern(parameter.regex, whole=True)
