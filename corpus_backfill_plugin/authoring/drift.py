@@ -179,7 +179,7 @@ class _Comparison:
         if option.negate:
             twin = parser.option(option.negate)
             self.matched[twin.flag if twin else option.negate] = option.name
-        if parsed.flag in self.unlisted:
+        if set(parsed.flags) & self.unlisted:
             return
         key = f"{kind}.{option.name}"
         if option.pass_env or option.pass_stdin:
@@ -271,10 +271,10 @@ class _Comparison:
 
     def _arguments(self) -> Iterator[Drift]:
         theirs = [one for one in self.model.positionals if "nargs" not in one.unsure]
-        many = next((one.dest for one in theirs[:-1] if one.nargs in {"*", "+"}), None)
-        if many is not None:
-            yield self._unknown(f"{many}: takes any number of words with more after it")
-            return
+        for at, one in enumerate(theirs[:-1]):
+            if one.nargs in {"*", "+"} or (one.nargs == "?" and any(two.required for two in theirs[at:])):
+                yield self._unknown(f"{one.dest}: takes any number of words with more after it")
+                return
         for at, argument in enumerate(self.script.argument):
             key, path = f"argument.{argument.name}", ("argument", at)
             if at >= len(theirs):
@@ -291,11 +291,7 @@ class _Comparison:
                     certain=found.certain,
                     parsed=theirs[at],
                 )
-        for at, parsed in enumerate(theirs[len(self.script.argument) :]):
-            here = len(self.script.argument) + at
-            if any(one.nargs == "?" for one in theirs[:here]):
-                yield self._unknown(f"{parsed.dest}: stands behind one that may be left out")
-                continue
+        for parsed in theirs[len(self.script.argument) :]:
             problem = f"the script takes the argument {parsed.dest} ({shape(parsed)}), the spec does not"
             yield Drift(
                 change="gained",

@@ -168,8 +168,7 @@ class _Writing:
                 "the script wants the database as --database-url, where other users can see it; "
                 "the spec hands it over as DATABASE_URL: let the script read that"
             )
-            required = next(option for option in self.model.options if "--database-url" in option.flags)
-            self.unlisted.append(required.flag)
+            self.unlisted.append("--database-url")
         elif any("--database-url" in option.flags for parser in self.outer for option in parser.options):
             self.unlisted.append("--database-url")
         database = "database-url" in found or self.unlisted or self.model.database

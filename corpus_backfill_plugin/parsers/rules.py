@@ -393,7 +393,7 @@ def _allowed(  # noqa: PLR0911 - a line for each reason
     found = tuple(item for item in items if isinstance(item, str | int | float) and isinstance(item, wanted))
     if any(isinstance(item, str) and "\0" in item for item in found):
         return Computed("one of them holds a NUL character, which no argument can carry")
-    if len(found) != len(items):
+    if len(found) != len(items) or any(isinstance(item, bool) for item in found):
         return Computed(f"not all of them are of the type {type_}, so some can never be given")
     return tuple(dict.fromkeys(found))
 

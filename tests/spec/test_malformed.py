@@ -308,8 +308,10 @@ choises = ["a", "b"]""",
 name = "Media-Type"
 """,
         [
-            "demo.toml:4: option.1.name: 'Media-Type' is not lower case words joined by dashes; "
-            "write name = 'media-type', flag = '--Media-Type'"
+            (
+                "demo.toml:4: option.1.name: 'Media-Type' is not lower case words joined by dashes; "
+                "write name = 'media-type', flag = '--Media-Type'"
+            )
         ],
     ),
     (
