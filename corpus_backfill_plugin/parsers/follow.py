@@ -93,10 +93,12 @@ class Follower:
         self.trees: dict[str, ast.Module] = {}
         self.modules: dict[str, Scope | None] = {}
         self.reached: set[int] = set()
+        self.adds: set[int] = set()
         self.called: set[int] = set()
         self.changed: dict[int, Value] = {}
         self.doubt = 0
         self.steps = 0
+        self.limit = _STEPS
         self.calls: list[Function] = []
         self.returned: list[list[Value]] = []
 
@@ -106,6 +108,7 @@ class Follower:
         """Follow a module from its first statement to its last."""
         scope = Scope({"__name__": name, "__doc__": ast.get_docstring(tree, clean=False)}, folder=folder)
         self.trees[name] = tree
+        self.adds |= {id(node) for node in ast.walk(tree) if _adds(node)}
         self.modules[name] = scope
         self.block(tree.body, scope)
         return scope
@@ -114,7 +117,7 @@ class Follower:
         """Return a module of the server's own, or None for any other."""
         folder = scope.module.folder
         roots = self.roots
-        if level and folder is None:
+        if name == "argparse" or (level and folder is None):
             return None
         if level and folder is not None:
             folder = [folder, *folder.parents][min(level, len(folder.parents)) - 1]
@@ -134,9 +137,17 @@ class Follower:
             tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):
             return
-        doubt, self.doubt = self.doubt, self.doubt
-        self.run(tree, name, path.parent)
-        self.doubt = doubt
+        limit, doubt, depth = self.limit, self.doubt, len(self.calls)
+        self.limit = min(limit, self.steps + _STEPS // 10)
+        try:
+            self.run(tree, name, path.parent)
+        except TooLong:
+            # Too much for what a parser needs of a module: its names are then as those of a library.
+            if self.steps > limit:
+                raise
+            self.modules[name], self.doubt = None, doubt
+            del self.calls[depth:], self.returned[depth:]
+        self.limit = limit
 
     # Statements
 
@@ -152,7 +163,7 @@ class Follower:
 
     def _step(self) -> None:
         self.steps += 1
-        if self.steps > _STEPS:
+        if self.steps > self.limit:
             raise TooLong
 
     def _other(self, statement: ast.AST, scope: Scope) -> None:
@@ -417,9 +428,9 @@ class Follower:
 
     def _note_unreached(self, node: ast.expr) -> None:
         """Note what may be added in an expression that was not followed to its end, as in a comprehension."""
-        for part in ast.walk(node):
-            added = isinstance(part, ast.Call) and getattr(part.func, "attr", "") == "add_argument"
-            if added and id(part) not in self.reached:
+        left = self.adds - self.reached
+        for part in ast.walk(node) if left else ():
+            if id(part) in left:
                 self.reached.add(id(part))
                 self._lose(
                     part, "an option", f"is added in an expression that is not followed: {_text(node)}"
@@ -634,8 +645,6 @@ class Follower:
             return pure_call(function, args, kwargs)
         except LookupError:
             self._note_lost(args, kwargs, node)
-            if name in {"builtins.exec", "builtins.eval"}:
-                self._lose(node, "options", f"{name[9:]}() is not followed")
             for value in args if not name.startswith("builtins.") else ():
                 self._note_change(value)
             raise
@@ -853,6 +862,10 @@ def _is_data(value: Value) -> bool:
 def _has(function: Function, *decorators: str) -> bool:
     found = getattr(function.node, "decorator_list", ())
     return any(ast.unparse(decorator).rpartition(".")[2] in decorators for decorator in found)
+
+
+def _adds(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
 
 
 def _holds_parser(value: Value) -> bool:

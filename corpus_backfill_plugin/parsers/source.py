@@ -87,6 +87,9 @@ def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
         reading.lost.append(
             Unknown(0, "options", "the script nests too deeply to follow", hides_options=True)
         )
+    except Exception as error:  # noqa: BLE001 - what strangers write may surprise, and must not end in a traceback
+        reason = f"the script could not be followed: {type(error).__name__}"
+        reading.lost.append(Unknown(0, "options", reason, hides_options=True))
     return reading
 
 
@@ -131,7 +134,11 @@ def _unreached(reading: Follower, tree: ast.Module) -> list[Unknown]:
         and (id(function) in reading.called or _makes_parser(function))
         for node in ast.walk(function)
     }
-    unknowns = []
+    unknowns = [
+        Unknown(node.lineno, "options", "exec() is not followed", hides_options=True)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "exec"
+    ]
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue

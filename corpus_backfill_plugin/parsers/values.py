@@ -176,7 +176,7 @@ def worked_out(call: Callable[..., Value], *args: Value, **kwargs: Value) -> Val
     except Exception as error:  # whatever the operation raises, the script would raise it as well
         raise LookupError from error
     value = list(value) if type(value).__name__ in {"dict_keys", "dict_values", "dict_items"} else value
-    if _size(value) > _LARGEST and not isinstance(value, range):
+    if _size(value) > (_LARGEST * 100 if isinstance(value, range) else _LARGEST):
         raise LookupError
     return value
 
@@ -199,7 +199,9 @@ def _size(value: Value, *, number: bool = False) -> int:
     """Return how many items, characters or bits a value has; with `number`, an integer counts as itself."""
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) + 1 if number else value.bit_length()
-    return len(value) if isinstance(value, str | bytes | list | tuple | dict | range) else 1
+    if isinstance(value, range):
+        return abs(value.stop - value.start)
+    return len(value) if isinstance(value, str | bytes | list | tuple | dict) else 1
 
 
 def _has_width(text: str) -> bool:

@@ -10,9 +10,11 @@ import pytest
 from authoring.reading import TRUTH, lines, ran, reading_shares, static
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.parsers.source import read_source
+from corpus_backfill_plugin.parsers.source import read_file, read_source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from corpus_backfill_plugin.parsers.model import ParserModel
 
 NOT_IN_A_RUN = {"entry_point": "nothing calls its main()", "two_steps": "a run stops at the first parser"}
@@ -224,6 +226,63 @@ def test_a_default_that_is_no_literal_is_a_note(before: str, default: str, note:
     (option,) = model.options
     assert (option.default, option.default_note, option.unsure) == (None, note, {})
     assert model.complete
+
+
+def test_a_module_too_long_to_follow_costs_only_what_it_gives(tmp_path: Path) -> None:
+    (tmp_path / "big.py").write_text("LIMIT = 3\n" + "x = 1\n" * 30_000)
+    (tmp_path / "huge.py").write_text("N = range(10**30)\nCHOICES = [n for n in range(10**9)]\n")
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import argparse\nfrom big import LIMIT\nfrom huge import N, CHOICES\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--limit', type=int, default=LIMIT)\n"
+        "p.add_argument('--x', type=int, choices=CHOICES)\np.parse_args()\n"
+    )
+    model = read_file(script, tmp_path)
+    assert [(o.flag, o.default_note, sorted(o.unsure)) for o in model.options] == [
+        ("--limit", "LIMIT", []), ("--x", "", ["choices"])
+    ]  # fmt: skip
+    assert model.complete
+
+
+NEVER_WRONG = {
+    "a list that a library is handed": (
+        "C = ['a']\nload(C)", "p.add_argument('--x', choices=C)", "--x choices",
+    ),
+    "a list under two names": (
+        "C = ['a']\nB = C\nB.append('b')", "p.add_argument('--x', choices=C)", "--x choices",
+    ),
+    "a name set by an inner function": (
+        "def f():\n    v = '--x'\n    def g():\n        nonlocal v\n        v = '--y'\n    g()\n    return v\n"
+        "V = f()", "p.add_argument(V)", "an option",
+    ),
+    "a return that may come first": (
+        "def add(q):\n    if load():\n        return\n    q.add_argument('--x')", "add(p)", "--x",
+    ),
+    "a loop that may end": (
+        "", "for f in ['--x']:\n    if load():\n        break\n    p.add_argument(f)", "--x",
+    ),
+    "a comprehension over what is not known": ("", "[p.add_argument('--' + n) for n in load()]", "an option"),
+    "the right side of an or": ("", "load() or p.add_argument('--x')", "--x"),
+    "a lambda": ("", "each(['--x'], lambda f: p.add_argument(f))", "an option"),
+    "a map": ("", "list(map(p.add_argument, ['--a']))", "options added by map()"),
+    "exec": ("", "exec('p.add_argument(1)')", "options"),
+    "the parser's own list": ("", "for a in p._actions:\n    a.required = True", "options"),
+    "an object's own option": (
+        "from dataclasses import dataclass\n@dataclass\nclass A:\n    f: str = '--x'",
+        "p.add_argument(A('--y').f)", "an option",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "adding", "what"), NEVER_WRONG.values(), ids=NEVER_WRONG)
+def test_no_option_is_wrong_or_left_out_without_a_word(before: str, adding: str, what: str) -> None:
+    model = read_source(
+        f"import argparse\n{before}\np = argparse.ArgumentParser()\n{adding}\np.parse_args()\n", "script.py"
+    )
+    assert what in [unknown.what for unknown in model.unknowns]
+    assert [option.flag for option in model.options] == (
+        [what.split(maxsplit=1)[0]] if " choices" in what else []
+    )
 
 
 def test_both_branches_the_same_leave_no_doubt() -> None:
