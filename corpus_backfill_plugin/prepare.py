@@ -264,11 +264,10 @@ def unknown_words(script: Script, path: Path, words: Sequence[str]) -> tuple[str
     """
     # Here, not above: only a spec that counts, or a retry, pays for reading Python.
     from corpus_backfill_plugin.authoring import drift  # noqa: PLC0415
-    from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source  # noqa: PLC0415
+    from corpus_backfill_plugin.parsers.source import read_file  # noqa: PLC0415
 
     try:
-        text = path.read_text(encoding="utf-8")
-        model = read_source(text, path.name, modules_beside(path, path.parent.parent))
+        model = read_file(path, path.parent.parent)
     except Exception:  # noqa: BLE001 - whatever a reader stumbles over must not keep a script from its run
         return ()
     return drift.unknown_words(script, model, words)

@@ -19,14 +19,16 @@ What could not be known of the script gives a note, never drift.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from corpus_backfill_plugin.authoring.drift_option import differences, shape
-from corpus_backfill_plugin.authoring.introspect import ExclusiveGroup, ParsedOption, ParserModel
+from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, ParserModel
 from corpus_backfill_plugin.spec.fault import Fault, KeyPath
 from corpus_backfill_plugin.spec.lines import key_lines, line_of
+from corpus_backfill_plugin.spec.model import FLAG_PATTERN
 from corpus_backfill_plugin.spec.rules.names import common_in_use
 from corpus_backfill_plugin.spec.wording import quoted
 
@@ -118,11 +120,14 @@ class _Comparison:
         self.known_flags = {word.partition("=")[0] for word in words if word.startswith("-")} | self.unlisted
         self.missing: list[tuple[Option, KeyPath]] = []
         self.gained: set[str] = set()
+        self.handed_over: set[str] = set()
+        """Flags of the script whose values the spec hands over in another way."""
         self.matched: dict[str, str] = {}
         """Name in the spec of each option of the script that stands in it, by the script's flag."""
 
     def run(self) -> Iterator[Drift]:
-        if self.whole.library not in {"argparse", "none"} and not self.whole.complete:
+        seen = self.whole.options or self.whole.positionals or self.whole.subcommands
+        if not self.whole.complete and not seen:
             yield self._unknown(self.whole.unknowns[0].reason)
             return
         if self.wrong_word:
@@ -189,10 +194,11 @@ class _Comparison:
         if option.negate:
             twin = parser.option(option.negate)
             self.matched[twin.flag if twin else option.negate] = option.name
-        if parsed.flag in self.unlisted:
+        if set(parsed.flags) & self.unlisted:
             return
         key = f"{kind}.{option.name}"
         if option.pass_env or option.pass_stdin:
+            self.handed_over.add(parsed.flag)
             if parsed.required:
                 how = f"in {option.pass_env}" if option.pass_env else "on standard input"
                 problem = (
@@ -297,6 +303,8 @@ class _Comparison:
 
     def _gained(self, parsed: ParsedOption, *, before: bool) -> Drift:
         reason = parsed.unsure.get("kind") or parsed.unsure.get("nargs")
+        if not re.search(FLAG_PATTERN, parsed.flag):
+            reason = "cannot be written in a spec"
         if reason:
             return self._unknown(f"line {parsed.line}: {parsed.flag}: {reason}")
         self.gained.add(parsed.flag)
@@ -318,6 +326,10 @@ class _Comparison:
 
     def _arguments(self) -> Iterator[Drift]:
         theirs = [one for one in self.model.positionals if "nargs" not in one.unsure]
+        for at, one in enumerate(theirs[:-1]):
+            if one.nargs in {"*", "+"} or (one.nargs == "?" and any(two.required for two in theirs[at:])):
+                yield self._unknown(f"{one.dest}: takes any number of words with more after it")
+                return
         for at, argument in enumerate(self.script.argument):
             key, path = f"argument.{argument.name}", ("argument", at)
             if at >= len(theirs):
@@ -334,11 +346,7 @@ class _Comparison:
                     certain=found.certain,
                     parsed=theirs[at],
                 )
-        for at, parsed in enumerate(theirs[len(self.script.argument) :]):
-            rest = theirs[len(self.script.argument) + at :]
-            if parsed.nargs in {"*", "+"} and len(rest) > 1:
-                yield self._unknown(f"{parsed.dest}: takes any number of words with more after it")
-                continue
+        for parsed in theirs[len(self.script.argument) :]:
             problem = f"the script takes the argument {parsed.dest} ({shape(parsed)}), the spec does not"
             yield Drift(
                 change="gained",
@@ -351,7 +359,8 @@ class _Comparison:
 
     def _groups(self) -> Iterator[Drift]:
         for group in self.model.groups:
-            present = [flag for flag in group.members if flag in self.matched or flag in self.gained]
+            known = {*self.matched, *self.gained} - self.handed_over
+            present = [flag for flag in group.members if flag in known]
             if len(present) < 2 or set(present) & self.unlisted:  # noqa: PLR2004 - one alone excludes nobody
                 continue
             exact = group.required and present == list(group.members)

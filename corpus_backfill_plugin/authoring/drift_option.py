@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from corpus_backfill_plugin.authoring.introspect_action import is_run_of_integers
+from corpus_backfill_plugin.parsers.rules import is_run_of_integers
 from corpus_backfill_plugin.spec.model import Argument, Option
 from corpus_backfill_plugin.spec.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel
+    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
 OptionChange: TypeAlias = Literal["type", "choices", "default", "required", "arity", "negate", "unknown"]
 
@@ -236,7 +236,10 @@ def _same_value(ours: object, theirs: object) -> bool:
 def _required(option: Option | Argument, parsed: ParsedOption) -> Iterator[Difference]:
     if "required" in parsed.unsure:
         return
-    if parsed.required and not option.required and option.default is None and not option.required_if:
+    if parsed.required and not parsed.takes_value:
+        problem = "the script requires it, which a spec cannot say of a flag"
+        yield Difference("unknown", "required", problem, certain=False)
+    elif parsed.required and not option.required and option.default is None and not option.required_if:
         yield Difference("required", "required", "the script requires it, the spec does not")
     elif option.required and not parsed.required and not option.default_note:
         yield Difference("required", "required", "the spec requires it, the script does not")

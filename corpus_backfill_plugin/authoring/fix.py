@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from corpus_backfill_plugin.authoring.drift import Drift
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption
+    from corpus_backfill_plugin.parsers.model import ParsedOption
     from corpus_backfill_plugin.spec.fault import KeyPath
 
 _KEYS: dict[str, tuple[str, ...]] = {

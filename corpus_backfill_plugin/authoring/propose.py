@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.authoring.introspect_action import is_run_of_integers
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.parsers.rules import is_run_of_integers
 from corpus_backfill_plugin.spec.model import FLAG_PATTERN, NAME_PATTERN
 from corpus_backfill_plugin.spec.rules.names import RESERVED_OPTIONS, RESERVED_SHORTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption
+    from corpus_backfill_plugin.parsers.model import ParsedOption
 
 LISTED_NUMBERS = 8
 """Whole numbers without a gap are written as choices up to so many, else as the smallest and the largest."""
@@ -65,9 +66,7 @@ def propose_option(
         exclusive: whether it is one of a group of which one at the most may be given.
         before: whether it stands before the subcommand.
     """
-    name = option_name(option.flag, option.dest)
-    if name in RESERVED_OPTIONS or name in taken:
-        name = f"script-{name}"
+    name = _free(option_name(option.flag, option.dest), taken)
     table: dict[str, Any] = {"name": name}
     proposal = Proposal(table)
     flag = option.flag
@@ -94,7 +93,8 @@ def propose_option(
         table["before-subcommand"] = True
     table |= _words(option, table)
     role = {"dry-run": "dry-run", "limit": "limit"}.get(name)
-    if role and (role == "dry-run") == (table.get("type") == "bool"):
+    fits = table.get("type") == ("bool" if role == "dry-run" else "int")
+    if role and fits and not {"multiple", "nargs"} & table.keys():
         table["role"] = role
     if option.takes_value and _SECRET.search(name):
         proposal.notes.append(
@@ -113,9 +113,7 @@ def propose_argument(option: ParsedOption, *, taken: Collection[str] = (), last:
         taken: names that others of the spec have.
         last: whether no positional comes after it.
     """
-    name = option_name(option.dest, option.dest)
-    if name in RESERVED_OPTIONS or name in taken:
-        name = f"script-{name}"
+    name = _free(option_name(option.dest, option.dest), taken)
     proposal = Proposal({"name": name})
     keys = value_keys(option, proposal, exclusive=False)
     if keys.pop("multiple", None) or option.nargs in {"*", "+"}:
@@ -128,6 +126,16 @@ def propose_argument(option: ParsedOption, *, taken: Collection[str] = (), last:
     proposal.table |= keys | _words(option, keys)
     _tell(option, proposal)
     return proposal
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return `name`, or a name like it that nobody has."""
+    if name in RESERVED_OPTIONS or name in taken:
+        name = f"script-{name}"
+    count = 2
+    while name in taken or name in RESERVED_OPTIONS:
+        name, count = f"{name.removesuffix(f'-{count - 1}')}-{count}", count + 1
+    return name
 
 
 def option_name(flag: str, dest: str) -> str:
@@ -232,7 +240,9 @@ def _sendable(default: object, option: ParsedOption, keys: dict[str, Any]) -> bo
         return False
     if isinstance(option.nargs, int) and len(items) != option.nargs:
         return False
-    if many and any(str(item).startswith("-") for item in items):
+    if any(
+        isinstance(item, bool) or "\0" in str(item) or (many and str(item).startswith("-")) for item in items
+    ):
         return False
     if option.type not in {"str", "other", "int", "float", "path"}:
         return False
@@ -243,7 +253,7 @@ def _sendable(default: object, option: ParsedOption, keys: dict[str, Any]) -> bo
 
 def _words(option: ParsedOption, declared: dict[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
-    if option.metavar and option.takes_value:
+    if option.metavar and option.takes_value and one_line(option.metavar) == option.metavar:
         keys["metavar"] = option.metavar
     # The command's own help tells the default, from where it is declared.
     told = declared.keys() & {"default", "default-note"}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from corpus_backfill_plugin.authoring.propose import Proposal, option_name, propose_argument, propose_option
 from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.parsers.model import is_database_variable
+from corpus_backfill_plugin.spec.environment import denial
+from corpus_backfill_plugin.spec.model import FLAG_PATTERN
+from corpus_backfill_plugin.spec.reader import read_script
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel, Unknown
+    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown
 
 _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -69,6 +74,8 @@ def _leaves(model: ParserModel, path: tuple[str, ...], outer: tuple[ParserModel,
         return [(path, outer, model)]
     found = []
     for sub in model.subcommands:
+        if not sub.name or sub.name.startswith("-"):
+            continue  # nobody can give it
         # A subcommand's own description is often missing where its line in the list is not.
         parser = (
             sub.parser
@@ -117,14 +124,36 @@ class _Writing:
         self.schema_ref = schema_ref
         self.unlisted: list[str] = []
         self.todo: list[str] = []
+        self.flags: list[str] = []
+        """The script's flag for each block, or nothing."""
         self.names: dict[str, str] = {}
         """Name in the spec of each option that stands in it, by the script's flag."""
         self.common = self._common()
-        self.blocks = self._options() + self._arguments() + self._groups()
+        self.taken = set(self.common)
+        self.blocks = self._options()
+        self.blocks += self._databases() + self._arguments() + self._groups()
+        self.flags += [""] * (len(self.blocks) - len(self.flags))
 
     def text(self) -> str:
-        parts = [self._head(), *self.blocks, _HINTS.strip("\n")]
-        return "\n\n".join(part for part in parts if part) + "\n"
+        """Return the spec. What it must not say stands in it as a comment, so that it has no faults."""
+        while True:
+            parts = [self._head(), *self.blocks, _HINTS.strip("\n")]
+            text = "\n\n".join(parts) + "\n"
+            fault = next(
+                (fault for fault in read_script(text, f"{self.command}.toml")[1] if fault.line), None
+            )
+            ends = accumulate(part.count("\n") + 2 for part in parts)
+            at = next((n for n, end in enumerate(ends) if fault and fault.line and fault.line < end), 0) - 1
+            if fault is None or not 0 <= at < len(self.blocks):
+                return text
+            self._comment_out(at, f"cannot be written as the script has it: {fault.key}: {fault.problem}")
+
+    def _comment_out(self, at: int, reason: str) -> None:
+        rows = [row if row.startswith("#") else f"# {row}" for row in self.blocks[at].split("\n")]
+        self.blocks[at] = "\n".join([f"# TODO: {one_line(reason)}", *rows])
+        flag = self.flags[at]
+        if re.search(FLAG_PATTERN, flag):
+            self.unlisted.append(flag)
 
     def _common(self) -> list[str]:
         found = {}
@@ -142,7 +171,7 @@ class _Writing:
             self.unlisted.append("--database-url")
         elif any("--database-url" in option.flags for parser in self.outer for option in parser.options):
             self.unlisted.append("--database-url")
-        database = "database-url" in found or "--database-url" in self.unlisted or self.model.database
+        database = "database-url" in found or self.unlisted or self.model.database
         for fit, option in found.items():
             self.names[option.flag] = fit
         return (["database-url"] if database else []) + [n for n in ("dry-run", "limit") if n in found]
@@ -196,16 +225,32 @@ class _Writing:
         exclusive = {flag for group in self.model.groups for flag in group.members}
         shorts = {"d"} if "database-url" in self.common else set()
         for option, before in self._declared():
-            taken = [*self.names.values()]
             proposal = propose_option(
-                option, taken=taken, shorts=shorts, exclusive=option.flag in exclusive, before=before
+                option, taken=self.taken, shorts=shorts, exclusive=option.flag in exclusive, before=before
             )
             title = f"# {one_line(option.group)}" if option.group else ""
             blocks.append(_block("option", proposal, title))
+            self.flags.append(option.flag)
             if proposal.usable:
                 self.names[f"{'<' if before else ''}{option.flag}"] = proposal.name
+                self.taken |= {proposal.name, *proposal.table.get("aliases", ())}
+                self.taken |= {str(proposal.table.get("negate", "")).lstrip("-")} - {""}
                 shorts.add(proposal.table.get("short", ""))
                 self.unlisted += proposal.unlisted
+        return blocks
+
+    def _databases(self) -> list[str]:
+        """Return an option for each variable that seems to name a database and is not DATABASE_URL."""
+        blocks = []
+        for variable in filter(is_database_variable, self.model.environment):
+            name = option_name(variable, "")
+            if name in self.taken or denial(variable):
+                continue
+            self.taken.add(name)
+            self.names[f"${variable}"] = name
+            keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable, "secret": "url"}
+            told = f"the script reads {variable}: say what database that is, or remove this option"
+            blocks.append(_block("option", Proposal(keys, todo=[told]), ""))
         return blocks
 
     def _declared(self) -> list[tuple[ParsedOption, bool]]:
@@ -224,9 +269,10 @@ class _Writing:
         blocks = []
         positionals = self.model.positionals
         for at, option in enumerate(positionals):
-            proposal = propose_argument(option, taken=self.names.values(), last=at + 1 == len(positionals))
+            proposal = propose_argument(option, taken=self.taken, last=at + 1 == len(positionals))
             blocks.append(_block("argument", proposal, ""))
             if proposal.usable:
+                self.taken.add(proposal.name)
                 self.names[f"[{option.dest}]"] = proposal.name
         return blocks
 
@@ -257,7 +303,7 @@ _LINE = 120
 
 def _sentence(text: str) -> str:
     """Return the first sentence of a description, or its first paragraph when that has no end."""
-    first, _, _ = text.partition("\n\n")
+    first = " ".join(text.partition("\n\n")[0].split())
     end = first.find(". ")
     return first[: end + 1] if 0 < end < _LINE else first[:_LINE]
 

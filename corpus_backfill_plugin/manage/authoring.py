@@ -22,7 +22,6 @@ from corpus_backfill_plugin.spec.catalog import (
     LoadedSpec,
     SpecFile,
     load,
-    read_plain,
 )
 from corpus_backfill_plugin.spec.fault import Fault
 
@@ -30,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from corpus_backfill_plugin.authoring.drift import Drift
-    from corpus_backfill_plugin.authoring.introspect import ParserModel
+    from corpus_backfill_plugin.parsers.model import ParserModel
     from corpus_backfill_plugin.site import Site
 
 SCHEMA_FILE = "spec.schema.json"
-_MAX_SOURCE = 16 << 20
 
 
 def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
@@ -48,19 +46,14 @@ def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
     Raises:
         BackfillError: it can't be read, or did not come to parse.
     """
-    try:
-        text = read_plain(script, _MAX_SOURCE).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BackfillError(f"{one_line(str(script))} cannot be read: {reason}", "Check the path.") from error
     if run:
-        from corpus_backfill_plugin.authoring.introspect_run import read_by_running  # noqa: PLC0415 - only when asked
+        from corpus_backfill_plugin.parsers.running import read_by_running  # noqa: PLC0415 - only when asked
 
         return read_by_running(script, script.parent.parent, site.interpreter.program)
     # Here, not above: commands that look at no source must not pay for reading Python.
-    from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source  # noqa: PLC0415
+    from corpus_backfill_plugin.parsers.source import read_file  # noqa: PLC0415
 
-    return read_source(text, script.name, modules_beside(script, script.parent.parent))
+    return read_file(script, script.parent.parent)
 
 
 @click.command()
@@ -77,13 +70,15 @@ def new(ctx: click.Context, script: str, output: str | None, name: str | None, *
     SCRIPT is a file name in the server app's backfill folder, or a path. What could not be known stands in
     the spec as a TODO with the reason.
     """
-    path = _script_file(site_of(ctx), script)
+    site = site_of(ctx)
+    path = _found(site, script).absolute()
     command = name or path.stem.lower().replace("_", "-").strip("-")
-    model = read_parser(path, site_of(ctx), run=run)
+    model = read_parser(path, site, run=run)
     # Here, not above: only this writes specs.
     from corpus_backfill_plugin.authoring.writer import write_specs  # noqa: PLC0415
 
-    texts = write_specs(model, path.name, command, f"./{SCHEMA_FILE}")
+    beside = output is None or Path(output).absolute().parent == path.parent
+    texts = write_specs(model, path.name, command, f"./{SCHEMA_FILE}" if beside else None)
     if output == "-":
         click.echo("\n".join(texts.values()), nl=False)
         return
@@ -93,26 +88,42 @@ def new(ctx: click.Context, script: str, output: str | None, name: str | None, *
             "Leave --output out, or give - for stdout.",
         )
     places = {command: Path(output or path.with_name(f"{command}{SUFFIX}")) for command in texts}
-    _write_new({places[command]: text for command, text in texts.items()})
+    _write_new({places[command]: text for command, text in texts.items()}, with_schema=beside)
     for command, place in places.items():
         todos = texts[command].count("# TODO")
-        click.echo(f"{place}: {todos} TODO{'s' * (todos != 1)}; try it: backfill {command} --help", err=True)
+        then = f"; {_next_step(site, place, command)}" if beside else ""
+        click.echo(f"{place}: {todos} TODO{'s' * (todos != 1)}{then}", err=True)
 
 
-def _script_file(site: Site, script: str) -> Path:
-    if os.sep in script or (Path(script).is_file() and site.server_trouble is not None):
-        return Path(script).absolute()
-    fault = script_fault(site.server, script)
+def _next_step(site: Site, place: Path, command: str) -> str:
+    """Say how to use a new spec, or why it is no command yet."""
+    if site.catalog.reads(place.parent):
+        return f"try it: backfill {command} --help"
+    return (
+        f"no command yet: {one_line(str(place.parent))} is not a folder that is read, "
+        "name it in CORPUS_BACKFILL_SPECS or use --server-path"
+    )
+
+
+def _found(site: Site, word: str) -> Path:
+    """Return the file that a word means: a path, or a name in the server's backfill folder.
+
+    Raises:
+        BackfillError: there is no such file in the folder.
+    """
+    if os.sep in word or (Path(word).is_file() and site.server_trouble is not None):
+        return Path(word)
+    fault = script_fault(site.server, word)
     if fault:
         raise BackfillError(
-            f"{one_line(script)} in {site.server.scripts}: {fault}",
+            f"{one_line(word)} in {site.server.scripts}: {fault}",
             "Give a file name in the backfill folder, or a path.",
         )
-    return site.server.scripts / script
+    return site.server.scripts / word
 
 
-def _write_new(texts: dict[Path, str]) -> None:
-    """Write new files, none over an old one, and the schema that their first line names beside them."""
+def _write_new(texts: dict[Path, str], *, with_schema: bool) -> None:
+    """Write new files, none over an old one, and beside them the schema if their first line names it."""
     # Here, not above: only this writes specs.
     import json  # noqa: PLC0415
 
@@ -125,6 +136,8 @@ def _write_new(texts: dict[Path, str]) -> None:
         for place, text in texts.items():
             with place.open("x", encoding="utf-8") as file:
                 file.write(text)
+            if not with_schema:
+                continue
             schema = place.with_name(SCHEMA_FILE)
             schema.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
@@ -183,11 +196,12 @@ def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | Brok
         loaded = [load(file) for name in site.catalog.names() for file in site.catalog.contenders(name)]
         yield from ((s, None) for s in loaded if isinstance(s, BrokenSpec) or not s.script.hidden)
     for name in names:
-        path = Path(name)
-        if path.suffix == SUFFIX:
+        suffix = Path(name).suffix
+        if suffix == SUFFIX:
+            path = _found(site, name)
             yield load(SpecFile(path.stem, "file", path)), None
-        elif path.suffix == ".py":
-            yield from _specs_of(path, site)
+        elif suffix == ".py":
+            yield from _specs_of(_found(site, name), site)
         elif site.catalog.find(name) is None:
             raise BackfillError(f"there is no spec named '{one_line(name)}'", "See 'specs list'.")
         else:

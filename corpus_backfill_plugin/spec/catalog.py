@@ -132,6 +132,11 @@ class Catalog:
                 names.setdefault(path.name.removesuffix(SUFFIX), []).append((folder, path))
         return names
 
+    def reads(self, folder: Path) -> bool:
+        """Whether specs in `folder` are commands."""
+        place = folder.resolve()
+        return any(one.path.resolve() == place for source in self.sources for one in source.folders)
+
     @property
     def troubles(self) -> tuple[str, ...]:
         """What kept a source from being listed, one line each."""

@@ -52,7 +52,9 @@ class _Parameter(_Table, frozen=True, kw_only=True):
     hidden: Annotated[bool, Meta(description="leave it out of help and completion")] = False
     deprecated: Annotated[bool | str, Meta(description="warn when used; a text says what to use")] = False
     type: Annotated[ValueType, Meta(description="what a value must look like; sent as it was typed")] = "str"
-    choices: Annotated[tuple[Scalar, ...], Meta(description="the values allowed, typed like `type`")] = ()
+    choices: Annotated[
+        tuple[Scalar, ...], Meta(min_length=1, description="the values allowed, typed like `type`")
+    ] = ()
     ignore_case: Annotated[bool, Meta(description="choices match in any case")] = False
     suggestions: Annotated[tuple[str, ...], Meta(description="values offered by completion only")] = ()
     default: Annotated[

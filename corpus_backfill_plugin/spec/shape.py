@@ -53,10 +53,16 @@ def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Findin
     kept: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
+            if key in _fields(model.Script):
+                what = "is a key of the file itself"
+                findings.append(Finding((key,), what, "move it up, above the tables"))
+                continue
             near = nearest(key, fields) if len(findings) < _GUESSES else ""
             findings.append(Finding((key,), "unknown key", near or f"known here are {', '.join(fields)}"))
             continue
         kept_value, found = _fit_field(value, fields[key].type)
+        if found and table is model.Option and key == "name" and isinstance(value, str):
+            found = [Finding(one.path, one.problem, _respelt_name(value) or one.mend) for one in found]
         findings += [finding.under(key) for finding in found]
         if kept_value is not msgspec.UNSET:
             kept[fields[key].name] = kept_value
@@ -66,6 +72,14 @@ def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Findin
         if field.required and field.name not in kept:
             kept[field.name] = _STAND_IN.get(field.name, f"?{id(raw)}")
     return table(**kept), findings
+
+
+def _respelt_name(name: str) -> str:
+    """Return how a name with underscores or capitals, as the script spells it, is written in a spec."""
+    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name.lstrip("-")).lower().replace("_", "-")
+    if plain == name or not re.search(model.NAME_PATTERN, plain):
+        return ""
+    return f"write name = {quoted(plain)}" + (f", flag = {quoted('--' + name)}" if name[0] != "-" else "")
 
 
 @cache

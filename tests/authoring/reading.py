@@ -11,14 +11,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.authoring.introspect_run import read_by_running
-from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.running import read_by_running
+from corpus_backfill_plugin.parsers.source import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel
+    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
@@ -29,7 +29,7 @@ TRUTH: dict[str, list[str]] = tomllib.loads((HERE / "truth.toml").read_text())
 def static(name: str) -> ParserModel:
     """Return what the text of a script in `scripts` tells."""
     path = SCRIPTS / f"{name}.py"
-    return read_source(path.read_text(), path.name, modules_beside(path, SCRIPTS))
+    return read_file(path, SCRIPTS)
 
 
 def ran(name: str) -> ParserModel:

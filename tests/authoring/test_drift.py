@@ -10,11 +10,11 @@ import pytest
 
 from corpus_backfill_plugin.authoring.drift import Drift, compare, located, unknown_words
 from corpus_backfill_plugin.authoring.fix import fix
-from corpus_backfill_plugin.authoring.introspect_source import read_source
+from corpus_backfill_plugin.parsers.source import read_source
 from corpus_backfill_plugin.spec.reader import read_script
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.authoring.introspect import ParserModel
+    from corpus_backfill_plugin.parsers.model import ParserModel
     from corpus_backfill_plugin.spec.model import Script
 
 SPEC = """\
@@ -432,8 +432,7 @@ def test_what_cannot_be_known_is_a_note_and_no_drift() -> None:
         "default=3", "default=cores()"
     )
     assert notes(SPEC, dynamic) == [
-        "could not be compared: 'kinds' is not set in this file",
-        "could not be compared: 'cores' is not set in this file",
+        "could not be compared: computed when the script runs: kinds()",
     ]
 
 
@@ -443,7 +442,7 @@ def test_an_option_that_may_be_there_is_not_lost() -> None:
     )
     assert notes(SPEC, loop) == [
         "could not be compared: --tag was not seen in the script",
-        "could not be compared: line 9: an option: 'names' is not set in this file",
+        "could not be compared: line 9: an option: computed when the script runs: f'--{n}'",
     ]
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from authoring.reading import FRAMEWORKS, lines, shape
 
-from corpus_backfill_plugin.authoring.introspect_run import PROBE, probe_environment, read_by_running
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.running import PROBE, probe_environment, read_by_running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from corpus_backfill_plugin.authoring.introspect import ParserModel
+    from corpus_backfill_plugin.parsers.model import ParserModel
 
 PYTHON = (sys.executable,)
 
@@ -44,8 +44,8 @@ FAILURES = {
     ),
     "it never parses": ("print('all done')\n", r"^job\.py: ran to its end without reading a command line$"),
     "it fails": (
-        "import os\n\nurl = os.environ['DATABASE_URL']\n",
-        r"^job\.py:3: KeyError before it read its command line: 'DATABASE_URL'$",
+        "import os\n\nurl = os.environ['HOUSE_HOST']\n",
+        r"^job\.py:3: KeyError before it read its command line: 'HOUSE_HOST'$",
     ),
     "it dies": (
         "import os, signal\nprint('half a li', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n",
@@ -198,7 +198,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_script_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BackfillError, match=r"job\.py: cannot be read"):
+    with pytest.raises(BackfillError, match=r"job\.py cannot be read"):
         read_by_running(tmp_path / "job.py", tmp_path, PYTHON)
 
 
@@ -224,8 +224,8 @@ def test_a_run_and_the_text_agree_on_the_environment(tmp_path: Path, monkeypatch
         """,
     )
     (option,) = model.options
-    assert shape(option) == "--region value str [the environment variable REGION, else eu]"
-    assert option.help == "default: the environment variable REGION, else eu"
+    assert shape(option) == "--region value str [os.environ.get('REGION', 'eu')]"
+    assert option.help == "default: os.environ.get('REGION', 'eu')"
     assert option.line == 4
 
 
@@ -239,9 +239,7 @@ def test_a_default_that_only_the_text_can_tell_leaves_nothing_unsure(tmp_path: P
         p.parse_args()
         """,
     )
-    assert [shape(option) for option in model.options] == [
-        "--out value path [computed when the script runs: sys.stdout]"
-    ]
+    assert [shape(option) for option in model.options] == ["--out value path [sys.stdout]"]
     assert model.unknowns == ()
 
 

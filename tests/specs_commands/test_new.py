@@ -33,7 +33,10 @@ def test_it_stands_beside_the_script_with_the_schema(repository: Path, cli: Cli)
     outcome = cli("specs", "new", "backfill/transcribe.py", cwd=repository)
     path = repository / "backfill/transcribe.toml"
     assert (outcome.code, outcome.stdout) == (0, "")
-    assert outcome.stderr == f"{path}: 0 TODOs; try it: backfill transcribe --help\n"
+    assert outcome.stderr == (
+        f"{path}: 0 TODOs; no command yet: {path.parent} is not a folder that is read, "
+        "name it in CORPUS_BACKFILL_SPECS or use --server-path\n"
+    )
     script, faults = read_script(path.read_bytes(), path.name)
     assert faults == ()
     assert script is not None
@@ -141,7 +144,7 @@ def test_run_reads_a_parser_that_is_built_by_code(server: Server, cli: Cli) -> N
     script, faults = read_script((server.scripts / "built.toml").read_bytes(), "built.toml")
     assert script is not None, faults
     assert [(o.name, o.default) for o in script.option] == [("size", 4), ("rate", 4)]
-    assert (server.folder / "database.txt").read_text() == "unset"
+    assert (server.folder / "database.txt").read_text() == "sqlite:////dev/null/specs-run"
     assert not (server.folder / "ran.txt").exists(), "what follows the parsing did not happen"
 
 

@@ -204,6 +204,11 @@ def regex_compiles(parameter: Option | Argument) -> Iterator[Finding]:
     """The regex is one of Python's, and a clear one."""
     if parameter.regex is None:
         return
+    if any(character < " " or character == "\x7f" for character in parameter.regex):
+        yield Finding(
+            ("regex",), "holds a control character", "write it as an escape in single quotes: '\\t'"
+        )
+        return
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

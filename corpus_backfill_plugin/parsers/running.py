@@ -18,14 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from corpus_backfill_plugin.authoring.introspect import ParsedOption, ParserModel, Unknown
-from corpus_backfill_plugin.authoring.introspect_answer import model_of
-from corpus_backfill_plugin.authoring.introspect_source import modules_beside, read_source
 from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.answer import model_of
+from corpus_backfill_plugin.parsers.model import (
+    ParsedOption,
+    ParserModel,
+    Unknown,
+    is_database_variable,
+)
+from corpus_backfill_plugin.parsers.source import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PROBE = Path(__file__).with_name("probe.py")
 
@@ -49,24 +54,31 @@ def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout:
     Raises:
         BackfillError: the script did not come to parse, and why; or its text is not Python.
     """
-    try:
-        text = script.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BackfillError(f"{script.name}: cannot be read: {error}") from None
-    source = read_source(text, script.name, modules_beside(script, folder))
-    answer = _ask(script, folder, program, timeout)
+    source = read_file(script, folder)
+    answer = _ask(script, folder, program, timeout, probe_environment(os.environ, source.environment))
     if "failed" in answer:
         raise _failure(script.name, answer)
     return _with_source(model_of(answer, script.name), source)
 
 
-def probe_environment(caller: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the run: that of the `caller` without what leads to data or opens doors."""
+_NOWHERE = "sqlite:////dev/null/specs-run"
+"""A database that no library can open, and that none refuses before it is opened."""
+
+
+def probe_environment(caller: Mapping[str, str], read: Iterable[str] = ()) -> dict[str, str]:
+    """Return the environment of the run: that of the `caller` without what leads to data or opens doors.
+
+    DATABASE_URL, and others like it among the variables that the script is known to `read`, lead nowhere:
+    were they not set, a script that loads `.env` would set them to what is there.
+    """
     kept = {name: value for name, value in caller.items() if not _WITHHELD.search(name)}
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+    nowhere = dict.fromkeys(["DATABASE_URL", *filter(is_database_variable, read)], _NOWHERE)
+    return kept | nowhere | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
 
 
-def _ask(script: Path, folder: Path, program: Sequence[str], timeout: float) -> dict[str, Any]:
+def _ask(
+    script: Path, folder: Path, program: Sequence[str], timeout: float, environment: Mapping[str, str]
+) -> dict[str, Any]:
     """Run the probe and return its answer."""
     with tempfile.TemporaryDirectory(prefix="backfill-probe-") as place:
         result = Path(place, "answer.json")
@@ -77,7 +89,7 @@ def _ask(script: Path, folder: Path, program: Sequence[str], timeout: float) -> 
                 process = subprocess.Popen(  # noqa: S603  # nosec B603 - an argument list, no shell
                     argv,
                     cwd=folder,
-                    env=probe_environment(os.environ),
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -148,7 +160,7 @@ def _failure(name: str, answer: Mapping[str, Any]) -> BackfillError:
     line = f"{name}:{answer['line']}" if answer.get("line") else name
     return BackfillError(
         f"{line}: {answer['type']} before it read its command line: {message}".rstrip(": "),
-        "the run has no DATABASE_URL, on purpose; leave --run out, or connect after parsing",
+        "the run's DATABASE_URL leads nowhere, on purpose; leave --run out, or connect after parsing",
     )
 
 
@@ -185,11 +197,17 @@ def _merged(ran: ParserModel, source: ParserModel) -> ParserModel:
     )
 
 
+_HERE = re.compile(
+    r"env|sys\.|os\.|time|date|now|random|uuid|socket|platform|cpu|home|user|cwd|tempfile|__file__"
+)
+"""What makes a default one of this machine or moment: then what it is here says nothing."""
+
+
 def _told(option: ParsedOption, source: ParsedOption | None) -> ParsedOption:
     if source is None:
         return option
     changes: dict[str, Any] = {"line": source.line}
-    if source.default_note:
+    if source.default_note and (option.default is None or _HERE.search(source.default_note)):
         unsure = {part: reason for part, reason in option.unsure.items() if part != "default"}
         changes |= {"default": None, "default_note": source.default_note, "unsure": unsure}
         if option.default is not None and str(option.default) in option.help:

@@ -1,7 +1,7 @@
 """A script's own parser as a value: what it takes, and what of that could not be known.
 
-Two readers make it, `introspect_source` from the text and `introspect_run` from a run; both hand what they
-saw of each `add_argument` to `introspect_action`. `writer` and `drift` read it.
+Two readers make it, `source` from the text and `running` from a run; both hand what they saw of each
+`add_argument` to `rules`. `authoring` compares it with specs and writes specs from it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,6 @@ Library: TypeAlias = Literal[
     "argparse", "click", "typer", "fire", "docopt", "optparse", "getopt", "absl", "sys.argv", "none"
 ]
 """What the script reads its command line with."""
-
-
-class Opaque(msgspec.Struct, frozen=True):
-    """Stands where a value should be that could not be known.
-
-    Attributes:
-        reason: why, in words that go on after a colon.
-        here_only: the value belongs to the machine or the moment (an environment variable, a clock), so
-            that knowing it would not help.
-    """
-
-    reason: str
-    here_only: bool = False
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -65,7 +52,7 @@ class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
         max: largest value, inclusive.
         type_name: the callable as the source calls it, when `type` is `other`.
         default: what the script uses when nothing is given; None is none, or unknown (see `unsure`).
-        default_note: set when the default is not the same everywhere, and says what it is.
+        default_note: set when the default is no literal: its source text.
         nargs: as argparse means it; None is one value (or none, for a flag).
         negative: the flag that a `negatable` is turned off by.
         unsure: for each field that could not be known, why.
@@ -134,7 +121,7 @@ class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         library: what the script reads its command line with.
         environment: names of environment variables that the script's text reads.
-        database: why the script is taken to work on the database; empty when nothing says so.
+        database: why the script is taken to read DATABASE_URL; empty when nothing names it.
         subcommand_required: whether one of `subcommands` must be given.
         strict: False when the script lets options pass that it does not know.
         unknowns: what could not be known, those of `options` and `positionals` as well, by line.
@@ -161,3 +148,8 @@ class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
     def option(self, flag: str) -> ParsedOption | None:
         """Return the option that the script knows by `flag`."""
         return next((option for option in self.options if flag in option.flags), None)
+
+
+def is_database_variable(name: str) -> bool:
+    """Whether a variable other than DATABASE_URL says, by its name, where a database is."""
+    return name.endswith(("_DATABASE_URL", "_DSN")) and name != "SENTRY_DSN"

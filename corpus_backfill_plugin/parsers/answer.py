@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.authoring.introspect import (
+from corpus_backfill_plugin.parsers.model import (
     Kind,
-    Opaque,
     ParsedOption,
     ParsedType,
     ParserModel,
     Subcommand,
     Unknown,
 )
-from corpus_backfill_plugin.authoring.introspect_action import Converter, Member, RawAction
-from corpus_backfill_plugin.authoring.introspect_argparse import Choice, Exclusive, Parser, to_model
+from corpus_backfill_plugin.parsers.rules import (
+    Choice,
+    Computed,
+    Converter,
+    Exclusive,
+    Member,
+    Parser,
+    RawAction,
+    to_model,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +99,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - any JSON
         return [_value(item) for item in value["items"]]
     if value["is"] == "member":
         return Member(value["enum"], value["name"], _value(value["value"]))
-    return Opaque(f"is an object of the script's, {value['type']}")
+    return Computed(f"an object of the script's, {value['type']}")
 
 
 def _click_model(answer: Mapping[str, Any]) -> ParserModel:
@@ -118,8 +125,8 @@ def _click_model(answer: Mapping[str, Any]) -> ParserModel:
 
 
 def _prints_and_ends(param: Mapping[str, Any]) -> bool:
-    names = {"--help", "--version", "--install-completion", "--show-completion"}
-    return bool(param["eager"] and names & set(param["flags"]))
+    completion = {"--install-completion", "--show-completion"} & set(param["flags"])
+    return bool(completion or (param["eager"] and {"--help", "--version"} & set(param["flags"])))
 
 
 def _paragraphs(text: str | None) -> str:
@@ -220,7 +227,7 @@ def _click_default(  # noqa: PLR0911 - a line for each sort of default
     param: Mapping[str, Any], kind: Kind, type_: ParsedType, unsure: dict[str, str]
 ) -> tuple[Scalar | tuple[Scalar, ...] | None, str]:
     value = _value(param["default"])
-    if isinstance(value, Opaque):
+    if isinstance(value, Computed):
         return None, "computed by the script"
     if isinstance(value, Member):
         value = value.value

@@ -1,0 +1,225 @@
+"""What a script's source tells of its command line."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from typing import TYPE_CHECKING, get_args
+
+import msgspec
+
+from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.follow import Decided, Follower, TooLong
+from corpus_backfill_plugin.parsers.model import Library, ParserModel, Unknown
+from corpus_backfill_plugin.parsers.rules import Parser, to_model
+from corpus_backfill_plugin.parsers.values import Function, Scope
+from corpus_backfill_plugin.spec.catalog import read_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+_MAX_SOURCE = 16 << 20
+
+
+def read_file(script: Path, folder: Path) -> ParserModel:
+    """Return what a script's text tells of its command line, that of the server's modules with it.
+
+    Args:
+        script: modules are looked for beside it, as Python would.
+        folder: the server app; its packages, in the folder or in `src`, are looked for next.
+
+    Raises:
+        BackfillError: it can't be read, or is not Python.
+    """
+    try:
+        text = read_plain(script, _MAX_SOURCE)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BackfillError(f"{one_line(str(script))} cannot be read: {reason}", "Check the path.") from None
+    return read_source(text, script.name, (script.parent, folder, folder / "src"))
+
+
+def read_source(text: bytes | str, file: str, roots: Iterable[Path] = ()) -> ParserModel:
+    """Return what the script's text tells of its command line.
+
+    Args:
+        text: Python source; bytes may begin with a byte order mark or declare their encoding.
+        file: the script's name, as `%(prog)s` and messages show it.
+        roots: folders in which modules are looked for; the first is the script's own.
+
+    Raises:
+        BackfillError: the text is not Python.
+    """
+    try:
+        tree = ast.parse(text.removeprefix("\ufeff") if isinstance(text, str) else text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line, reason = getattr(error, "lineno", None), str(getattr(error, "msg", error))
+        where = f"{file}:{line}" if line else file
+        what = "cannot be read" if "unicode error" in reason else "not Python that can be read"
+        raise BackfillError(f"{where}: {what}: {one_line(reason)}", "correct the script first") from None
+    reading = _follow(tree, file, tuple(roots))
+    parser, strict = _chosen(reading)
+    if parser is None:
+        model = _without_parser(reading, tree)
+    else:
+        model = to_model(parser, strict=strict)
+        unknowns = dict.fromkeys([*model.unknowns, *reading.lost, *_unreached(reading, tree)])
+        ordered = tuple(sorted(unknowns, key=lambda unknown: unknown.where))
+        model = msgspec.structs.replace(model, unknowns=ordered)
+    names = tuple(dict.fromkeys(name for one in reading.trees.values() for name in _variables(one)))
+    named = any(_names_database_url(one) for one in reading.trees.values())
+    database = "it names DATABASE_URL" if named else ""
+    return msgspec.structs.replace(model, environment=names, database=database)
+
+
+def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
+    """Follow the script as `python script.py` would run it; if that makes no parser, what makes one in it."""
+    reading = Follower(file, roots)
+    try:
+        scope = reading.run(tree, "__main__", roots[0] if roots else None)
+        if not reading.parsed:
+            _enter_unseen(reading, scope)
+    except Decided:
+        pass
+    except TooLong:
+        reading.lost.append(Unknown(0, "options", "the script is too long to follow", hides_options=True))
+    except RecursionError:
+        reading.lost.append(
+            Unknown(0, "options", "the script nests too deeply to follow", hides_options=True)
+        )
+    except Exception as error:  # noqa: BLE001 - what strangers write may surprise, and must not end in a traceback
+        reason = f"the script could not be followed: {type(error).__name__}"
+        reading.lost.append(Unknown(0, "options", reason, hides_options=True))
+    return reading
+
+
+def _enter_unseen(reading: Follower, scope: Scope) -> None:
+    """Follow the functions that make a parser and that nothing was seen to call, an entry point's `main`."""
+    for value in list(scope.names.values()):
+        if isinstance(value, Function) and id(value.node) not in reading.called and _makes_parser(value.node):
+            reading.follow(value, [], {})
+
+
+def _makes_parser(function: ast.AST) -> bool:
+    return any(
+        isinstance(n, ast.Name | ast.Attribute)
+        and getattr(n, "id", getattr(n, "attr", "")) == "ArgumentParser"
+        for statement in getattr(function, "body", ())
+        for n in (ast.walk(statement) if isinstance(statement, ast.AST) else ())
+    )
+
+
+def _chosen(reading: Follower) -> tuple[Parser | None, bool]:
+    """Return the parser that the script parses with, and whether it refuses what it does not know."""
+    certain = [p for p in reading.parsed if p[2]] or reading.parsed
+    best = [p for p in certain if p[1]] or certain
+    candidates = list(dict.fromkeys(p[0] for p in best if not p[0].below)) or [p[0] for p in best]
+    if not candidates:
+        found = [p for p in reading.parsers if not p.below]
+        return max(found, key=lambda p: len(p.actions), default=None), True
+    for other in candidates[1:]:
+        reason = f"another parser is used as well; this is the one of line {candidates[0].line}"
+        reading.lost.append(Unknown(other.line, "options", reason, hides_options=True))
+    return candidates[0], any(strict for parser, strict, _ in best if parser is candidates[0])
+
+
+def _unreached(reading: Follower, tree: ast.Module) -> list[Unknown]:
+    """Return an unknown for each `add_argument` in a function that nothing was seen to call."""
+    if any(unknown.reason.startswith("the script is too long") for unknown in reading.lost):
+        return []
+    aside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (id(function) in reading.called or _makes_parser(function))
+        for node in ast.walk(function)
+    }
+    unknowns = [
+        Unknown(node.lineno, "options", "exec() is not followed", hides_options=True)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "exec"
+    ]
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        for node in ast.walk(function):
+            called = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
+            if not called or id(node) in aside | reading.reached or not isinstance(node, ast.Call):
+                continue
+            flags = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            what = ", ".join(flags) or "an option"
+            where = f"{getattr(function, 'name', 'a lambda')}()"
+            reason = f"is added in {where}, and nothing in this file was seen to call it"
+            unknowns.append(Unknown(node.lineno, what, reason, hides_options=True))
+            aside.add(id(node))
+    return unknowns
+
+
+def _without_parser(reading: Follower, tree: ast.Module) -> ParserModel:
+    """Return that a script has no parser, or why none was seen."""
+    imported = {name: None for one in reading.trees.values() for name in _imports(one, reading)}
+    library: Library = next((one for one in get_args(Library) if one in imported), "none")
+    argv = any(
+        isinstance(n, ast.Attribute) and n.attr == "argv"
+        for one in reading.trees.values()
+        for n in ast.walk(one)
+    )
+    if library == "none" and argv:
+        library = "sys.argv"
+    others = [name for name in imported if name not in sys.stdlib_module_names]
+    reason = ""
+    if library == "sys.argv":
+        reason = "the script reads sys.argv itself"
+    elif library == "argparse":
+        reason = "no parser is made in this file"
+    elif library != "none":
+        run = "; with --run they are" if library in {"click", "typer"} else ""
+        reason = f"the script's options are declared with {library}, which is not read from the source{run}"
+    elif others:
+        listed = ", ".join(others[:5])
+        reason = f"no parser was found: what {listed} may do with the command line is not read; try --run"
+    unknowns = list(reading.lost) if library == "argparse" else []
+    if reason and not unknowns:
+        unknowns = [Unknown(0, "options", reason, hides_options=True)]
+    return ParserModel(library=library, description=ast.get_docstring(tree) or "", unknowns=tuple(unknowns))
+
+
+def _imports(tree: ast.Module, reading: Follower) -> Iterator[str]:
+    """Yield the modules that a file imports and that are not the server's own, by their first word."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        else:
+            continue
+        yield from (name.partition(".")[0] for name in names if reading.modules.get(name) is None)
+
+
+def _variables(tree: ast.Module) -> Iterator[str]:
+    """Yield the environment variables that a file reads."""
+    for node in ast.walk(tree):
+        key: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
+            key = node.slice
+        elif isinstance(node, ast.Call) and node.args:
+            function = ast.unparse(node.func)
+            key = node.args[0] if function.endswith(("environ.get", "getenv", "env", "config")) else None
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key.value
+
+
+_DATABASE_URL = re.compile(r"(?<![A-Za-z0-9_])DATABASE_URL(?![A-Za-z0-9_])")
+
+
+def _names_database_url(tree: ast.Module) -> bool:
+    return any(
+        bool(_DATABASE_URL.search(node.value))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        else getattr(node, "id", getattr(node, "attr", "")) == "DATABASE_URL"
+        for node in ast.walk(tree)
+    )
