@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess  # nosec B404 - one fixed program, git, with an argument list
+import warnings
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -272,7 +273,8 @@ def unknown_words(script: Script, path: Path, words: Sequence[str]) -> tuple[str
 
     try:
         text = path.read_text(encoding="utf-8")
-        model = read_source(text, path.name, modules_beside(path, path.parent.parent))
+        with warnings.catch_warnings(action="ignore"):  # Python's own, of a script's text
+            model = read_source(text, path.name, modules_beside(path, path.parent.parent))
     except Exception:  # noqa: BLE001 - whatever a reader stumbles over must not keep a script from its run
         return ()
     return drift.unknown_words(script, model, words)
