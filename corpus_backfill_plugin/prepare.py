@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -267,7 +268,8 @@ def unknown_words(script: Script, path: Path, words: Sequence[str]) -> tuple[str
     from corpus_backfill_plugin.parsers.source import read_file  # noqa: PLC0415
 
     try:
-        model = read_file(path, path.parent.parent)
+        with warnings.catch_warnings(action="ignore"):  # Python's own, of a script's text
+            model = read_file(path, path.parent.parent)
     except Exception:  # noqa: BLE001 - whatever a reader stumbles over must not keep a script from its run
         return ()
     return drift.unknown_words(script, model, words)

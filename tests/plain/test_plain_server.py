@@ -205,13 +205,13 @@ def test_a_plan_pins_all_but_the_count_and_says_so(plain: Plain, cli: Cli, tmp_p
 def test_a_detached_run_is_attached_to_and_forwards_its_end(
     plain: Plain, cli: Cli, shown: Callable[..., dict[str, Any]]
 ) -> None:
-    plain.grow(12)
+    plain.grow(24)
     started = cli("snr", "--detach")
     assert (started.code, started.stdout) == (0, "1\n")
     assert cli("snr").code == 75, "one at a time"
     attached = cli("runs", "attach", "1")
     assert attached.code == 0
-    assert attached.stdout.count(" dB, ") == plain.filled("snr") == RECORDS * 13
+    assert attached.stdout.count(" dB, ") == plain.filled("snr") == RECORDS * 25
     told = shown("1")
     assert (told["state"], told["proof"]["state"]) == ("succeeded", "none declared")
 

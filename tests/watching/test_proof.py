@@ -76,9 +76,9 @@ def test_a_count_that_is_not_to_be_had_proves_nothing(
     assert [row["number"] for row in rows] == [1]
 
 
-IGNORING = WORK.replace('parser.add_argument("--remaining", action="store_true")', "").replace(
-    "parser.parse_args()", "argparse.Namespace(remaining=False, **vars(parser.parse_known_args()[0]))"
-)
+IGNORING = 'DIGIT = "\\d"  # newer Pythons warn of it, on nobody else\'s terminal\n' + WORK.replace(
+    'parser.add_argument("--remaining", action="store_true")', ""
+).replace("parser.parse_args()", "argparse.Namespace(remaining=False, **vars(parser.parse_known_args()[0]))")
 """A script that does its work when it is asked to count, as it ignores words that it does not know."""
 
 
