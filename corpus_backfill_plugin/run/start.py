@@ -9,7 +9,7 @@ import subprocess  # nosec B404 - starting scripts is what this package is for
 import sys
 from contextlib import suppress
 from pathlib import Path
-from socket import socketpair
+from socket import MSG_DONTWAIT, socketpair
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.folder import RunFolder
     from corpus_backfill_plugin.run.request import RunRequest
 
+_LEAVING_SECONDS = 3.0
 SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 
 
@@ -75,16 +76,24 @@ class Link:
     def close(self, *, finished: bool) -> None:
         """Leave the run to itself, or, when its record is `finished`, wait for the supervisor to go as well.
 
-        Only then are all its locks free, and the next run of the kind can start.
+        Only then are all its locks free, and the next run of the kind can start. One that does not go within
+        seconds is not waited for: it was stopped, or took over from this process when that was.
         """
         if finished:
             with suppress(OSError):
                 self._control.send(b"f")
-            self._process.wait()
-        else:
-            # It is not ours to wait for: it outlives this process.
-            self._process.returncode = 0
+            try:
+                self._process.wait(_LEAVING_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGCONT)  # stopped, or a finisher that is still at work
+        # It is not ours to wait for longer: it outlives this process.
+        self._process.returncode = self._process.returncode or 0
         self._control.close()
+
+    def beat(self) -> None:
+        """Give a sign of life, so that the supervisor goes on leaving the record to this process."""
+        with suppress(OSError):  # full, or it became the finisher
+            self._control.send(b"w", MSG_DONTWAIT)
 
 
 def start(
