@@ -220,7 +220,8 @@ class Run:
         )
         self._folder.write_card(card)
         descriptors = tuple(d for d in (self._alive, held) if d is not None)
-        return start(self._folder, self._request, descriptors, _environment(self._request))
+        kept = self._state.root if self._state else None
+        return start(self._folder, self._request, descriptors, _environment(self._request), kept)
 
     def _record(self) -> RunRecord:
         return record_of(without_secrets(self._request), **self._facts())

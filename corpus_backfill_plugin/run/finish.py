@@ -1,14 +1,13 @@
 """The end of a run written down, exactly once, by whoever comes to it first.
 
-`python -m corpus_backfill_plugin.run.finish FOLDER DESCRIPTOR` is what a supervisor becomes when nobody
-watched its run to the end.
+`main` is what a supervisor becomes when nobody watched its run to the end.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +37,12 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _DESCRIPTORS = 4096
 """More than a supervisor inherits."""
+
+_FATAL = {
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+}
+"""Signals whose meaning can't be changed, or may not: a program's own faults, and what Python sees to."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,7 +213,8 @@ def conclude(
         results = msgspec.structs.replace(results, failed=())
     proof = Proof()
     if request:
-        outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped)
+        why = folder.finisher_failure() or "its supervisor was killed before it was counted"
+        outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped, why=why)
         if cut:
             outcome, proof = doubt(outcome, proof, request)
     return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
@@ -251,7 +257,15 @@ def _has_any(path: Path, secrets: Iterable[Secret]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Finish the run in the folder `arguments[0]`; `arguments[1]` is the descriptor of its request."""
+    """Finish the run in the folder `arguments[0]`; `arguments[1]` is the descriptor of its request.
+
+    It was started with all signals blocked, and nothing that asks it to end does so.
+    """
+    for number in signal.valid_signals() - _FATAL:
+        signal.signal(
+            number, lambda *_: None
+        )  # unlike one ignored, not handed on to programs started from here
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     path = Path(arguments[0])
     with os.fdopen(int(arguments[1]), "rb") as stream:
         request = msgspec.json.decode(stream.read(), type=RunRequest)
@@ -266,8 +280,10 @@ def main(arguments: list[str]) -> int:
             with Ledger(Path(card.ledger)) as ledger:
                 finish(folder, request, ledger, lambda: folder.stop_request() is not None)
             _tell_end(Path(card.ledger), card.number or 0, request)
-    except BackfillError:
+    except BackfillError as error:
+        error.show()
         return 1  # whoever looks at the runs next finishes this one
+    (path / "finisher.log").unlink(missing_ok=True)
     return 0
 
 
@@ -280,7 +296,3 @@ def _tell_end(path: Path, number: int, request: RunRequest) -> None:
     os.closerange(3, _DESCRIPTORS)
     with Ledger(path) as ledger:
         tell_end(ledger, number, request)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

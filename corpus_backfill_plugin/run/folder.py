@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.run import lock, processes
 from corpus_backfill_plugin.run.files import write_whole
 from corpus_backfill_plugin.run.request import RunRequest
@@ -19,6 +20,7 @@ T = TypeVar("T")
 STREAMS = ("stdout", "stderr")
 _ROOM = 512
 """Bytes that are enough for `process`, `exit` and `stop`."""
+_SHOWN = 200
 _VERDICT_ROOM = 4096
 """Bytes that are enough for a `verdict` but for one of very many counts."""
 
@@ -238,6 +240,14 @@ class RunFolder:
     def write_card(self, card: Card) -> None:
         """Keep `card`, whose request must be free of secrets."""
         write_whole(self._card, msgspec.json.encode(card))
+
+    def finisher_failure(self) -> str:
+        """Return why the finisher that a supervisor became did not finish; empty when that is not known."""
+        try:
+            said = (self.path / "finisher.log").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return f"its finisher failed: {one_line(said[-1])[:_SHOWN]}" if said else ""
 
     def keep_verdict(self, verdict: msgspec.Struct) -> bool:
         """Write what the run came to, unless another did before; return False then, for theirs to be read.

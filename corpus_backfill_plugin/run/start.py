@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run.bundle import bundle, import_folders
 from corpus_backfill_plugin.run.files import memory_file
 from corpus_backfill_plugin.run.outcome import explain_failure
 
@@ -97,7 +98,11 @@ class Link:
 
 
 def start(
-    folder: RunFolder, request: RunRequest, descriptors: tuple[int, ...], environ: dict[str, str]
+    folder: RunFolder,
+    request: RunRequest,
+    descriptors: tuple[int, ...],
+    environ: dict[str, str],
+    kept: Path | None = None,
 ) -> Link:
     """Start the script of `request` under a supervisor, and return when it runs.
 
@@ -106,6 +111,7 @@ def start(
         request: what to run; its secrets go to the supervisor in a nameless file, never by argument.
         descriptors: the run's lock, and the one-at-a-time lock if it has one; all processes inherit them.
         environ: the script's environment.
+        kept: folder for a copy of this package, which the finisher runs from; None goes without.
 
     Raises:
         BackfillError: it can't be started.
@@ -117,7 +123,12 @@ def start(
     if request.invocation.stdin is not None:
         stdin = memory_file(request.invocation.stdin.encode(errors="surrogateescape"))
         opened.append(stdin)
-    numbers = (theirs.fileno(), descriptors[0], whole)
+    code = bundle(kept) if kept else None
+    folders = import_folders()
+    if code is not None:
+        folders.insert(0, f"/dev/fd/{code}")
+        opened.append(code)
+    numbers = (theirs.fileno(), descriptors[0], whole, -1 if code is None else code)
     # The supervisor begins with all signals blocked, so that none can end it before it knows what to do.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -125,14 +136,15 @@ def start(
             [
                 sys.executable, "-I", "-S", SUPERVISOR,
                 str(folder.path), request.invocation.folder, folder.token,
-                *map(str, numbers), f"{request.timeout or 0:g}", "--", *request.invocation.argv,
+                *map(str, numbers), "\n".join(folders), f"{request.timeout or 0:g}",
+                "--", *request.invocation.argv,
             ],
             stdin=stdin,
             stdout=out,
             stderr=err,
             cwd="/",
             env=environ,
-            pass_fds=(*numbers, *descriptors),
+            pass_fds=(*(number for number in numbers if number >= 0), *descriptors),
             start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:

@@ -233,11 +233,18 @@ def test_runs_stop_ends_a_count_and_the_run_with_it(
     assert proved.record().reason == "not known what is left: the count was stopped"
 
 
-def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [("", "its supervisor was killed before it was counted"), ("E: gone\n", "its finisher failed: E: gone")],
+    ids=["killed", "failed"],
+)
+def test_a_run_that_nobody_could_count_is_not_called_a_success(
     proved: Place,
     start: Callable[..., subprocess.Popen[bytes]],
     backfill: Program,
     until: Callable[..., None],
+    word: str,
+    why: str,
 ) -> None:
     process = start("work", "--count", "hangs")
     until(lambda: proved.counts == 1)
@@ -246,8 +253,9 @@ def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
     os.kill(facts.supervisor, signal.SIGKILL)
     process.kill()
     process.wait()
+    (proved.folder().path / "finisher.log").write_text(word)  # as a finisher leaves it
     until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
     record = proved.record()
     assert (record.state, record.exit_code, record.proof) == ("incomplete", 0, "unknown")
-    assert record.reason == "not known what is left: its supervisor was killed before it was counted"
+    assert record.reason == f"not known what is left: {why}"
     os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)
