@@ -243,6 +243,7 @@ def test_a_run_that_nobody_could_count_is_not_called_a_success(
     start: Callable[..., subprocess.Popen[bytes]],
     backfill: Program,
     until: Callable[..., None],
+    *,
     word: str,
     why: str,
 ) -> None:
