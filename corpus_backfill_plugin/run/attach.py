@@ -49,9 +49,9 @@ def find(state: State, ledger: Ledger, number: int | None) -> tuple[RunRecord, R
 
 def current(record: RunRecord, state: State) -> RunRecord:
     """Return `record` with what a running one's folder knows better: its process, how long, how far."""
-    if record.state != "running" or not is_here(record):
-        return record
     folder = RunFolder(state.run_folder(record.number), record.token)
+    if record.state != "running" or not is_here(record, folder):
+        return record
     process = folder.process()
     if process is None:
         return record
@@ -64,7 +64,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
     Raises:
         BackfillError: it does not run any more, or not on this machine.
     """
-    _require_running(record)
+    _require_running(record, folder)
     name = f"{record.command} (run {record.number})"
     say(f"Attached to {name}. Ctrl-C asks it to stop, Ctrl-\\ leaves it going on.")
     with Signals() as signals:
@@ -84,7 +84,7 @@ def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float)
     Raises:
         BackfillError: it does not run, not here, or processes of it are left.
     """
-    _require_running(record)
+    _require_running(record, folder)
     folder.note_stop(current_user(), "runs stop")
     left = stop(folder, after)
     if left is not None:
@@ -174,13 +174,13 @@ def _secrets(folder: RunFolder) -> tuple[Secret, ...]:
     return request.invocation.secrets if request else ()
 
 
-def _require_running(record: RunRecord) -> None:
+def _require_running(record: RunRecord, folder: RunFolder) -> None:
     if record.state != "running":
         raise BackfillError(
             f"run {record.number} does not run any more: {record.state}",
             f"See `backfill runs show {record.number}`.",
         )
-    if not is_here(record):
+    if not is_here(record, folder):
         raise BackfillError(
             f"run {record.number} runs on {record.host}", "Its processes can only be reached from there."
         )

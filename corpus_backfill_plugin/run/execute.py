@@ -25,7 +25,7 @@ from corpus_backfill_plugin.run.finish import Finished, UnrecordedError, finish,
 from corpus_backfill_plugin.run.folder import Card, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.on_end import config_path, read_config, tell_end
-from corpus_backfill_plugin.run.processes import boot_id
+from corpus_backfill_plugin.run.processes import boot_id, machine_id
 from corpus_backfill_plugin.run.reconcile import reconcile
 from corpus_backfill_plugin.run.record import masked_options, record_of, without_secrets
 from corpus_backfill_plugin.run.request import changed_facts, check_text, with_items_file
@@ -188,8 +188,13 @@ class Run:
         self, link: Link, stopped: Callable[[], bool] = never, seen: OutputReader | None = None
     ) -> Finished:
         """Finish the record, let the supervisor go, and return how the run ended."""
+
+        def wanted() -> bool:
+            link.beat()
+            return stopped()
+
         try:
-            finished = finish(self._folder, self._request, self._ledger, stopped, seen)
+            finished = finish(self._folder, self._request, self._ledger, wanted, seen)
         except UnrecordedError as failed:
             link.close(finished=False)
             say(f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended.")
@@ -210,10 +215,18 @@ class Run:
             lock.sign(descriptor, self._holder())
         secret = bool(self._request.invocation.secrets)
         path = str(self._state.ledger) if self._state and self._ledger else None
-        card = Card(number=self.number, ledger=path, token=self._token, secret=secret, request=bare)
+        card = Card(
+            number=self.number,
+            ledger=path,
+            token=self._token,
+            secret=secret,
+            request=bare,
+            machine=machine_id(),
+        )
         self._folder.write_card(card)
         descriptors = tuple(d for d in (self._alive, *held) if d is not None)
-        return start(self._folder, self._request, descriptors, _environment(self._request))
+        kept = self._state.root if self._state else None
+        return start(self._folder, self._request, descriptors, _environment(self._request), kept)
 
     def _record(self) -> RunRecord:
         facts = self._facts() | {"masked_options": masked_options(self._request)}

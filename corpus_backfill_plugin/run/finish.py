@@ -1,14 +1,13 @@
-"""The end of a run written down: exactly once, by whoever holds the finishing lock first.
+"""The end of a run written down, exactly once, by whoever comes to it first.
 
-`python -m corpus_backfill_plugin.run.finish FOLDER DESCRIPTOR` is what a supervisor becomes when nobody
-watched its run to the end.
+`main` is what a supervisor becomes when nobody watched its run to the end.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
+import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +20,7 @@ from corpus_backfill_plugin.agent.output import Failure, Results
 from corpus_backfill_plugin.agent.progress import View
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.masking import Masker, mask
-from corpus_backfill_plugin.run import lock
+from corpus_backfill_plugin.run.files import write_whole
 from corpus_backfill_plugin.run.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.run.ledger import Ledger
 from corpus_backfill_plugin.run.outcome import Outcome, judge
@@ -39,6 +38,12 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _DESCRIPTORS = 4096
 """More than a supervisor inherits."""
+
+_FATAL = {
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+}
+"""Signals whose meaning can't be changed, or may not: a program's own faults, and what Python sees to."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +86,9 @@ def finish(
 ) -> Finished:
     """Finish the record of a run whose processes are proved to be gone.
 
+    Any number of processes may do this at once, and any of them may be killed or stopped meanwhile: none
+    waits for another. What the first of them writes into the file `verdict` is what all report and record.
+
     Args:
         folder: the run's. One without a record is removed at the end.
         request: what was asked for, with its secrets; None takes the one kept, which has none.
@@ -96,41 +104,57 @@ def finish(
         UnrecordedError: the ledger can't be written; whoever looks next does it.
     """
     card = folder.card()
+    number = card.number if card else None
+    record = None
+    with suppress(BackfillError):  # unreadable: writing will fail as well, and say so
+        record = ledger.get(number) if ledger and number is not None else None
+    if ledger and record and record.state != "running":
+        return as_recorded(record, ledger)
+    finished = read_verdict(folder, request, seen)
+    if finished is None:
+        verdict = folder.verdict
+        finished = conclude(folder, request, lambda: stopped() or verdict.exists(), seen, record)
+        if not folder.keep_verdict(_without_items(finished)):
+            finished = read_verdict(folder, request, seen) or finished
     try:
-        held = lock.wait_for(folder.path / "finish")
-    except OSError:
-        held = None  # the folder was taken away, or has no space: the ledger's transaction alone decides
-    try:
-        number = card.number if card else None
-        if card and card.ledger is None and folder.card() is None:  # another was faster, and has removed it
-            return Finished(outcome=judge(None, None, None, (), time.time()))
-        failed, record = None, None
-        try:
-            record = ledger.get(number) if ledger and number is not None else None
-            if ledger and record and record.state != "running":
+        if ledger and number is not None and not write_end(ledger, number, finished):
+            record = ledger.get(number)
+            if record and record.state != "running":
                 return as_recorded(record, ledger)
-        except BackfillError as unreadable:
-            failed = unreadable
-        finished = conclude(folder, request, stopped, seen, record)
-        if failed:
-            raise UnrecordedError(finished, failed)
-        try:
-            if ledger and record:
-                write_end(ledger, record, finished)
-        except BackfillError as unwritable:
-            raise UnrecordedError(finished, unwritable) from unwritable
-    finally:
-        if held is not None:
-            os.close(held)
+    except BackfillError as unwritable:
+        raise UnrecordedError(finished, unwritable) from unwritable
     if card and card.ledger is None:
         shutil.rmtree(folder.path.parent, ignore_errors=True)  # the temporary folder around it
     return finished
 
 
-def write_end(ledger: Ledger, record: RunRecord, finished: Finished) -> None:
-    """Put what a run came to into its row."""
-    ledger.finish(
-        record.number,
+def read_verdict(folder: RunFolder, request: RunRequest | None, seen: Watcher | None) -> Finished | None:
+    """Return what another found that the run came to; None when nobody has yet. Arguments as of `finish`."""
+    try:
+        found = msgspec.json.decode(folder.verdict.read_bytes(), type=Finished)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if found.masked is None or not found.results.failures:
+        return found
+    card = folder.card()
+    request = request or (card.request if card else None)
+    seen = seen or read_logs(folder, request.output if request else None)
+    results = msgspec.structs.replace(found.results, failed=seen.results.failed)
+    return msgspec.structs.replace(found, results=results)
+
+
+def _without_items(finished: Finished) -> Finished:
+    """Return `finished` small enough for the space kept for it: the items that failed are in the logs."""
+    results = msgspec.structs.replace(finished.results, failed=(), failed_total=finished.results.failures)
+    return msgspec.structs.replace(finished, results=results)
+
+
+def write_end(ledger: Ledger, number: int, finished: Finished) -> bool:
+    """Put what a run came to into its row; return whether that was still to be done."""
+    from corpus_backfill_plugin.run.on_end import is_due  # noqa: PLC0415  needed once a run
+
+    return ledger.finish(
+        number,
         finished.results.failed,
         **msgspec.structs.asdict(finished.outcome),
         masked=finished.masked,
@@ -139,6 +163,7 @@ def write_end(ledger: Ledger, record: RunRecord, finished: Finished) -> None:
         failures=finished.results.failures,
         proof=finished.proof.state,
         proof_reason=finished.proof.reason,
+        on_end="due" if is_due(finished.outcome.state) else "",
     )
 
 
@@ -180,8 +205,8 @@ def conclude(
     masked: bool | None = None
     if not (card and card.secret) or secrets:
         with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
-            found = [mask_file(folder.log(stream), secrets) for stream in STREAMS]
-            masked = any(found)
+            found = [mask_file(folder.log(stream), secrets, cut=cut) for stream in STREAMS]
+            masked = any(found) or folder.masked.exists()
         results = _without_secrets(results, secrets)
     else:  # what failed might be named by a secret: how many is all that may be kept
         results = replace(results, failed=())
@@ -190,7 +215,8 @@ def conclude(
         results = replace(results, counts=counts, failed_total=failures)
     proof = Proof()
     if request:
-        outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped)
+        why = folder.finisher_failure() or "its supervisor was killed before it was counted"
+        outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped, why=why)
         if cut:
             outcome, proof = doubt(outcome, proof, request)
     return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
@@ -204,12 +230,15 @@ def _without_secrets(results: Results, secrets: tuple[Secret, ...]) -> Results:
     return replace(results, failed=tuple(failed)) if failed else results
 
 
-def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:
-    """Take `secrets` out of the file at `path`, which is rewritten only if there are any; return whether."""
+def mask_file(path: Path, secrets: Iterable[Secret], *, cut: bool = False) -> bool:
+    """Take `secrets` out of the file at `path`, which is rewritten only if there are any; return whether.
+
+    Beside it the file `masked` is left, which says whether the log was `cut` before its length changed.
+    """
     secrets = tuple(secrets)
     if not secrets or not path.exists() or not _has_any(path, secrets):
         return False
-    temporary = path.with_suffix(".masked")
+    temporary = path.with_suffix(f".{os.getpid()}.masked")
     masker = Masker(secrets)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -219,6 +248,7 @@ def mask_file(path: Path, secrets: Iterable[Secret]) -> bool:
             target.write(masker.flush())
             target.flush()
             os.fsync(target.fileno())
+        write_whole(path.with_name("masked"), b"cut" if cut else b"")
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -237,7 +267,15 @@ def _has_any(path: Path, secrets: Iterable[Secret]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Finish the run in the folder `arguments[0]`; `arguments[1]` is the descriptor of its request."""
+    """Finish the run in the folder `arguments[0]`; `arguments[1]` is the descriptor of its request.
+
+    It was started with all signals blocked, and nothing that asks it to end does so.
+    """
+    for number in signal.valid_signals() - _FATAL:
+        signal.signal(
+            number, lambda *_: None
+        )  # unlike one ignored, not handed on to programs started from here
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     path = Path(arguments[0])
     with os.fdopen(int(arguments[1]), "rb") as stream:
         request = msgspec.json.decode(stream.read(), type=RunRequest)
@@ -252,8 +290,10 @@ def main(arguments: list[str]) -> int:
             with Ledger(Path(card.ledger)) as ledger:
                 finish(folder, request, ledger, lambda: folder.stop_request() is not None)
             _tell_end(Path(card.ledger), card.number or 0, request)
-    except BackfillError:
+    except BackfillError as error:
+        error.show()
         return 1  # whoever looks at the runs next finishes this one
+    (path / "finisher.log").unlink(missing_ok=True)
     return 0
 
 
@@ -266,7 +306,3 @@ def _tell_end(path: Path, number: int, request: RunRequest) -> None:
     os.closerange(3, _DESCRIPTORS)
     with Ledger(path) as ledger:
         tell_end(ledger, number, request)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.run import lock, processes
 from corpus_backfill_plugin.run.files import write_whole
 from corpus_backfill_plugin.run.request import RunRequest
@@ -19,6 +20,9 @@ T = TypeVar("T")
 STREAMS = ("stdout", "stderr")
 _ROOM = 512
 """Bytes that are enough for `process`, `exit` and `stop`."""
+_SHOWN = 200
+_VERDICT_ROOM = 4096
+"""Bytes that are enough for a `verdict` but for one of very many counts."""
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -95,6 +99,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         token: marks the run's processes.
         secret: whether there were secrets, without which its logs can't be searched for them.
         request: the request, secrets masked.
+        machine: the id of the machine that it runs on; empty where that has none.
     """
 
     number: int | None
@@ -102,6 +107,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     secret: bool
     request: RunRequest
+    machine: str = ""
 
 
 class RunFolder:
@@ -117,6 +123,8 @@ class RunFolder:
         self.token = token
         self.alive = path / "alive"
         self.exit = path / "exit"
+        self.verdict = path / "verdict"
+        self.masked = path / "masked"
         self.items = path / "items"
         self._stop = path / "stop"
         self._card = path / "run.json"
@@ -134,6 +142,8 @@ class RunFolder:
 
     def is_cut(self) -> bool:
         """Return whether a log has less in it than the script printed: truncated, removed or moved away."""
+        if self.masked.exists():  # which changed the lengths
+            return self.masked.read_bytes() == b"cut"
         ending = self.ending()
         printed = ending.printed if ending else (0, 0)
         return any(self.size(name) < size for name, size in zip(STREAMS, printed, strict=True))
@@ -154,7 +164,7 @@ class RunFolder:
             self.path.mkdir(mode=0o700)
         for reserved in (self.path / "process.new", self.path / "exit.new", self._stop):
             write_whole(reserved, b" " * _ROOM)
-        (self.path / "finish").touch(0o600)
+        write_whole(self.path / "verdict.new", b" " * _VERDICT_ROOM)
         descriptor = lock.take(self.alive)
         if descriptor is None:
             raise AssertionError(self.alive)  # the folder is this process's own, made a moment ago
@@ -230,6 +240,36 @@ class RunFolder:
     def write_card(self, card: Card) -> None:
         """Keep `card`, whose request must be free of secrets."""
         write_whole(self._card, msgspec.json.encode(card))
+
+    def finisher_failure(self) -> str:
+        """Return why the finisher that a supervisor became did not finish; empty when that is not known."""
+        try:
+            said = (self.path / "finisher.log").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return f"its finisher failed: {one_line(said[-1])[:_SHOWN]}" if said else ""
+
+    def keep_verdict(self, verdict: msgspec.Struct) -> bool:
+        """Write what the run came to, unless another did before; return False then, for theirs to be read.
+
+        Where there is neither space nor a folder nothing is kept.
+        """
+        temporary = self.path / f"verdict.{os.getpid()}.new"
+        try:
+            with suppress(FileNotFoundError):  # another took the space, and then was killed or stopped
+                (self.path / "verdict.new").rename(temporary)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb", buffering=0) as stream:
+                stream.write(msgspec.json.encode(verdict).ljust(_VERDICT_ROOM))
+            os.link(temporary, self.verdict)
+        except FileExistsError:
+            return False
+        except OSError:
+            return True
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+        return True
 
     def stop_request(self) -> StopRequest | None:
         """Return who asked the run to stop first; None when nobody did."""

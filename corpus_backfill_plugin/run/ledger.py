@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 10.0
 _MOST = 2**63 - 1
 """The largest number that SQLite holds."""
+_NEWEST = 200
 _COLUMNS = RunRecord.__struct_fields__
 _AS_JSON = {"options", "given", "arguments", "view", "counts", "masked_options"}
 
@@ -150,8 +151,8 @@ class Ledger:
                 )
         return number
 
-    def finish(self, number: int, failed: Sequence[Failure] = (), **facts: Any) -> None:  # noqa: ANN401  columns
-        """Write how run `number` ended, and which items failed, unless that is written already."""
+    def finish(self, number: int, failed: Sequence[Failure] = (), **facts: Any) -> bool:  # noqa: ANN401  columns
+        """Write how run `number` ended, and which items failed; return False if that is written already."""
         values = _encoded(facts)
         names = ", ".join(f"{name} = ?" for name in values)
         with self._transaction():
@@ -164,6 +165,7 @@ class Ledger:
                     "INSERT INTO failures (run, position, item, reason, masked) VALUES (?, ?, ?, ?, ?)",
                     [(number, at, f.item, f.reason, f.masked) for at, f in enumerate(failed)],
                 )
+            return done.rowcount > 0
 
     def note(self, number: int, view: View, counts: dict[str, int]) -> None:
         """Write how far run `number` is, at once or not at all: whoever watches must not wait for it.
@@ -189,10 +191,15 @@ class Ledger:
         """Return whether it is on the caller, and on nobody else, to tell the operator of a run's end."""
         with self._explained():
             claimed = self._db.execute(
-                "UPDATE runs SET on_end = 'called' WHERE number = ? AND on_end = '' AND state != 'running'",
+                "UPDATE runs SET on_end = 'called' WHERE number = ? AND on_end = 'due'",
                 (number,),
             )
             return claimed.rowcount > 0
+
+    def due(self) -> list[RunRecord]:
+        """Return those of the newest runs whose end the operator's program has not been told yet."""
+        newest = f"(SELECT number FROM runs ORDER BY number DESC LIMIT {_NEWEST})"  # noqa: S608  # nosec B608 - our own number
+        return self._query(f"WHERE number IN {newest} AND on_end = 'due' ORDER BY number", ())
 
     def told_end(self, number: int, how: str) -> None:
         """Write what came of telling."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from corpus_backfill_plugin.run.ledger import Ledger
+    from corpus_backfill_plugin.run.record import RunState
     from corpus_backfill_plugin.run.request import RunRequest
 
 _TICK = 0.02
@@ -87,10 +88,19 @@ def read_config(path: Path) -> Config:
     raise BackfillError("\n".join(map(str, faults)), "Mend the file; nothing was started.")
 
 
+def is_due(state: RunState) -> bool:
+    """Return whether there is a program that is to be called for a run that ended in `state`."""
+    try:
+        config = read_config(config_path())
+    except BackfillError:
+        return True  # calling it will fail, and report why
+    return bool(config.on_end) and not (config.on_end_when == "failed" and state == "succeeded")
+
+
 def tell_end(
     ledger: Ledger, number: int, request: RunRequest | None, stopped: Callable[[], bool] = lambda: False
 ) -> None:
-    """Give an ended run to the operator's program, if there is one and nobody else did.
+    """Give an ended run to the operator's program, if that is due and nobody else does.
 
     Args:
         ledger: where the run is recorded.
@@ -99,16 +109,15 @@ def tell_end(
         stopped: asked now and then; once it is true, the program is ended.
     """
     try:
-        config = read_config(config_path())
-        record = ledger.get(number)
-        if not config.on_end or record is None or record.state == "running":
-            return
-        if config.on_end_when == "failed" and record.state == "succeeded":
-            return
         if not ledger.claim_end(number):
             return
-        facts = msgspec.json.encode(all_facts(record, ledger))
-        fault = _call(config, facts, request, stopped)
+        record = ledger.get(number)
+        try:
+            config = read_config(config_path())
+            facts = msgspec.json.encode(all_facts(record, ledger)) if record else b""
+            fault = _call(config, facts, request, stopped) if config.on_end and record else ""
+        except BackfillError as error:
+            fault = error.problem
         ledger.told_end(number, f"failed: {fault}" if fault else "ok")
     except BackfillError as error:
         fault = error.problem

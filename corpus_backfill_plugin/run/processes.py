@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from corpus_backfill_plugin.run.supervisor import descendants, pids, send, start_time, stat_fields
 
-__all__ = ["boot_id", "is_same", "is_stopped", "pids", "send", "start_time", "survivors"]
+__all__ = ["boot_id", "is_same", "is_stopped", "machine_id", "pids", "send", "start_time", "survivors"]
 
 MARK = "CORPUS_BACKFILL_RUN"
 """Variable in the environment of every process of a run; its value is the run's token."""
@@ -33,6 +33,13 @@ def boot_id() -> str:
         return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
+
+
+def machine_id() -> str:
+    """Return what tells this machine from others, whatever its name and boot; empty where it has none."""
+    with suppress(OSError):
+        return Path("/etc/machine-id").read_text().strip()
+    return ""
 
 
 def is_stopped(pid: int) -> bool:

@@ -26,7 +26,13 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 def prove(
-    outcome: Outcome, request: RunRequest, failures: int, *, whole: bool, stopped: Callable[[], bool]
+    outcome: Outcome,
+    request: RunRequest,
+    failures: int,
+    *,
+    whole: bool,
+    stopped: Callable[[], bool],
+    why: str,
 ) -> tuple[Outcome, Proof]:
     """Return how a run ended once its claim of success was put to the test.
 
@@ -36,6 +42,7 @@ def prove(
         failures: how many items failed.
         whole: whether `request` is what the run was started with, secrets and all. Else nobody was there
             at its end, its lock is free, and what is counted now might be another's work.
+        why: then why not.
         stopped: asked now and then while the script counts; true ends that.
     """
     if outcome.state != "succeeded":
@@ -58,7 +65,7 @@ def prove(
             stopped=stopped,
         )
     else:
-        counted = count.Counted(reason="its supervisor was killed before it was counted")
+        counted = count.Counted(reason=why)
     verdict = count.judge(condition, counted)
     proof = Proof(verdict.state, verdict.sentence)
     if verdict.state == "held":

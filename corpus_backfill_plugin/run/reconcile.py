@@ -10,7 +10,7 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.finish import Finished, finish, write_end
 from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.outcome import judge
-from corpus_backfill_plugin.run.processes import boot_id
+from corpus_backfill_plugin.run.processes import boot_id, is_stopped, machine_id
 from corpus_backfill_plugin.run.watch import say
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.request import RunRequest
     from corpus_backfill_plugin.run.state import State
 
+_CONTINUED_SECONDS = 2.0
+_PAUSE = 0.02
+
 
 def reconcile(state: State, ledger: Ledger) -> None:
     """Write the end of every run that is proved to have ended and has nobody to write it.
@@ -26,6 +29,9 @@ def reconcile(state: State, ledger: Ledger) -> None:
     Any number of processes may do this at the same time, and any of them may be killed. Where the ledger
     can't be written just now, that is said, and the next who looks does it.
     """
+    for record in ledger.due():
+        if not _is_seen_to(RunFolder(state.run_folder(record.number), record.token)):
+            _tell_end(ledger, record.number)
     for record in ledger.running():
         try:
             settle(RunFolder(state.run_folder(record.number), record.token), record, ledger)
@@ -36,21 +42,31 @@ def reconcile(state: State, ledger: Ledger) -> None:
 
 def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
     """Write the end of `record` if it is proved, and nobody is about to."""
-    if not is_here(record):
+    if not is_here(record, folder):
         return  # nothing can be proved about another machine's processes
-    process = folder.process()
-    if process and process.is_supervised():
-        return  # while it lives, it sees to the record itself
-    if not folder.is_gone():
+    if _is_seen_to(folder) or not folder.is_gone():
         return
     if (card := folder.card()) is not None:
         finish(folder, None, ledger)
         _tell_end(ledger, record.number, card.request)
         return
     # Killed between the record and the start, or its folder was taken away.
-    outcome = judge(None, None, process, (0,), time.time(), taken=not folder.path.exists())
-    write_end(ledger, record, Finished(outcome=outcome))
+    outcome = judge(None, None, folder.process(), (0,), time.time(), taken=not folder.path.exists())
+    write_end(ledger, record.number, Finished(outcome=outcome))
     _tell_end(ledger, record.number, None)
+
+
+def _is_seen_to(folder: RunFolder) -> bool:
+    """Return whether a supervisor or finisher lives that sees to the record; a stopped one is continued."""
+    process = folder.process()
+    if process is None or not process.is_supervised():
+        return False
+    if is_stopped(process.supervisor) and not folder.survivors():
+        process.wake()
+        until = time.monotonic() + _CONTINUED_SECONDS
+        while process.is_supervised() and time.monotonic() < until:
+            time.sleep(_PAUSE)
+    return process.is_supervised()
 
 
 def _tell_end(ledger: Ledger, number: int, request: RunRequest | None) -> None:
@@ -59,10 +75,13 @@ def _tell_end(ledger: Ledger, number: int, request: RunRequest | None) -> None:
     tell_end(ledger, number, request)
 
 
-def is_here(record: RunRecord) -> bool:
+def is_here(record: RunRecord, folder: RunFolder) -> bool:
     """Return whether a run's processes, if it has any, are to be found on this machine.
 
     The boot decides before the name: containers of one machine have several names and share the kernel that
-    keeps the locks.
+    keeps the locks. A machine that was given another name and booted again is known by its id.
     """
-    return record.boot == boot_id() or record.host == os.uname().nodename
+    if record.boot == boot_id() or record.host == os.uname().nodename:
+        return True
+    card = folder.card()
+    return card is not None and card.machine != "" and card.machine == machine_id()

@@ -55,8 +55,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         failures: how many items failed. The first of them, with reasons, are in the ledger.
         proof: what came of the postcondition.
         proof_reason: why, such as `0 left (pending = 0)`.
-        on_end: what came of the operator's program for the end: empty when there is none, `called`, `ok`, or
-            `failed: ` and why.
+        on_end: what came of the operator's program for the end: empty when there is none, `due`, `called`,
+            `ok`, or `failed: ` and why.
 
     The others are as in `RunRequest`.
     """

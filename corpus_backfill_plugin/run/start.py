@@ -9,12 +9,13 @@ import subprocess  # nosec B404 - starting scripts is what this package is for
 import sys
 from contextlib import suppress
 from pathlib import Path
-from socket import socketpair
+from socket import MSG_DONTWAIT, socketpair
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.run.bundle import bundle, import_folders
 from corpus_backfill_plugin.run.files import memory_file
 from corpus_backfill_plugin.run.outcome import explain_failure
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.run.folder import RunFolder
     from corpus_backfill_plugin.run.request import RunRequest
 
+_LEAVING_SECONDS = 3.0
 SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 
 
@@ -75,20 +77,32 @@ class Link:
     def close(self, *, finished: bool) -> None:
         """Leave the run to itself, or, when its record is `finished`, wait for the supervisor to go as well.
 
-        Only then are all its locks free, and the next run of the kind can start.
+        Only then are all its locks free, and the next run of the kind can start. One that does not go within
+        seconds is not waited for: it was stopped, or took over from this process when that was.
         """
         if finished:
             with suppress(OSError):
                 self._control.send(b"f")
-            self._process.wait()
-        else:
-            # It is not ours to wait for: it outlives this process.
-            self._process.returncode = 0
+            try:
+                self._process.wait(_LEAVING_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGCONT)  # stopped, or a finisher that is still at work
+        # It is not ours to wait for longer: it outlives this process.
+        self._process.returncode = self._process.returncode or 0
         self._control.close()
+
+    def beat(self) -> None:
+        """Give a sign of life, so that the supervisor goes on leaving the record to this process."""
+        with suppress(OSError):  # full, or it became the finisher
+            self._control.send(b"w", MSG_DONTWAIT)
 
 
 def start(
-    folder: RunFolder, request: RunRequest, descriptors: tuple[int, ...], environ: dict[str, str]
+    folder: RunFolder,
+    request: RunRequest,
+    descriptors: tuple[int, ...],
+    environ: dict[str, str],
+    kept: Path | None = None,
 ) -> Link:
     """Start the script of `request` under a supervisor, and return when it runs.
 
@@ -97,6 +111,7 @@ def start(
         request: what to run; its secrets go to the supervisor in a nameless file, never by argument.
         descriptors: the run's lock, and the one-at-a-time lock if it has one; all processes inherit them.
         environ: the script's environment.
+        kept: folder for a copy of this package, which the finisher runs from; None goes without.
 
     Raises:
         BackfillError: it can't be started.
@@ -108,7 +123,12 @@ def start(
     if request.invocation.stdin is not None:
         stdin = memory_file(request.invocation.stdin.encode(errors="surrogateescape"))
         opened.append(stdin)
-    numbers = (theirs.fileno(), descriptors[0], whole)
+    code = bundle(kept) if kept else None
+    folders = import_folders()
+    if code is not None:
+        folders.insert(0, f"/dev/fd/{code}")
+        opened.append(code)
+    numbers = (theirs.fileno(), descriptors[0], whole, -1 if code is None else code)
     # The supervisor begins with all signals blocked, so that none can end it before it knows what to do.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -116,14 +136,15 @@ def start(
             [
                 sys.executable, "-I", "-S", SUPERVISOR,
                 str(folder.path), request.invocation.folder, folder.token,
-                *map(str, numbers), f"{request.timeout or 0:g}", "--", *request.invocation.argv,
+                *map(str, numbers), "\n".join(folders), f"{request.timeout or 0:g}",
+                "--", *request.invocation.argv,
             ],
             stdin=stdin,
             stdout=out,
             stderr=err,
             cwd="/",
             env=environ,
-            pass_fds=(*numbers, *descriptors),
+            pass_fds=(*(number for number in numbers if number >= 0), *descriptors),
             start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:

@@ -10,9 +10,9 @@ SIGCONT makes it look for a wish in the run folder: the number of a signal for e
 Only this process reaps the script and adopted orphans, and it sends signals between two reaps, so that none
 reaches a number that was given to somebody else.
 
-Arguments: run folder, working folder, token, control, alive and request descriptors, seconds allowed (0
-for no limit), `--`, the script's argument list. The environment is the script's, the standard input as
-well, and stdout and stderr are the run's logs.
+Arguments: run folder, working folder, token, control, alive, request and code descriptors (-1 for no code),
+where to import the finisher from, a line each, seconds allowed (0 for no limit), `--`, the script's argument
+list. The environment is the script's, the standard input as well, and stdout and stderr are the run's logs.
 
 What it tells on the control socket, a line each: `started PID`, or `failed ERRNO STEP`; `left` when the
 script has ended and processes of it have not; `gone` when none is left. Then it waits for the other end to
@@ -41,6 +41,12 @@ _ROOM = 512
 _LOOK = 1.0
 _HEARD = {signal.SIGCHLD, signal.SIGTERM, signal.SIGCONT}
 _INTERRUPT, _TERMINATE = 1, 2
+_FINISHER = """
+import sys
+sys.path += sys.argv.pop().splitlines()
+from corpus_backfill_plugin.run.finish import main
+sys.exit(main(sys.argv[1:]))
+"""
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 
 
@@ -49,9 +55,10 @@ class Supervisor:
 
     def __init__(self, arguments: list[str]) -> None:
         self.folder, self.working, self.token = arguments[:3]
-        self.control, self.alive, self.request = map(int, arguments[3:6])
-        self.timeout = float(arguments[6])
-        self.argv = arguments[8:]
+        self.control, self.alive, self.request, self.code = map(int, arguments[3:7])
+        self.folders = arguments[7]
+        self.timeout = float(arguments[8])
+        self.argv = arguments[10:]
         self.child = 0
         self.ended = False
         self.pressure = 0
@@ -66,7 +73,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Do it all, in this order."""
-        for number in (self.control, self.request):
+        for number in {self.control, self.request, self.code} - {-1}:
             os.set_inheritable(number, False)  # noqa: FBT003  positional-only
         if self.start():
             for heard in _HEARD:
@@ -231,13 +238,22 @@ class Supervisor:
 
     def finish(self) -> None:
         """Turn into the finisher, a whole interpreter that still holds the one-at-a-time lock."""
-        os.set_inheritable(self.request, True)  # noqa: FBT003  positional-only
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)  # the logs are the script's
-        module = "corpus_backfill_plugin.run.finish"
-        words = [sys.executable, "-P", "-m", module, self.folder, str(self.request)]
-        os.execv(sys.executable, words)  # noqa: S606  # nosec B606 - our interpreter
+        for number in {self.request, self.code} - {-1}:
+            os.set_inheritable(number, True)  # noqa: FBT003  positional-only
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        try:
+            said = os.open(f"{self.folder}/finisher.log", flags, 0o600)
+        except OSError:
+            said = os.open(os.devnull, os.O_WRONLY)  # no space, or the folder was taken away
+        os.dup2(said, 1)
+        os.dup2(said, 2)  # the logs are the script's
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        words = [sys.executable, "-I", "-S", "-c", _FINISHER, self.folder, str(self.request), self.folders]
+        try:
+            os.execv(sys.executable, words)  # noqa: S606  # nosec B606 - our interpreter
+        except OSError as error:
+            os.write(2, f"{sys.executable}: {error.strerror}\n".encode())
+            os._exit(1)
 
     def look(self) -> list[int]:
         """Return how many bytes each log has had, those counted that a truncation took away."""

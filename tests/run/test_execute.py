@@ -5,22 +5,27 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
+import click
 import msgspec
+import platformdirs
 import pytest
 
+import corpus_backfill_plugin
 from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.lock import Holder, is_free, key_path, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from run.conftest import Runs
 
@@ -280,6 +285,53 @@ def test_a_timeout_ends_the_run_as_stopped(runs: Runs) -> None:
     record = runs.record()
     assert (record.state, record.stopped_by) == ("stopped", "timeout")
     assert "0.5 s" in record.reason
+
+
+@pytest.fixture
+def libraries(runs: Runs) -> Path:
+    """A folder with this package and what it needs, none of it installed: named by PYTHONPATH alone."""
+    folder = runs.folder / "lib"
+    for module in (corpus_backfill_plugin, click, msgspec, platformdirs):
+        origin = Path(str(module.__file__)).parent
+        shutil.copytree(origin, folder / origin.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def detach_with(libraries: Path, runs: Runs) -> None:
+    """Start a run that goes on until the gate is opened by a Python that has nothing but `libraries`."""
+    _, *words = runs.words("--detach", runs.script("print('on', flush=True); gate()"))
+    python = getattr(sys, "_base_executable", sys.executable)
+    environ = os.environ | {"PYTHONPATH": str(libraries)}
+    subprocess.run([python, "-s", *words], env=environ, check=True, capture_output=True, timeout=60)
+    runs.wait_for_log(b"on")
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["as it was", "replaced meanwhile"])
+def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
+    runs: Runs, libraries: Path, *, replaced: bool
+) -> None:
+    detach_with(libraries, runs)
+    if replaced:
+        for path in (libraries / "corpus_backfill_plugin").rglob("*.py"):
+            path.write_text("raise SystemExit('another release')")
+    runs.gate.touch()
+    assert runs.wait_for_end().state == "succeeded"
+    assert not (runs.state.run_folder(1) / "finisher.log").exists()
+
+
+def test_a_finisher_that_cannot_run_leaves_word_why(
+    runs: Runs, libraries: Path, until: Callable[..., None]
+) -> None:
+    detach_with(libraries, runs)
+    shutil.rmtree(libraries)
+    facts = runs.place().process()
+    assert facts is not None
+    runs.gate.touch()
+    until(lambda: not facts.is_supervised())
+    assert runs.place().finisher_failure() == (
+        "its finisher failed: ModuleNotFoundError: No module named 'msgspec'"
+    )
+    assert json.loads(runs.command("--json").out)[0]["state"] == "succeeded"
 
 
 def test_a_lost_run_is_said_to_be_lost(runs: Runs, until: Callable[..., None]) -> None:

@@ -9,11 +9,14 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import msgspec
 import pexpect
 import pyte
 import pytest
 
 from corpus_backfill_plugin.display import duration
+from corpus_backfill_plugin.run import reconcile
+from corpus_backfill_plugin.run.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,9 +183,30 @@ def test_prune_refuses_what_is_no_age(runs: Runs) -> None:
     assert runs.command("prune").code == 2
 
 
-def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
-    with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
+def of_machine(runs: Runs, machine: str) -> None:
+    """Have run 1 begun under another host name and boot, on `machine`, and not be said to have ended."""
+    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
         db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
+    card = runs.place(1).card()
+    assert card is not None
+    runs.place(1).write_card(msgspec.structs.replace(card, machine=machine))
+    for name in ("exit", "verdict"):
+        (runs.state.run_folder(1) / name).unlink(missing_ok=True)
+
+
+def test_a_machine_that_got_another_name_and_was_booted_leaves_no_running_run(
+    three: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "machine_id", lambda: "this one")
+    for machine, state in (("another", "running"), ("", "running"), ("this one", "lost")):
+        of_machine(three, machine)
+        with Ledger(three.state.ledger) as ledger:
+            reconcile.reconcile(three.state, ledger)
+        assert three.record(1).state == state
+
+
+def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
+    of_machine(three, "another")
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "running"
     ended = three.command("stop", "1")
     assert (ended.code, b"runs on elsewhere" in ended.err) == (1, True)
@@ -191,7 +215,7 @@ def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
 def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
     with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
         db.execute("update runs set state = 'running', boot = 'before' where number = 1")
-    for name in ("exit", "finish"):
+    for name in ("exit", "verdict"):
         (three.state.run_folder(1) / name).unlink()
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "lost"
 

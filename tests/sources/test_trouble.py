@@ -102,7 +102,7 @@ def test_a_stem_that_is_no_name_is_a_fault(stem: str, server: Server, ask: Calla
 def test_a_file_name_with_control_characters_is_told_and_never_printed(
     server: Server, ask: Callable[..., Outcome]
 ) -> None:
-    server.spec("a\x1b[31m\nb\u202e", 'script = "backfill_version_0.py"\n')
+    server.spec("a\x1b[31m\nb\u202e\u200f\u061c", 'script = "backfill_version_0.py"\n')
     variable = "_PYTHON _M CORPUS_BACKFILL_PLUGIN_COMPLETE"  # click's, for `python -m`
     completion = {variable: "bash_complete", "COMP_WORDS": "backfill ", "COMP_CWORD": "1"}
     outcomes = [
@@ -120,7 +120,7 @@ def test_a_file_name_with_control_characters_is_told_and_never_printed(
         shown = outcome.stdout + outcome.stderr
         assert not [c for c in shown if c not in "\n\t" and not c.isprintable()]
     assert "version-0" in outcomes[-1].stdout
-    assert "a\\x1b[31m\\nb\\u202e" in ask("specs", "check").stdout
+    assert "a\\x1b[31m\\nb\\u202e\\u200f\\u061c" in ask("specs", "check").stdout
     _others_work(ask)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,7 @@ from corpus_backfill_plugin.run.on_end import config_path, tell_end
 from watching.places import until as wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -144,6 +147,8 @@ def test_a_program_beside_the_configuration_is_found(backfill: Program, tmp_path
 def test_it_is_told_once_even_if_several_finish_a_run(place: Place, backfill: Program, told: Path) -> None:
     backfill("work")
     configure(keeping(told))
+    with closing(sqlite3.connect(place.state.ledger, isolation_level=None)) as db:
+        db.execute("update runs set on_end = 'due'")
 
     def finish(_: int) -> None:
         with Ledger(place.state.ledger) as ledger:
@@ -152,6 +157,29 @@ def test_it_is_told_once_even_if_several_finish_a_run(place: Place, backfill: Pr
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(finish, range(8)))
     assert len(objects(told)) == 1
+
+
+def test_it_is_called_once_by_whoever_looks_if_the_viewer_died_before(
+    place: Place,
+    start: Callable[..., subprocess.Popen[bytes]],
+    backfill: Program,
+    told: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configure(keeping(told))
+    hook = place.file.parent / "deadly"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(
+        "import os, corpus_backfill_plugin.run.execute as e\n"
+        "e.tell_end = lambda *_: os.kill(os.getpid(), 9)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(hook))
+    assert start("work").wait(30) == -9
+    assert (objects(told), place.record().on_end) == ([], "due")
+    for _ in range(2):
+        assert backfill("runs").code == 0
+    assert [run["state"] for run in objects(told)] == ["succeeded"]
+    assert place.record().on_end == "ok"
 
 
 def test_it_is_told_of_a_lost_run_by_whoever_finds_it(

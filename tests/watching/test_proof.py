@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from corpus_backfill_plugin.run.processes import is_stopped
 from watching.places import PROVED, SPEC, WORK
 
 if TYPE_CHECKING:
@@ -199,6 +202,77 @@ def test_a_terminal_that_goes_while_counting_leaves_it_to_another(
     assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
 
 
+def test_a_viewer_stopped_while_counting_blocks_nobody_and_reports_what_is_recorded(
+    proved: Place,
+    start: Callable[..., subprocess.Popen[bytes]],
+    backfill: Program,
+    until: Callable[..., None],
+) -> None:
+    process = start("work", "--count", "hangs-once")
+    until(lambda: proved.counts == 1)
+    process.send_signal(signal.SIGSTOP)
+    record = proved.until_ended()
+    assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
+    assert backfill("work").code == 0
+    process.send_signal(signal.SIGCONT)
+    assert b"0 left (pending = 0)" in process.communicate(timeout=15)[1]
+    assert process.returncode == 0
+
+
+def test_a_viewer_that_counts_for_long_is_not_taken_for_stopped(
+    proved: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
+) -> None:
+    process = start("work", "--count", "hangs")
+    until(lambda: proved.counts == 1)
+    time.sleep(7)  # longer than a supervisor waits for a sign of life
+    assert (process.poll(), proved.counts) == (None, 1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 1
+
+
+def test_a_finisher_that_was_stopped_is_continued_by_whoever_looks(
+    proved: Place, backfill: Program, until: Callable[..., None]
+) -> None:
+    backfill("work", "--count", "hangs", "--detach")
+    until(lambda: proved.counts == 1)
+    facts = proved.folder().process()
+    assert facts is not None
+    for words, lasts in ((("runs",), 10), (("runs", "stop"), 15)):
+        os.kill(facts.supervisor, signal.SIGSTOP)
+        until(lambda: is_stopped(facts.supervisor))
+        begun = time.monotonic()
+        assert backfill(*words).code == 0
+        assert time.monotonic() - begun < lasts
+        assert not is_stopped(facts.supervisor)
+    assert proved.record().reason.endswith("the count was stopped")
+
+
+def test_what_was_reported_is_recorded_though_the_ledger_was_locked(
+    proved: Place,
+    start: Callable[..., subprocess.Popen[bytes]],
+    backfill: Program,
+    until: Callable[..., None],
+) -> None:
+    process = start("work", "--pause", "0.2", "--bad", "a2,a4")
+    until(lambda: proved.begun() and proved.folder().process())
+    facts = proved.folder().process()
+    assert facts is not None
+    with closing(sqlite3.connect(proved.state.ledger, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        _, reported = process.communicate(timeout=60)
+        os.kill(
+            facts.supervisor, signal.SIGKILL
+        )  # the finisher that it became: it was not to write it either
+        db.execute("ROLLBACK")
+    assert process.returncode == 1
+    sentence = "2 left (pending = 2, expected 0)"
+    assert sentence in reported.decode()
+    until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
+    record = proved.record()
+    assert (record.state, record.proof_reason, proved.counts) == ("incomplete", sentence, 1)
+    assert proved.failed() == ["a2", "a4"]
+
+
 def test_runs_stop_ends_a_count_and_the_run_with_it(
     proved: Place, backfill: Program, until: Callable[..., None]
 ) -> None:
@@ -211,11 +285,19 @@ def test_runs_stop_ends_a_count_and_the_run_with_it(
     assert proved.record().reason == "the count was stopped"
 
 
-def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [("", "its supervisor was killed before it was counted"), ("E: gone\n", "its finisher failed: E: gone")],
+    ids=["killed", "failed"],
+)
+def test_a_run_that_nobody_could_count_is_not_called_a_success(
     proved: Place,
     start: Callable[..., subprocess.Popen[bytes]],
     backfill: Program,
     until: Callable[..., None],
+    *,
+    word: str,
+    why: str,
 ) -> None:
     process = start("work", "--count", "hangs")
     until(lambda: proved.counts == 1)
@@ -224,8 +306,9 @@ def test_a_run_whose_supervisor_was_killed_is_not_called_a_success(
     os.kill(facts.supervisor, signal.SIGKILL)
     process.kill()
     process.wait()
+    (proved.folder().path / "finisher.log").write_text(word)  # as a finisher leaves it
     until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
     record = proved.record()
     assert (record.state, record.exit_code, record.proof) == ("unverified", 0, "unknown")
-    assert record.reason == "its supervisor was killed before it was counted"
+    assert record.reason == why
     os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)
