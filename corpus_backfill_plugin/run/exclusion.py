@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.errors import BackfillError, HeldError
 from corpus_backfill_plugin.run import lock
+from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.watch import say
 
 if TYPE_CHECKING:
@@ -44,7 +48,8 @@ def take_turn(request: RunRequest, state: State | None, ledger: Ledger | None, *
         ) from error
     if held is None:
         holder = lock.holder_of(path)
-        if ledger and holder and _has_ended(holder, ledger):
+        if ledger and holder and holder.number and _has_ended(holder, ledger):
+            _wake(RunFolder(state.run_folder(holder.number), ""))
             held = _take_within(path, _LETTING_GO_SECONDS)
         if held is None:
             held = _wait(path, held_error(request.command, holder), wait=wait)
@@ -56,6 +61,14 @@ def _has_ended(holder: lock.Holder, ledger: Ledger) -> bool:
     """Return whether the holder is the last process of a run whose record is complete, about to go."""
     record = None if holder.number is None else ledger.get(holder.number)
     return record is not None and record.state != "running" and record.started == holder.since
+
+
+def _wake(folder: RunFolder) -> None:
+    """Continue a finisher that was stopped: it has nothing left to do but to let go of the lock."""
+    process = folder.process()
+    if process and process.is_supervised():
+        with suppress(ProcessLookupError):
+            os.kill(process.supervisor, signal.SIGCONT)
 
 
 def _take_within(path: Path, seconds: float) -> int | None:
