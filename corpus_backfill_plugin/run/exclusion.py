@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.errors import BackfillError, HeldError
 from corpus_backfill_plugin.run import lock
+from corpus_backfill_plugin.run.folder import RunFolder
 from corpus_backfill_plugin.run.watch import say
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def take_turn(
                     "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
                 ) from error
             if taken is None:
-                taken, at_once = _wait(path, request.command, ledger, wait=wait, shared=shared), False
+                taken, at_once = _wait(path, request.command, state, ledger, wait=wait, shared=shared), False
             held.append(taken)
     except BaseException:
         for descriptor in held:
@@ -68,9 +69,12 @@ def take_turn(
     return tuple(held), at_once
 
 
-def _wait(path: Path, command: str, ledger: Ledger | None, *, wait: bool, shared: bool) -> int:
+def _wait(path: Path, command: str, state: State, ledger: Ledger | None, *, wait: bool, shared: bool) -> int:
     holder = lock.holder_of(path)
-    if ledger and holder and _has_ended(holder, ledger):
+    if ledger and holder and holder.number and _has_ended(holder, ledger):
+        process = RunFolder(state.run_folder(holder.number), "").process()
+        if process and process.is_supervised():
+            process.wake()  # a finisher that was stopped has nothing left to do but to let go of the lock
         another = None if shared else _another(path.stem, ledger)
         if not another and (held := _take_within(path, _LETTING_GO_SECONDS, shared=shared)) is not None:
             return held

@@ -128,7 +128,7 @@ def finish(
     return finished
 
 
-def read_verdict(folder: RunFolder, request: RunRequest | None, seen: Watcher | None) -> Finished | None:
+def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputReader | None) -> Finished | None:
     """Return what another found that the run came to; None when nobody has yet. Arguments as of `finish`."""
     try:
         found = msgspec.json.decode(folder.verdict.read_bytes(), type=Finished)
@@ -139,13 +139,13 @@ def read_verdict(folder: RunFolder, request: RunRequest | None, seen: Watcher | 
     card = folder.card()
     request = request or (card.request if card else None)
     seen = seen or read_logs(folder, request.output if request else None)
-    results = msgspec.structs.replace(found.results, failed=seen.results.failed)
+    results = replace(found.results, failed=seen.results.failed)
     return msgspec.structs.replace(found, results=results)
 
 
 def _without_items(finished: Finished) -> Finished:
     """Return `finished` small enough for the space kept for it: the items that failed are in the logs."""
-    results = msgspec.structs.replace(finished.results, failed=(), failed_total=finished.results.failures)
+    results = replace(finished.results, failed=(), failed_total=finished.results.failures)
     return msgspec.structs.replace(finished, results=results)
 
 

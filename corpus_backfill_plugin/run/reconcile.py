@@ -30,8 +30,10 @@ def reconcile(state: State, ledger: Ledger) -> None:
     can't be written just now, that is said, and the next who looks does it.
     """
     for record in ledger.due():
-        if not _is_seen_to(RunFolder(state.run_folder(record.number), record.token)):
-            _tell_end(ledger, record.number)
+        folder = RunFolder(state.run_folder(record.number), record.token)
+        if not _is_seen_to(folder):
+            card = folder.card()
+            _tell_end(ledger, record.number, card.request if card else None)
     for record in ledger.running():
         try:
             settle(RunFolder(state.run_folder(record.number), record.token), record, ledger)

@@ -378,14 +378,15 @@ def start_many(count: int, *, same: bool) -> Verdict:
         started = [
             subprocess.Popen(
                 [sys.executable, str(HERE / "drive.py"), "--key", key, *script],
-                env=place.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=place.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             )
             for key in keys
         ]  # fmt: skip
-        codes = sorted(process.wait(120) for process in started)
+        said = {process.communicate(timeout=120)[1] for process in started}
+        codes = sorted(process.returncode for process in started)
         rows, began = place.records(), place.began()
         held = count - len(began) if same else 0
-        wrong = [] if codes == [CODE] * len(began) + [75] * held else [f"exit codes {codes}"]
+        wrong = [] if codes == [CODE] * len(began) + [75] * held else [f"exit codes {codes}: {said}"]
         if same and (not held or place.overlaps()):
             wrong.append("two of a kind ran at once")
         if any((row.state, row.exit_code) != ("failed", CODE) for row in rows):
