@@ -248,7 +248,8 @@ class _Writing:
                 continue
             self.taken.add(name)
             self.names[f"${variable}"] = name
-            keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable, "secret": "url"}
+            keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable}
+            keys["secret"] = "url"  # noqa: S105  # nosec B105 - how it is masked
             told = f"the script reads {variable}: say what database that is, or remove this option"
             blocks.append(_block("option", Proposal(keys, todo=[told]), ""))
         return blocks

@@ -252,8 +252,8 @@ NEVER_WRONG = {
         "C = ['a']\nB = C\nB.append('b')", "p.add_argument('--x', choices=C)", "--x choices",
     ),
     "a name set by an inner function": (
-        "def f():\n    v = '--x'\n    def g():\n        nonlocal v\n        v = '--y'\n    g()\n    return v\n"
-        "V = f()", "p.add_argument(V)", "an option",
+        "def f():\n    v = 1\n    def g():\n        nonlocal v\n        v = '--y'\n    g()\n    return v",
+        "p.add_argument(f())", "an option",
     ),
     "a return that may come first": (
         "def add(q):\n    if load():\n        return\n    q.add_argument('--x')", "add(p)", "--x",
