@@ -25,7 +25,7 @@ parser.add_argument("--dry-run", action="store_true")
 parser.add_argument("--limit", type=int)
 parser.add_argument("--remaining", action="store_true")
 options = parser.parse_args()
-store = pathlib.Path(os.environ["DATABASE_URL"].rpartition("@")[2].partition(":///")[2])
+store = pathlib.Path(os.environ["DATABASE_URL"].rpartition("@")[2].partition("///")[2])
 pending = int(store.read_text())
 with store.with_suffix(".calls").open("a") as calls:
     print(*sys.argv[1:], file=calls)

@@ -417,7 +417,7 @@ def test_a_plan_holds_nothing_secret(
     spec = (working.scripts / "duration.toml").read_text(encoding="utf-8").partition("\n")[2]
     option = '[[option]]\nname = "token"\nsecret = true\nenvvar = "TOKEN"\npass-env = "TOKEN"\n'
     working.spec("duration", spec + option)
-    monkeypatch.setenv("DATABASE_URL", f"x://ann:{PASSWORD}@:///{store.path}")
+    monkeypatch.setenv("DATABASE_URL", f"x://ann:{PASSWORD}@///{store.path}")
     monkeypatch.setenv("TOKEN", "tok-en-tok-en")
     assert planner.make("duration") == 0
     text = planner.file.read_text(encoding="utf-8")
