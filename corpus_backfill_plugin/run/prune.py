@@ -28,7 +28,10 @@ def prune(state: State, ledger: Ledger, older_than: float, keep: int) -> Sequenc
     ledger.forget(numbers)
     _set_aside(state, ledger, {str(number) for number in numbers}, moment)
     for folder in state.runs.glob(f"*{_DOOMED}"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.is_dir():  # of a pipe, rmtree would wait for a writer
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.unlink(missing_ok=True)
     return numbers
 
 

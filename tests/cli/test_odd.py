@@ -307,3 +307,14 @@ def test_a_script_that_is_a_pipe_is_not_waited_for(ask: Callable[..., Outcome], 
     os.mkfifo(server.scripts / "backfill_version_0.py")
     assert "not a file" in ask(*RUN).stderr
     assert "cannot be read: not a plain file" in ask("specs", "check", "version-0").stdout
+
+
+def test_a_pipe_in_the_place_of_a_run_is_pruned_and_not_waited_for(
+    ask: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    assert ask(*RUN).code == 0
+    folder = tmp_path / "state/runs/1"
+    folder.rename(tmp_path / "taken")
+    os.mkfifo(folder)
+    assert "Forgot 1 run." in ask("runs", "prune", "--older-than", "0s").stderr
+    assert list(folder.parent.iterdir()) == []

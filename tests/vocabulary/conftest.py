@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -75,6 +76,7 @@ def call(server: Server, monkeypatch: pytest.MonkeyPatch) -> Call:
         requests.append(request)
         return 0
 
+    import_module("corpus_backfill_plugin.manage.runs")  # imported later, it would keep the stand-in for good
     monkeypatch.setattr("corpus_backfill_plugin.run.execute.execute", start)
     monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
     monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
