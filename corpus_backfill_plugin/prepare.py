@@ -199,7 +199,9 @@ def _with_secrets_around(script: Script, job: Invocation, caller: Mapping[str, s
     for name in names:
         value = job.environment(caller).get(name, "")
         if value != value.encode(errors="replace").decode():
-            raise BackfillError(f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it.")
+            raise UnsendableValueError(
+                f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it."
+            )
         if name in urls or name == "DATABASE_URL":
             found += database.secrets(value)
         elif len(value) >= (database.MIN_LONE_PASSWORD if name in database.AMBIENT else 1):

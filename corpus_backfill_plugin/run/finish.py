@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -272,9 +273,11 @@ def main(arguments: list[str]) -> int:
     It was started with all signals blocked, and nothing that asks it to end does so.
     """
     for number in signal.valid_signals() - _FATAL:
-        signal.signal(
-            number, lambda *_: None
-        )  # unlike one ignored, not handed on to programs started from here
+        # Unlike an ignored one, a handled one is not handed on to programs started from here.
+        signal.signal(number, lambda *_: None)
+    if sys.platform == "linux":
+        while signal.sigtimedwait(_FATAL - {signal.SIGKILL, signal.SIGSTOP}, 0):
+            pass  # sent to the supervisor, and pending since
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     path = Path(arguments[0])
     with os.fdopen(int(arguments[1]), "rb") as stream:

@@ -392,10 +392,10 @@ def test_what_changes_during_a_wait_is_compared_again(
         lambda: working.script("media_duration.py", "print('other')"),
     ]
 
-    def wait(path: Path) -> int:
+    def wait(path: Path, *, shared: bool) -> int:
         changes.pop(0)()
         os.close(held.pop())
-        return waited(path)
+        return waited(path, shared=shared)
 
     monkeypatch.setattr(lock, "wait_for", wait)
     for phrase in ("count to do: 12 pending were planned, there are 11", "script: sha256 "):

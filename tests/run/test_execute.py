@@ -21,6 +21,7 @@ import platformdirs
 import pytest
 
 import corpus_backfill_plugin
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.run.execute import Run
 from corpus_backfill_plugin.run.lock import Holder, is_free, key_path, take
 
@@ -367,6 +368,6 @@ def test_without_room_for_a_folder_the_current_one_stays(
     (tmp_path / "precious").touch()
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(BackfillError, match="No space left"):
         Run(Mock(), None, None).begin()
     assert (tmp_path / "precious").exists()
