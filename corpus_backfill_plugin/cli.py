@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpus_backfill_plugin.host import BridgedGroup
+from corpus_backfill_plugin.bridge import BridgedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click.shell_completion import CompletionItem
 
-    from corpus_backfill_plugin.site import Site
+    from corpus_backfill_plugin.workspace import Site
 
 DEBUG_KEY = "corpus_backfill_plugin.debug"
 """Where the group notes in `ctx.meta` whether a traceback is wanted; `ctx.obj` belongs to the host."""
@@ -34,10 +34,14 @@ MANAGE = {
     "status": "Count what is left to do, of all commands side by side.",
     "doctor": "Check host, server app, specs and state, and say what to mend.",
 }
-"""Commands of the Manage section, each the attribute of its name in a module of its name in `manage`.
+"""Commands of the Manage section. Their help lines stand here so that listing them imports none of them."""
 
-Their help lines stand here so that listing them imports none of them.
-"""
+
+def managing(name: str) -> click.Command:
+    """Return a command of the Manage section: the attribute of its name in a module of `commands`."""
+    module = "specs_list" if name == "specs" else name  # `specs` is the package of spec files
+    command: click.Command = getattr(import_module(f"{PLUGIN_COMMANDS}.{module}"), name)
+    return command
 
 
 class BackfillGroup(BridgedGroup):
@@ -58,9 +62,7 @@ class BackfillGroup(BridgedGroup):
         A spec goes before a plugin's command of the same name: what is declared can be read.
         """
         if cmd_name in MANAGE:
-            module = import_module(f"corpus_backfill_plugin.manage.{cmd_name}")
-            command: click.Command = getattr(module, cmd_name)
-            return command
+            return managing(cmd_name)
         spec = _site(ctx).catalog.load(cmd_name)
         if spec is None:
             return _plugin_command(cmd_name)
@@ -128,9 +130,9 @@ def _told(ctx: click.Context) -> Iterator[None]:
     except Exception as error:
         if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
+        from corpus_backfill_plugin.agent.redact import mask  # noqa: PLC0415 - same
         from corpus_backfill_plugin.database import AMBIENT, secrets  # noqa: PLC0415 - same
         from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
-        from corpus_backfill_plugin.masking import mask  # noqa: PLC0415 - same
 
         # Nobody foresaw the error, so nobody knows what its text holds: a database's URL, say.
         words = (part for word in sys.argv for part in (word, word.partition("=")[2]))
@@ -147,8 +149,8 @@ def _refused_by_system(error: OSError) -> click.ClickException:
     """Return the error for what the system would not do, such as a full disk or a file that is gone."""
     from errno import EMFILE, ENFILE, ENOSPC  # noqa: PLC0415 - on the error path only
 
-    from corpus_backfill_plugin.display import one_line  # noqa: PLC0415 - same
     from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - same
+    from corpus_backfill_plugin.text import one_line  # noqa: PLC0415 - same
 
     what = f"{one_line(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
     hints = {
@@ -166,7 +168,7 @@ def _refused_by_system(error: OSError) -> click.ClickException:
 
 def _site(ctx: click.Context) -> Site:
     """Return the Site of this call, made from the group's options when no command was looked up yet."""
-    from corpus_backfill_plugin.site import Site, site_in  # noqa: PLC0415 - only a call of ours pays for it
+    from corpus_backfill_plugin.workspace import Site, site_in  # noqa: PLC0415 - only a call of ours pays for it
 
     made = Site(dict(os.environ), ctx.params.get("server_path"), ctx.params.get("python"))
     return site_in(ctx.meta, made)
@@ -180,7 +182,7 @@ def _settle(ctx: click.Context, args: list[str]) -> None:
         said = _last_value(words, "--" + name.replace("_", "-"))
         if said is not None:
             ctx.params[name] = said
-    from corpus_backfill_plugin.site import SITE_KEY  # noqa: PLC0415 - only a call of ours pays for it
+    from corpus_backfill_plugin.workspace import SITE_KEY  # noqa: PLC0415 - only a call of ours pays for it
 
     ctx.meta.pop(SITE_KEY, None)
     _site(ctx)

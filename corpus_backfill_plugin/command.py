@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpus_backfill_plugin.display import one_line, printable
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import (
     TIED,
@@ -21,16 +20,17 @@ from corpus_backfill_plugin.params import (
     tie_values,
 )
 from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
-from corpus_backfill_plugin.site import Site, site_in
-from corpus_backfill_plugin.spec.catalog import BrokenSpec
-from corpus_backfill_plugin.spec.model import COMMON_OPTIONS, Script
-from corpus_backfill_plugin.spec.selection import Selection, broken_rules, settled, shown_name
+from corpus_backfill_plugin.specs.catalog import BrokenSpec
+from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Script
+from corpus_backfill_plugin.specs.selection import Selection, broken_rules, settled, shown_name
+from corpus_backfill_plugin.text import one_line, printable
+from corpus_backfill_plugin.workspace import Site, site_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from corpus_backfill_plugin.run.request import RunRequest
-    from corpus_backfill_plugin.spec.catalog import LoadedSpec
+    from corpus_backfill_plugin.agent.records import RunRequest
+    from corpus_backfill_plugin.specs.catalog import LoadedSpec
 
 
 def site_of(ctx: click.Context) -> Site:
@@ -149,7 +149,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     _warn(script, chosen, site)
     confirm(request, yes=ctx.params["yes_"])
     # Here, not above: help, completion and --show-command must not pay for what a run needs.
-    from corpus_backfill_plugin.run.execute import execute  # noqa: PLC0415
+    from corpus_backfill_plugin.runs.execute import execute  # noqa: PLC0415
 
     ctx.exit(
         execute(
@@ -167,7 +167,7 @@ def _plan(ctx: click.Context, spec: LoadedSpec, chosen: Selection, limits: dict[
     if contrary:
         raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
     # Here, not above: only this makes plans.
-    from corpus_backfill_plugin.plan.make import make_plan  # noqa: PLC0415
+    from corpus_backfill_plugin.plans.make import make_plan  # noqa: PLC0415
 
     return make_plan(spec, chosen, site_of(ctx), ctx.params["plan_"], **limits)
 

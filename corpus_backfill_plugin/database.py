@@ -12,7 +12,7 @@ from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
-from corpus_backfill_plugin.masking import HIDDEN, Secret
+from corpus_backfill_plugin.agent.redact import HIDDEN, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

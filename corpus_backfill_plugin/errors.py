@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import click
 
-from corpus_backfill_plugin.display import printable
+from corpus_backfill_plugin.text import printable
 
 
 class ExitCode(IntEnum):

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from corpus_backfill_plugin import database
-from corpus_backfill_plugin.display import printable
-from corpus_backfill_plugin.masking import Secret
-from corpus_backfill_plugin.spec.selection import Selection, Value, given_options, shown_name
-from corpus_backfill_plugin.spec.wording import quoted
+from corpus_backfill_plugin.agent.redact import Secret
+from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
+from corpus_backfill_plugin.text import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from corpus_backfill_plugin.spec.model import Option, Script
+    from corpus_backfill_plugin.specs.model import Option, Script
 
 DROPPED = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
 """They name the CLI's own environment; in the script they would shadow the server's."""

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
-from corpus_backfill_plugin.display import one_line, printable
-from corpus_backfill_plugin.spec.selection import Selection, Value
-from corpus_backfill_plugin.spec.values import (
+from corpus_backfill_plugin.specs.selection import Selection, Value
+from corpus_backfill_plugin.specs.values import (
     FALSE_TEXTS,
     TRUE_TEXTS,
     check_value,
     parse_duration,
     value_text,
 )
+from corpus_backfill_plugin.text import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from click.shell_completion import CompletionItem
 
-    from corpus_backfill_plugin.spec.model import Argument, Option, Script
+    from corpus_backfill_plugin.specs.model import Argument, Option, Script
 
 ALONE = "\0alone"
 """Stands for an option with an optional value that was given without one; no argument can hold a NUL."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corpus_backfill_plugin import database
-from corpus_backfill_plugin.display import one_line
+from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.redact import HIDDEN, Secret
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.invocation import (
     Invocation,
@@ -22,19 +23,18 @@ from corpus_backfill_plugin.invocation import (
     invocation,
     positional_words,
 )
-from corpus_backfill_plugin.masking import HIDDEN, Secret
-from corpus_backfill_plugin.run.request import RunRequest
-from corpus_backfill_plugin.server import ServerApp, script_path, server_commit
-from corpus_backfill_plugin.spec.catalog import BrokenSpec, LoadedSpec
-from corpus_backfill_plugin.spec.values import parse_duration
+from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
+from corpus_backfill_plugin.specs.values import parse_duration
+from corpus_backfill_plugin.text import one_line
+from corpus_backfill_plugin.workspace import ServerApp, script_path, server_commit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from corpus_backfill_plugin.site import Site
-    from corpus_backfill_plugin.spec.model import Option, Script
-    from corpus_backfill_plugin.spec.selection import Selection, Value
+    from corpus_backfill_plugin.specs.model import Option, Script
+    from corpus_backfill_plugin.specs.selection import Selection, Value
+    from corpus_backfill_plugin.workspace import Site
 
 
 class SpecError(BackfillError):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conftest import Server
 
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent
-OURS = {"corpus_backfill_plugin", "corpus_backfill_plugin.cli", "corpus_backfill_plugin.host"}
+OURS = {"corpus_backfill_plugin", "corpus_backfill_plugin.cli", "corpus_backfill_plugin.bridge"}
 HEAVY = (
     "asyncio",
     "importlib_metadata",

@@ -1,1 +1,1 @@
-"""What happens where the script runs: it imports the standard library and itself alone."""
+"""All that happens where a script runs: the standard library and this room alone."""

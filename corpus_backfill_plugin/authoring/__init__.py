@@ -1,1 +1,1 @@
-"""Authoring: a script's own parser read, a spec written from it, and the two held against each other."""
+"""Specs written from a parser, and the two compared."""

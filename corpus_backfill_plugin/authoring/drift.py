@@ -26,16 +26,16 @@ import msgspec
 
 from corpus_backfill_plugin.authoring.drift_option import differences, shape
 from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, ParserModel
-from corpus_backfill_plugin.spec.fault import Fault, KeyPath
-from corpus_backfill_plugin.spec.lines import key_lines, line_of
-from corpus_backfill_plugin.spec.model import FLAG_PATTERN
-from corpus_backfill_plugin.spec.rules.names import common_in_use
-from corpus_backfill_plugin.spec.wording import quoted
+from corpus_backfill_plugin.specs.diagnostics import Fault, KeyPath
+from corpus_backfill_plugin.specs.model import FLAG_PATTERN
+from corpus_backfill_plugin.specs.positions import key_lines, line_of
+from corpus_backfill_plugin.specs.rules.names import common_in_use
+from corpus_backfill_plugin.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from corpus_backfill_plugin.spec.model import Option, Script
+    from corpus_backfill_plugin.specs.model import Option, Script
 
 Change: TypeAlias = Literal[
     "lost", "gained", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",

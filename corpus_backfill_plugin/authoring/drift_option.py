@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from corpus_backfill_plugin.parsers.rules import is_run_of_integers
-from corpus_backfill_plugin.spec.model import Argument, Option
-from corpus_backfill_plugin.spec.wording import quoted
+from corpus_backfill_plugin.specs.model import Argument, Option
+from corpus_backfill_plugin.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

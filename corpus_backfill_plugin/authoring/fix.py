@@ -10,15 +10,15 @@ from tomlkit.items import AoT, Table
 
 from corpus_backfill_plugin.authoring.propose import propose_argument, propose_option
 from corpus_backfill_plugin.authoring.writer import common_fit
-from corpus_backfill_plugin.spec.lines import key_lines
-from corpus_backfill_plugin.spec.model import COMMON_OPTIONS
+from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
+from corpus_backfill_plugin.specs.positions import key_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from corpus_backfill_plugin.authoring.drift import Drift
     from corpus_backfill_plugin.parsers.model import ParsedOption
-    from corpus_backfill_plugin.spec.fault import KeyPath
+    from corpus_backfill_plugin.specs.diagnostics import KeyPath
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "type": (

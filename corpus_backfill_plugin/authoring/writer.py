@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from corpus_backfill_plugin.authoring.propose import Proposal, option_name, propose_argument, propose_option
-from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.parsers.model import is_database_variable
-from corpus_backfill_plugin.spec.environment import denial
-from corpus_backfill_plugin.spec.model import FLAG_PATTERN
-from corpus_backfill_plugin.spec.reader import read_script
+from corpus_backfill_plugin.specs.environment import denial
+from corpus_backfill_plugin.specs.model import FLAG_PATTERN
+from corpus_backfill_plugin.specs.reader import read_script
+from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown

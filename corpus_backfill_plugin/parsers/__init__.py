@@ -1,1 +1,1 @@
-"""A script's own parser: read from its source or from a run up to its parsing, by argparse's rules."""
+"""A script's own parser, read from its source or from a run up to its parsing."""

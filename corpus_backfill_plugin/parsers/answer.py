@@ -26,7 +26,7 @@ from corpus_backfill_plugin.parsers.rules import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from corpus_backfill_plugin.spec.model import Scalar
+    from corpus_backfill_plugin.specs.model import Scalar
 
 _CLASSES = {
     "_StoreAction": "store",

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from corpus_backfill_plugin.spec.model import Scalar
+from corpus_backfill_plugin.specs.model import Scalar
 
 Kind: TypeAlias = Literal[
     "value", "true", "false", "negatable", "count", "append", "extend", "const", "custom"

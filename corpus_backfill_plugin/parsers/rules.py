@@ -23,7 +23,7 @@ from corpus_backfill_plugin.parsers.model import (
 )
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.model import Scalar
+    from corpus_backfill_plugin.specs.model import Scalar
 
 SUPPRESS = "==SUPPRESS=="
 """The value of `argparse.SUPPRESS`."""

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.parsers.answer import model_of
 from corpus_backfill_plugin.parsers.model import (
@@ -28,6 +27,7 @@ from corpus_backfill_plugin.parsers.model import (
     is_database_variable,
 )
 from corpus_backfill_plugin.parsers.source import read_file
+from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

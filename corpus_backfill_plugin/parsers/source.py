@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from corpus_backfill_plugin.display import one_line
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.parsers.follow import Decided, Follower, TooLong
 from corpus_backfill_plugin.parsers.model import Library, ParserModel, Unknown
 from corpus_backfill_plugin.parsers.rules import Parser, to_model
 from corpus_backfill_plugin.parsers.values import Function, Scope
-from corpus_backfill_plugin.spec.catalog import read_plain
+from corpus_backfill_plugin.specs.catalog import read_plain
+from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,1 +1,1 @@
-"""What a person sees of a run while it goes on: its output as it comes, and how far it is."""
+"""How output, progress and tables reach a terminal."""

@@ -15,7 +15,7 @@ import contextlib
 import os
 import re
 
-from corpus_backfill_plugin.run.files import write_all
+from corpus_backfill_plugin.agent.files import write_all
 
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _WHOLE = f"{_SAVE}\x1b[r{_RESTORE}"

@@ -10,10 +10,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
+from corpus_backfill_plugin.agent.files import write_all
+from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.masking import Masker
-from corpus_backfill_plugin.run.files import write_all
-from corpus_backfill_plugin.run.folder import STREAMS
+from corpus_backfill_plugin.agent.redact import Masker
 from corpus_backfill_plugin.terminal import bar
 from corpus_backfill_plugin.terminal.screen import Screen
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.output import Templates
     from corpus_backfill_plugin.agent.progress import View
-    from corpus_backfill_plugin.masking import Secret
+    from corpus_backfill_plugin.agent.redact import Secret
 
 DRAW_EVERY = 0.1
 """Seconds between two drawings of the bar."""

@@ -11,11 +11,11 @@ import pytest
 from corpus_backfill_plugin.authoring.drift import Drift, compare, located, unknown_words
 from corpus_backfill_plugin.authoring.fix import fix
 from corpus_backfill_plugin.parsers.source import read_source
-from corpus_backfill_plugin.spec.reader import read_script
+from corpus_backfill_plugin.specs.reader import read_script
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.parsers.model import ParserModel
-    from corpus_backfill_plugin.spec.model import Script
+    from corpus_backfill_plugin.specs.model import Script
 
 SPEC = """\
 # Durations, as the media team wants them.

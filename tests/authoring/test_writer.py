@@ -15,11 +15,11 @@ from corpus_backfill_plugin.authoring.drift import compare
 from corpus_backfill_plugin.authoring.writer import toml, write_spec, write_specs
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
-from corpus_backfill_plugin.spec.reader import read_script
+from corpus_backfill_plugin.specs.reader import read_script
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.parsers.model import ParserModel
-    from corpus_backfill_plugin.spec.model import Script
+    from corpus_backfill_plugin.specs.model import Script
 
 
 def read_back(text: str, name: str) -> Script:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from corpus_backfill_plugin.cli import backfill
-from corpus_backfill_plugin.server import install_folders, locate
+from corpus_backfill_plugin.workspace import install_folders, locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -309,7 +309,7 @@ def test_an_unexpected_exception_is_one_line_and_1(server: Server, monkeypatch: 
     def broken(*_: object, **__: object) -> int:
         raise RuntimeError(f"the moon is full over {os.environ['DATABASE_URL']}")
 
-    monkeypatch.setattr("corpus_backfill_plugin.run.execute.execute", broken)
+    monkeypatch.setattr("corpus_backfill_plugin.runs.execute.execute", broken)
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:geheim@host/name")
     monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
     result = CliRunner().invoke(backfill, ["version-0", "--server-path", str(server.folder)])

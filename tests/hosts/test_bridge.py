@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from corpus_backfill_plugin.host import BridgedGroup, is_bridged
+from corpus_backfill_plugin.bridge import BridgedGroup, is_bridged
 
 
 class Ended(Exception):  # noqa: N818  not an error: how the host below ends

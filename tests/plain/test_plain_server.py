@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from corpus_backfill_plugin.server import install_folders
+from corpus_backfill_plugin.workspace import install_folders
 from plain.conftest import RECORDS, without_uv
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from corpus_backfill_plugin.agent.redact import Secret
+from corpus_backfill_plugin.agent.verify import MAX_BYTES, Counted, Verdict, count, judge
 from corpus_backfill_plugin.invocation import Invocation
-from corpus_backfill_plugin.masking import Secret
-from corpus_backfill_plugin.run.count import MAX_BYTES, Counted, Verdict, count, judge
-from corpus_backfill_plugin.spec.model import Output, Postcondition
+from corpus_backfill_plugin.specs.model import Output, Postcondition
 
 OUTPUT = Output(result=("^updated={updated}", "^pending={pending}"))
 NONE_LEFT = Postcondition(run=("--remaining",), expect={"pending": 0})

@@ -20,22 +20,22 @@ import click
 import msgspec
 import pytest
 
+from corpus_backfill_plugin.agent import lock
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.state import open_state
+from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
-from corpus_backfill_plugin.plan.file import read_plan, write_plan
-from corpus_backfill_plugin.plan.make import both, make_plan
-from corpus_backfill_plugin.plan.model import Plan, Tolerance, differences, sealed
-from corpus_backfill_plugin.plan.renew import renew
-from corpus_backfill_plugin.run import lock
-from corpus_backfill_plugin.run.count import Counted
-from corpus_backfill_plugin.run.ledger import Ledger
-from corpus_backfill_plugin.run.request import RunRequest
-from corpus_backfill_plugin.run.state import open_state
-from corpus_backfill_plugin.site import Site
-from corpus_backfill_plugin.spec.catalog import LoadedSpec
-from corpus_backfill_plugin.spec.model import Script
-from corpus_backfill_plugin.spec.selection import Selection
+from corpus_backfill_plugin.plans.file import read_plan, write_plan
+from corpus_backfill_plugin.plans.make import both, make_plan
+from corpus_backfill_plugin.plans.model import Plan, Tolerance, differences, sealed
+from corpus_backfill_plugin.plans.rebuild import renew
+from corpus_backfill_plugin.specs.catalog import LoadedSpec
+from corpus_backfill_plugin.specs.model import Script
+from corpus_backfill_plugin.specs.selection import Selection
+from corpus_backfill_plugin.workspace import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable

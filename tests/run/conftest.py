@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from corpus_backfill_plugin.run.folder import RunFolder
-from corpus_backfill_plugin.run.ledger import Ledger
-from corpus_backfill_plugin.run.state import State
+from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from corpus_backfill_plugin.run.record import RunRecord
+    from corpus_backfill_plugin.agent.records import RunRecord
 
 GATE = """
 import os, time

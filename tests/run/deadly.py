@@ -66,7 +66,7 @@ def finish(point: str, words: list[str]) -> int:
     sys.path.insert(0, str(HERE.parent))
     from run.drive import die_at  # noqa: PLC0415  beside this file, for it alone
 
-    from corpus_backfill_plugin.run.finish import main  # noqa: PLC0415  not there in the supervisor
+    from corpus_backfill_plugin.agent.finish import main  # noqa: PLC0415  not there in the supervisor
 
     die_at(point)
     return main(words)

@@ -16,12 +16,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.redact import Secret
+from corpus_backfill_plugin.bridge import open_streams
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.host import open_streams
 from corpus_backfill_plugin.invocation import Invocation
-from corpus_backfill_plugin.masking import Secret
-from corpus_backfill_plugin.run.request import RunRequest
-from corpus_backfill_plugin.spec.model import Output, Postcondition
+from corpus_backfill_plugin.specs.model import Output, Postcondition
 
 HERE = Path(__file__).parent
 
@@ -61,7 +61,7 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
 def die_at(point: str) -> None:
     """Arrange for SIGKILL before or after a function: `MODULE:NAME:before`, in this process."""
     module_name, name, when = point.split(":")
-    owner: Any = import_module(f"corpus_backfill_plugin.run.{module_name}")
+    owner: Any = import_module(f"corpus_backfill_plugin.{module_name}")
     *path, last = name.split(".")
     for part in path:
         owner = getattr(owner, part)
@@ -100,8 +100,8 @@ def main(words: list[str]) -> int:
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(words)
-    from corpus_backfill_plugin.run import start  # noqa: PLC0415  after the options, which may be wrong
-    from corpus_backfill_plugin.run.execute import execute  # noqa: PLC0415  same
+    from corpus_backfill_plugin.agent import start  # noqa: PLC0415  after the options, which may be wrong
+    from corpus_backfill_plugin.runs.execute import execute  # noqa: PLC0415  same
 
     if chosen.supervisor:
         start.SUPERVISOR = chosen.supervisor

@@ -25,15 +25,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from corpus_backfill_plugin.run.folder import RunFolder
-from corpus_backfill_plugin.run.ledger import Ledger
-from corpus_backfill_plugin.run.reconcile import reconcile
-from corpus_backfill_plugin.run.state import State
+from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from corpus_backfill_plugin.run.record import RunRecord
+    from corpus_backfill_plugin.agent.records import RunRecord
 
 HERE = Path(__file__).parent
 DOC = HERE.parent.parent / "docs" / "reliability.md"
@@ -253,14 +253,14 @@ def _lives(pid: int) -> bool:
 
 
 CLI_POINTS = {
-    "before the record": "ledger:Ledger.begin:before",
-    "inside the record's transaction": "folder:RunFolder.make:after",
-    "after the record": "execute:start:before",
-    "after the start": "start:Link.wait_for_start:before",
-    "after the start was heard": "watch:Watcher.watch:before",
-    "after the script's end": "execute:finish:before",
-    "before the end is written": "finish:write_end:before",
-    "after the end is written": "finish:write_end:after",
+    "before the record": "agent.ledger:Ledger.begin:before",
+    "inside the record's transaction": "agent.folder:RunFolder.make:after",
+    "after the record": "runs.execute:start:before",
+    "after the start": "agent.start:Link.wait_for_start:before",
+    "after the start was heard": "runs.viewer:Watcher.watch:before",
+    "after the script's end": "runs.execute:finish:before",
+    "before the end is written": "agent.finish:write_end:before",
+    "after the end is written": "agent.finish:write_end:after",
 }
 SUPERVISOR_POINTS = {
     "before the script": "start:before",
@@ -354,7 +354,7 @@ def kill_prune(point: str) -> Verdict:
 def _prune(place: Place, point: str) -> int:
     code = (
         f"import sys; sys.path.insert(0, {str(HERE)!r}); import drive\n"
-        f"if {point!r}: import corpus_backfill_plugin.run.prune; drive.die_at({point!r})\n"
+        f"if {point!r}: import corpus_backfill_plugin.agent.prune; drive.die_at({point!r})\n"
         "from corpus_backfill_plugin.cli import backfill\n"
         "backfill(['runs', 'prune', '--older-than', '0s'])"
     )
@@ -363,10 +363,10 @@ def _prune(place: Place, point: str) -> int:
 
 
 PRUNE_POINTS = {
-    "before the rows go": "ledger:Ledger.forget:before",
-    "after the rows went": "ledger:Ledger.forget:after",
-    "after folders were set aside": "prune:_set_aside:after",
-    "while folders are removed": "prune:shutil.rmtree:before",
+    "before the rows go": "agent.ledger:Ledger.forget:before",
+    "after the rows went": "agent.ledger:Ledger.forget:after",
+    "after folders were set aside": "agent.prune:_set_aside:after",
+    "while folders are removed": "agent.prune:shutil.rmtree:before",
 }
 
 

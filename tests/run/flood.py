@@ -28,7 +28,7 @@ OURS = """
 import sys, time
 sys.path.insert(0, sys.argv.pop(1))
 import drive
-import corpus_backfill_plugin.run.execute
+import corpus_backfill_plugin.runs.execute
 begun = time.perf_counter()
 code = drive.main(sys.argv[1:])
 sys.stderr.write(str(time.perf_counter() - begun))

@@ -21,9 +21,9 @@ import platformdirs
 import pytest
 
 import corpus_backfill_plugin
+from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.run.execute import Run
-from corpus_backfill_plugin.run.lock import Holder, is_free, key_path, take
+from corpus_backfill_plugin.runs.execute import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from corpus_backfill_plugin.agent.ledger import MIGRATIONS, Ledger
+from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.run.ledger import MIGRATIONS, Ledger
-from corpus_backfill_plugin.run.record import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +149,7 @@ def test_a_newer_ledger_is_refused_and_left_as_it_is(path: Path) -> None:
 def test_a_failed_migration_leaves_the_version_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Ledger(path).__exit__()
     broken = ("CREATE TABLE extra (x)", "CREATE TABLE runs (x)")
-    monkeypatch.setattr("corpus_backfill_plugin.run.ledger.MIGRATIONS", (*MIGRATIONS, broken))
+    monkeypatch.setattr("corpus_backfill_plugin.agent.ledger.MIGRATIONS", (*MIGRATIONS, broken))
     with pytest.raises(BackfillError, match="already exists"):
         Ledger(path)
     with raw(path) as db:
@@ -195,7 +195,7 @@ def test_a_ledger_locked_for_a_second_is_waited_for(path: Path, ledger: Ledger) 
 
 def test_a_ledger_locked_for_long_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Ledger(path).__exit__()
-    monkeypatch.setattr("corpus_backfill_plugin.run.ledger.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("corpus_backfill_plugin.agent.ledger.BUSY_SECONDS", 0.1)
     with raw(path) as db:
         db.execute("BEGIN IMMEDIATE")
         with Ledger(path) as ledger, pytest.raises(BackfillError, match="locked by another process"):

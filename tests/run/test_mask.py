@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.masking import Masker, Secret
+from corpus_backfill_plugin.agent.redact import Masker, Secret
 
 if TYPE_CHECKING:
     from run.conftest import Runs

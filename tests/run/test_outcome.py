@@ -6,8 +6,8 @@ import errno
 
 import pytest
 
-from corpus_backfill_plugin.run.folder import Ending, Process, StopRequest
-from corpus_backfill_plugin.run.outcome import Outcome, explain_failure, judge
+from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
+from corpus_backfill_plugin.agent.outcome import Outcome, explain_failure, judge
 
 PROCESS = Process(2, 3, "b", 1, 3, 5, 0.0)
 STOP = StopRequest("ann", "Ctrl-C", 5.0)

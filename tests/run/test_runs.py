@@ -14,9 +14,9 @@ import pexpect
 import pyte
 import pytest
 
-from corpus_backfill_plugin.display import duration
-from corpus_backfill_plugin.run import reconcile
-from corpus_backfill_plugin.run.ledger import Ledger
+from corpus_backfill_plugin.agent import recover as reconcile
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from corpus_backfill_plugin.run.ledger import Ledger
-from corpus_backfill_plugin.run.reconcile import reconcile
-from corpus_backfill_plugin.run.record import RunRecord
-from corpus_backfill_plugin.run.report import facts
-from corpus_backfill_plugin.run.state import State
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.state import State
+from corpus_backfill_plugin.runs.report import facts
 
 if TYPE_CHECKING:
     from pathlib import Path

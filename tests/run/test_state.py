@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from corpus_backfill_plugin.agent.state import open_state, state_root
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.run.state import open_state, state_root
 
 if TYPE_CHECKING:
     from pathlib import Path

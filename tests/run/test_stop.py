@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.run import processes, start, stop
-from corpus_backfill_plugin.run.processes import boot_id, is_same, start_time
+from corpus_backfill_plugin.agent import processes, start, stop
+from corpus_backfill_plugin.agent.processes import boot_id, is_same, start_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.server import ServerApp, server_commit
+from corpus_backfill_plugin.workspace import ServerApp, server_commit
 
 if TYPE_CHECKING:
     from pathlib import Path

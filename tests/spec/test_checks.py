@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from corpus_backfill_plugin.spec import checks, model
-from corpus_backfill_plugin.spec.checks import RESERVED_OPTIONS, check_script, is_denied_env
-from corpus_backfill_plugin.spec.reader import read_script
+from corpus_backfill_plugin.specs import checks, model
+from corpus_backfill_plugin.specs.checks import RESERVED_OPTIONS, check_script, is_denied_env
+from corpus_backfill_plugin.specs.reader import read_script
 
 HEAD = 'spec-version = 1\nscript = "a.py"\n'
 

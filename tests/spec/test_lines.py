@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.spec.lines import key_lines, line_of
+from corpus_backfill_plugin.specs.positions import key_lines, line_of
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.spec.fault import KeyPath
+    from corpus_backfill_plugin.specs.diagnostics import KeyPath
 
 LAYOUT = r'''# a comment with = and [brackets]
 spec-version = 1

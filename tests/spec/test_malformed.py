@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus_backfill_plugin.spec.reader import read_script
+from corpus_backfill_plugin.specs.reader import read_script
 
 HEAD = 'spec-version = 1\nscript = "a.py"\n'
 CASES = re.findall(

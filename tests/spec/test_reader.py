@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.display import one_line
-from corpus_backfill_plugin.spec import model
-from corpus_backfill_plugin.spec.reader import MAX_BYTES, read_script
+from corpus_backfill_plugin.specs import model
+from corpus_backfill_plugin.specs.reader import MAX_BYTES, read_script
+from corpus_backfill_plugin.text import one_line
 
 BUILTIN = Path(model.__file__).parent.parent / "builtin"
 
@@ -302,7 +302,7 @@ def test_an_interpreter_that_has_read_specs_ends_well() -> None:
     # msgspec frees a type's pattern wrongly in one form of union: then the interpreter crashes at its end,
     # about every fifth time.
     code = (
-        "import sys\nfrom corpus_backfill_plugin.spec.reader import read_script\n"
+        "import sys\nfrom corpus_backfill_plugin.specs.reader import read_script\n"
         f"read_script({RICH!r}, 'rich.toml')\nread_script('spec-version = 1', 'x.toml')\n"
     )
     ends = [subprocess.run([sys.executable, "-c", code], check=False).returncode for _ in range(12)]

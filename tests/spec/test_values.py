@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.spec.model import Argument, Option, ValueType
-from corpus_backfill_plugin.spec.values import MAX_CHECKED, check_value, parse_duration, value_text
+from corpus_backfill_plugin.specs.model import Argument, Option, ValueType
+from corpus_backfill_plugin.specs.values import MAX_CHECKED, check_value, parse_duration, value_text
 
 if TYPE_CHECKING:
     import uuid

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.spec.reader import read_script
+from corpus_backfill_plugin.specs.reader import read_script
 
 if TYPE_CHECKING:
     from pathlib import Path

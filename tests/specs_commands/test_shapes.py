@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from corpus_backfill_plugin.spec.catalog import SHIPPED
-from corpus_backfill_plugin.spec.model import Argument, Group, Option, Output, Postcondition, Script
-from corpus_backfill_plugin.spec.schema import json_schema
+from corpus_backfill_plugin.specs.catalog import SHIPPED
+from corpus_backfill_plugin.specs.model import Argument, Group, Option, Output, Postcondition, Script
+from corpus_backfill_plugin.specs.schema import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

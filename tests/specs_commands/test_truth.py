@@ -19,14 +19,14 @@ from corpus_backfill_plugin.authoring.drift import compare
 from corpus_backfill_plugin.authoring.writer import write_spec
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
-from corpus_backfill_plugin.spec.reader import read_script
+from corpus_backfill_plugin.specs.reader import read_script
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Cli, Server
 
-    from corpus_backfill_plugin.spec.model import Script
+    from corpus_backfill_plugin.specs.model import Script
 
 SPEC = """\
 script = "job.py"

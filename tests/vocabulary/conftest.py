@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from conftest import Server
 
+    from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.invocation import Invocation
-    from corpus_backfill_plugin.run.request import RunRequest
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,10 @@ def call(server: Server, monkeypatch: pytest.MonkeyPatch) -> Call:
         requests.append(request)
         return 0
 
-    import_module("corpus_backfill_plugin.manage.runs")  # imported later, it would keep the stand-in for good
-    monkeypatch.setattr("corpus_backfill_plugin.run.execute.execute", start)
+    import_module(
+        "corpus_backfill_plugin.commands.runs"
+    )  # imported later, it would keep the stand-in for good
+    monkeypatch.setattr("corpus_backfill_plugin.runs.execute.execute", start)
     monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
     monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
     server.script("thing.py")

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from corpus_backfill_plugin.command import checked_selection, command_for
 from corpus_backfill_plugin.invocation import UnsendableError, arguments
-from corpus_backfill_plugin.spec.catalog import LoadedSpec, SpecFile
-from corpus_backfill_plugin.spec.checks import check_script
-from corpus_backfill_plugin.spec.model import Argument, Option, Script
+from corpus_backfill_plugin.specs.catalog import LoadedSpec, SpecFile
+from corpus_backfill_plugin.specs.checks import check_script
+from corpus_backfill_plugin.specs.model import Argument, Option, Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.specs.model import Output
 
 OUTPUT = Output(
     progress="^[{done}/{total}]",

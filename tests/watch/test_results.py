@@ -11,9 +11,9 @@ from corpus_backfill_plugin.agent.output import (
     Results,
 )
 from corpus_backfill_plugin.agent.progress import Progress, Update, advance
-from corpus_backfill_plugin.display import duration
-from corpus_backfill_plugin.run.closing import summary
-from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.runs.summary import summary
+from corpus_backfill_plugin.specs.model import Output
+from corpus_backfill_plugin.text import duration
 
 OUTPUT = Output(
     failed="^FAILED {item}: {reason}",

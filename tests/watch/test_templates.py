@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import corpus_backfill_plugin
 from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.agent.templates import MAX_TEMPLATE, Template, TemplateError
-from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.specs.model import Output
 
 
 @pytest.mark.parametrize(

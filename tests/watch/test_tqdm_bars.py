@@ -11,7 +11,7 @@ import pytest
 
 from corpus_backfill_plugin.agent import tqdm_bars
 from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.specs.model import Output
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.progress import Progress

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from corpus_backfill_plugin.run.closing import summary
-from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.runs.summary import summary
+from corpus_backfill_plugin.specs.model import Output
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 

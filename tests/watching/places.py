@@ -15,12 +15,12 @@ import pexpect
 import pyte
 from conftest import Outcome, Server
 
-from corpus_backfill_plugin.run.folder import RunFolder
-from corpus_backfill_plugin.run.ledger import Ledger
-from corpus_backfill_plugin.run.state import State
+from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.run.record import RunRecord
+    from corpus_backfill_plugin.agent.records import RunRecord
 
 Program = Callable[..., Outcome]
 """Runs the group in the test's process."""

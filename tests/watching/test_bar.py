@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from corpus_backfill_plugin.prepare import prepare
-from corpus_backfill_plugin.run.execute import execute
-from corpus_backfill_plugin.site import Site
-from corpus_backfill_plugin.spec.catalog import LoadedSpec
-from corpus_backfill_plugin.spec.selection import Selection
+from corpus_backfill_plugin.runs.execute import execute
+from corpus_backfill_plugin.specs.catalog import LoadedSpec
+from corpus_backfill_plugin.specs.selection import Selection
+from corpus_backfill_plugin.workspace import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable

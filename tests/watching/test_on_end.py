@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from corpus_backfill_plugin.run.ledger import Ledger
-from corpus_backfill_plugin.run.on_end import config_path, tell_end
+from corpus_backfill_plugin.agent.hook import config_path, tell_end
+from corpus_backfill_plugin.agent.ledger import Ledger
 from watching.places import until as wait_until
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_it_is_called_once_by_whoever_looks_if_the_viewer_died_before(
     hook = place.file.parent / "deadly"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
-        "import os, corpus_backfill_plugin.run.execute as e\n"
+        "import os, corpus_backfill_plugin.runs.execute as e\n"
         "e.tell_end = lambda *_: os.kill(os.getpid(), 9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(hook))

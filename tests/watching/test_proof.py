@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from corpus_backfill_plugin.run.processes import is_stopped
+from corpus_backfill_plugin.agent.processes import is_stopped
 from watching.places import PROVED, SPEC, WORK
 
 if TYPE_CHECKING:

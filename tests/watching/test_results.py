@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
 from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure
-from corpus_backfill_plugin.run.folder import RunFolder
-from corpus_backfill_plugin.run.results import read_logs, view_at_end
-from corpus_backfill_plugin.spec.model import Output
+from corpus_backfill_plugin.specs.model import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from corpus_backfill_plugin.host import BridgedGroup
+from corpus_backfill_plugin.bridge import BridgedGroup
 
 
 @click.group(cls=BridgedGroup, name="probe", help="Try what a host does to its plugins.")

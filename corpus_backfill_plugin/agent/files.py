@@ -1,0 +1,92 @@
+"""Files of a run: written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.text import one_line
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put `content` at `path` (0600) so that a reader finds the old file or the new, never a part.
+
+    It is not forced to the disk: when the machine goes down, so do the processes that it tells of.
+
+    Raises:
+        OSError: it can't be written; nothing is left behind.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_all(descriptor: int, content: bytes | memoryview) -> None:
+    """Write every byte of `content`, waiting where the target takes only a part or is not ready.
+
+    Raises:
+        OSError: the target can't be written.
+    """
+    rest = memoryview(content)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            _wait_writable(descriptor)
+
+
+def _wait_writable(descriptor: int) -> None:
+    """Wait until a non-blocking `descriptor`, as some terminals and shells hand down, takes more."""
+    import select  # noqa: PLC0415  a rare case
+
+    poller = select.poll()
+    poller.register(descriptor, select.POLLOUT)
+    poller.poll()
+
+
+def memory_file(content: bytes) -> int:
+    """Return a descriptor at the start of a nameless file that holds `content` and never meets the disk.
+
+    Where the system has no such files (macOS), it is a deleted temporary file.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("corpus-backfill", os.MFD_CLOEXEC)
+    else:
+        import tempfile  # noqa: PLC0415  macOS alone
+        from pathlib import Path  # noqa: PLC0415  same
+
+        descriptor, name = tempfile.mkstemp()
+        Path(name).unlink()
+    write_all(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def absolute_path(text: str, how: str) -> Path:
+    """Return the absolute path that `text` means, `~` and `~user` put in.
+
+    Args:
+        text: as it was typed.
+        how: where it stood, for the error.
+
+    Raises:
+        BackfillError: whose home `~` is, or what the current folder is, is not known.
+    """
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        problem = f"no home folder is known for {one_line(text.partition(os.sep)[0])}"
+    except FileNotFoundError:
+        problem = "the current folder is gone"
+    raise BackfillError(
+        f"{one_line(text)} (from {how}): {problem}", "Write the path from the root, like /srv/x."
+    )

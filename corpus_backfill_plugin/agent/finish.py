@@ -1,0 +1,311 @@
+"""The end of a run written down, exactly once, by whoever comes to it first.
+
+`main` is what a supervisor becomes when nobody watched its run to the end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from corpus_backfill_plugin.agent.files import write_whole
+from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
+from corpus_backfill_plugin.agent.outcome import Outcome, judge
+from corpus_backfill_plugin.agent.output import Failure, Results
+from corpus_backfill_plugin.agent.progress import View
+from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.redact import Masker, mask
+from corpus_backfill_plugin.agent.verify import Proof, doubt, prove
+from corpus_backfill_plugin.errors import BackfillError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from corpus_backfill_plugin.agent.output import OutputReader
+    from corpus_backfill_plugin.agent.records import RunRecord
+    from corpus_backfill_plugin.agent.redact import Secret
+
+_CHUNK = 1 << 20
+_DESCRIPTORS = 4096
+"""More than a supervisor inherits."""
+
+_FATAL = {
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+}
+"""Signals whose meaning can't be changed, or may not: a program's own faults, and what Python sees to."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """What finishing came to.
+
+    Attributes:
+        outcome: how the run ended.
+        masked: whether secrets were found in its logs and taken out; None when they could not be searched.
+        results: what the script said it did.
+        view: how far it came; None when it never said.
+        proof: what came of its postcondition.
+    """
+
+    outcome: Outcome
+    masked: bool | None = False
+    results: Results = Results()
+    view: View | None = None
+    proof: Proof = Proof()
+
+
+class UnrecordedError(BackfillError):
+    """How a run ended is known, and could not be written down."""
+
+    def __init__(self, finished: Finished, failed: BackfillError) -> None:
+        super().__init__(failed.problem, failed.mend)
+        self.finished = finished
+
+
+def never() -> bool:
+    """Tell that nobody wants the end of a run to be hurried."""
+    return False
+
+
+def finish(
+    folder: RunFolder,
+    request: RunRequest | None,
+    ledger: Ledger | None,
+    stopped: Callable[[], bool] = never,
+    seen: OutputReader | None = None,
+) -> Finished:
+    """Finish the record of a run whose processes are proved to be gone.
+
+    Any number of processes may do this at once, and any of them may be killed or stopped meanwhile: none
+    waits for another. What the first of them writes into the file `verdict` is what all report and record.
+
+    Args:
+        folder: the run's. One without a record is removed at the end.
+        request: what was asked for, with its secrets; None takes the one kept, which has none.
+        ledger: where the record is; None for a run without one.
+        stopped: asked now and then while what is left is counted; true ends that, and by raising it leaves
+            the run to be finished by another.
+        seen: what has read the run's logs already, all of them; None reads them now.
+
+    Returns:
+        What it came to, also when another was faster.
+
+    Raises:
+        UnrecordedError: the ledger can't be written; whoever looks next does it.
+    """
+    card = folder.card()
+    number = card.number if card else None
+    record = None
+    with suppress(BackfillError):  # unreadable: writing will fail as well, and say so
+        record = ledger.get(number) if ledger and number is not None else None
+    if ledger and record and record.state != "running":
+        return as_recorded(record, ledger)
+    finished = read_verdict(folder, request, seen)
+    if finished is None:
+        verdict = folder.verdict
+        finished = conclude(folder, request, lambda: stopped() or verdict.exists(), seen, record)
+        if not folder.keep_verdict(_without_items(finished)):
+            finished = read_verdict(folder, request, seen) or finished
+    try:
+        if ledger and number is not None and not write_end(ledger, number, finished):
+            record = ledger.get(number)
+            if record and record.state != "running":
+                return as_recorded(record, ledger)
+    except BackfillError as unwritable:
+        raise UnrecordedError(finished, unwritable) from unwritable
+    if card and card.ledger is None:
+        shutil.rmtree(folder.path.parent, ignore_errors=True)  # the temporary folder around it
+    return finished
+
+
+def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputReader | None) -> Finished | None:
+    """Return what another found that the run came to; None when nobody has yet. Arguments as of `finish`."""
+    try:
+        found = msgspec.json.decode(folder.verdict.read_bytes(), type=Finished)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if found.masked is None or not found.results.failures:
+        return found
+    card = folder.card()
+    request = request or (card.request if card else None)
+    seen = seen or read_logs(folder, request.output if request else None)
+    results = replace(found.results, failed=seen.results.failed)
+    return msgspec.structs.replace(found, results=results)
+
+
+def _without_items(finished: Finished) -> Finished:
+    """Return `finished` small enough for the space kept for it: the items that failed are in the logs."""
+    results = replace(finished.results, failed=(), failed_total=finished.results.failures)
+    return msgspec.structs.replace(finished, results=results)
+
+
+def write_end(ledger: Ledger, number: int, finished: Finished) -> bool:
+    """Put what a run came to into its row; return whether that was still to be done."""
+    from corpus_backfill_plugin.agent.hook import is_due  # noqa: PLC0415  needed once a run
+
+    return ledger.finish(
+        number,
+        finished.results.failed,
+        **msgspec.structs.asdict(finished.outcome),
+        masked=finished.masked,
+        view=finished.view,
+        counts=finished.results.counts,
+        failures=finished.results.failures,
+        proof=finished.proof.state,
+        proof_reason=finished.proof.reason,
+        on_end="due" if is_due(finished.outcome.state) else "",
+    )
+
+
+def as_recorded(record: RunRecord, ledger: Ledger) -> Finished:
+    """Return what an ended run came to, as its record has it."""
+    facts = {name: getattr(record, name) for name in Outcome.__struct_fields__}
+    return Finished(
+        outcome=Outcome(**facts),
+        masked=record.masked,
+        results=Results(record.counts, ledger.failed_items(record.number), record.failures),
+        view=record.view,
+        proof=Proof(record.proof, record.proof_reason),
+    )
+
+
+def conclude(
+    folder: RunFolder,
+    request: RunRequest | None,
+    stopped: Callable[[], bool] = never,
+    seen: OutputReader | None = None,
+    noted: RunRecord | None = None,
+) -> Finished:
+    """Judge the end of a run from what its processes left, read what its logs say, then clean them.
+
+    Arguments as of `finish`; `noted` is the record, with what somebody who watched has counted.
+    """
+    card = folder.card()
+    whole = request is not None
+    request = request or (card.request if card else None)
+    codes = request.success_codes if request else (0,)
+    outcome = judge(
+        folder.ending(), folder.stop_request(), folder.process(), codes, time.time(),
+        taken=not folder.path.exists(),
+    )  # fmt: skip
+    cut = seen.cut if seen else folder.is_cut()  # before masking, which changes lengths
+    secrets = request.invocation.secrets if request else ()
+    seen = seen or read_logs(folder, request.output if request else None)
+    results, view = seen.results, view_at_end(seen, outcome.took)
+    masked: bool | None = None
+    if not (card and card.secret) or secrets:
+        with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
+            found = [mask_file(folder.log(stream), secrets, cut=cut) for stream in STREAMS]
+            masked = any(found) or folder.masked.exists()
+        results = _without_secrets(results, secrets)
+    else:  # what failed might be named by a secret: how many is all that may be kept
+        results = replace(results, failed=())
+    if cut and noted:
+        counts, failures = noted.counts | results.counts, max(noted.failures, results.failures)
+        results = replace(results, counts=counts, failed_total=failures)
+    proof = Proof()
+    if request:
+        why = folder.finisher_failure() or "its supervisor was killed before it was counted"
+        outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped, why=why)
+        if cut:
+            outcome, proof = doubt(outcome, proof, request)
+    return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
+
+
+def _without_secrets(results: Results, secrets: tuple[Secret, ...]) -> Results:
+    failed = []
+    for failure in results.failed if secrets else ():
+        item = mask(failure.item, secrets)
+        failed.append(Failure(item, mask(failure.reason, secrets), masked=item != failure.item))
+    return replace(results, failed=tuple(failed)) if failed else results
+
+
+def mask_file(path: Path, secrets: Iterable[Secret], *, cut: bool = False) -> bool:
+    """Take `secrets` out of the file at `path`, which is rewritten only if there are any; return whether.
+
+    Beside it the file `masked` is left, which says whether the log was `cut` before its length changed.
+    """
+    secrets = tuple(secrets)
+    if not secrets or not path.exists() or not _has_any(path, secrets):
+        return False
+    temporary = path.with_suffix(f".{os.getpid()}.masked")
+    masker = Masker(secrets)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+            while piece := source.read(_CHUNK):
+                target.write(masker.feed(piece))
+            target.write(masker.flush())
+            target.flush()
+            os.fsync(target.fileno())
+        write_whole(path.with_name("masked"), b"cut" if cut else b"")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _has_any(path: Path, secrets: Iterable[Secret]) -> bool:
+    """Return whether the file has a secret in it: far faster than to rewrite it."""
+    masker = Masker(secrets)
+    with path.open("rb") as source:
+        while not masker.found and (piece := source.read(_CHUNK)):
+            masker.feed(piece)
+    masker.flush()
+    return masker.found
+
+
+def main(arguments: list[str]) -> int:
+    """Finish the run in the folder `arguments[0]`; `arguments[1]` is the descriptor of its request.
+
+    It was started with all signals blocked, and nothing that asks it to end does so.
+    """
+    for number in signal.valid_signals() - _FATAL:
+        # Unlike an ignored one, a handled one is not handed on to programs started from here.
+        signal.signal(number, lambda *_: None)
+    if sys.platform == "linux":
+        while signal.sigtimedwait(_FATAL - {signal.SIGKILL, signal.SIGSTOP}, 0):
+            pass  # sent to the supervisor, and pending since
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    path = Path(arguments[0])
+    with os.fdopen(int(arguments[1]), "rb") as stream:
+        request = msgspec.json.decode(stream.read(), type=RunRequest)
+    card = RunFolder(path, "").card()
+    if card is None:
+        return 1
+    folder = RunFolder(path, card.token)
+    try:
+        if card.ledger is None:
+            finish(folder, request, None)
+        else:
+            with Ledger(Path(card.ledger)) as ledger:
+                finish(folder, request, ledger, lambda: folder.stop_request() is not None)
+            _tell_end(Path(card.ledger), card.number or 0, request)
+    except BackfillError as error:
+        error.show()
+        return 1  # whoever looks at the runs next finishes this one
+    (path / "finisher.log").unlink(missing_ok=True)
+    return 0
+
+
+def _tell_end(path: Path, number: int, request: RunRequest) -> None:
+    """Let the run's locks go, then tell the operator: the next run of the kind need not wait for that."""
+    from corpus_backfill_plugin.agent.hook import config_path, tell_end  # noqa: PLC0415  the record comes first
+
+    if not config_path().exists():
+        return
+    os.closerange(3, _DESCRIPTORS)
+    with Ledger(path) as ledger:
+        tell_end(ledger, number, request)

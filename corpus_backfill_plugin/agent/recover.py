@@ -1,0 +1,88 @@
+"""Runs whose end nobody wrote down brought to their true state."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from corpus_backfill_plugin.agent.finish import Finished, finish, write_end
+from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.outcome import judge
+from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.runs.viewer import say
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.agent.ledger import Ledger
+    from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
+    from corpus_backfill_plugin.agent.state import State
+
+_CONTINUED_SECONDS = 2.0
+_PAUSE = 0.02
+
+
+def reconcile(state: State, ledger: Ledger) -> None:
+    """Write the end of every run that is proved to have ended and has nobody to write it.
+
+    Any number of processes may do this at the same time, and any of them may be killed. Where the ledger
+    can't be written just now, that is said, and the next who looks does it.
+    """
+    for record in ledger.due():
+        folder = RunFolder(state.run_folder(record.number), record.token)
+        if not _is_seen_to(folder):
+            card = folder.card()
+            _tell_end(ledger, record.number, card.request if card else None)
+    for record in ledger.running():
+        try:
+            settle(RunFolder(state.run_folder(record.number), record.token), record, ledger)
+        except BackfillError as error:
+            say(f"Run {record.number} has ended, which can't be recorded yet: {error.problem}.")
+            return
+
+
+def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
+    """Write the end of `record` if it is proved, and nobody is about to."""
+    if not is_here(record, folder):
+        return  # nothing can be proved about another machine's processes
+    if _is_seen_to(folder) or not folder.is_gone():
+        return
+    if (card := folder.card()) is not None:
+        finish(folder, None, ledger)
+        _tell_end(ledger, record.number, card.request)
+        return
+    # Killed between the record and the start, or its folder was taken away.
+    outcome = judge(None, None, folder.process(), (0,), time.time(), taken=not folder.path.exists())
+    write_end(ledger, record.number, Finished(outcome=outcome))
+    _tell_end(ledger, record.number, None)
+
+
+def _is_seen_to(folder: RunFolder) -> bool:
+    """Return whether a supervisor or finisher lives that sees to the record; a stopped one is continued."""
+    process = folder.process()
+    if process is None or not process.is_supervised():
+        return False
+    if is_stopped(process.supervisor) and not folder.survivors():
+        process.wake()
+        until = time.monotonic() + _CONTINUED_SECONDS
+        while process.is_supervised() and time.monotonic() < until:
+            time.sleep(_PAUSE)
+    return process.is_supervised()
+
+
+def _tell_end(ledger: Ledger, number: int, request: RunRequest | None) -> None:
+    from corpus_backfill_plugin.agent.hook import tell_end  # noqa: PLC0415  seldom: nobody saw to this end
+
+    tell_end(ledger, number, request)
+
+
+def is_here(record: RunRecord, folder: RunFolder) -> bool:
+    """Return whether a run's processes, if it has any, are to be found on this machine.
+
+    The boot decides before the name: containers of one machine have several names and share the kernel that
+    keeps the locks. A machine that was given another name and booted again is known by its id.
+    """
+    if record.boot == boot_id() or record.host == os.uname().nodename:
+        return True
+    card = folder.card()
+    return card is not None and card.machine != "" and card.machine == machine_id()

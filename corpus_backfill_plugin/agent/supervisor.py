@@ -1,0 +1,437 @@
+"""The process above a script: starts it, waits for every process of it, writes down how it ended.
+
+It runs as a file in a fresh interpreter (`python -I -S supervisor.py ...`), in a session of its own, so
+that nothing that befalls the CLI, its terminal or the ssh link reaches the script. It imports a few modules
+of the standard library and nothing of this package: it must be there in milliseconds and small for days.
+All of them are imported before the script begins, so that an upgrade of Python meanwhile changes nothing.
+
+It is started with all signals blocked, and only SIGKILL can end it. SIGTERM is passed on to the script;
+SIGCONT makes it look for a wish in the run folder: the number of a signal for every process of the run.
+Only this process reaps the script and adopted orphans, and it sends signals between two reaps, so that none
+reaches a number that was given to somebody else.
+
+Arguments: run folder, working folder, token, control, alive, request and code descriptors (-1 for no code),
+where to import the finisher from, a line each, seconds allowed (0 for no limit), `--`, the script's argument
+list. The environment is the script's, the standard input as well, and stdout and stderr are the run's logs.
+
+What it tells on the control socket, a line each: `started PID`, or `failed ERRNO STEP`; `left` when the
+script has ended and processes of it have not; `gone` when none is left. Then it waits for the other end to
+be closed: whoever watches the run finishes its record. If nobody does, it becomes the finisher itself.
+"""
+# pathlib and contextlib would double the start-up time:
+# ruff: noqa: PTH104, PTH123, PTH208, SIM105
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_GRACE = 10.0
+_PATIENCE = 5
+_ROOM = 512
+_LOOK = 1.0
+_HEARD = {signal.SIGCHLD, signal.SIGTERM, signal.SIGCONT}
+_INTERRUPT, _TERMINATE = 1, 2
+_FINISHER = """
+import sys
+sys.path += sys.argv.pop().splitlines()
+from corpus_backfill_plugin.agent.finish import main
+sys.exit(main(sys.argv[1:]))
+"""
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+
+
+class Supervisor:
+    """One script, from its start to the end of its last process."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.folder, self.working, self.token = arguments[:3]
+        self.control, self.alive, self.request, self.code = map(int, arguments[3:7])
+        self.folders = arguments[7]
+        self.timeout = float(arguments[8])
+        self.argv = arguments[10:]
+        self.child = 0
+        self.ended = False
+        self.pressure = 0
+        self.deadline = time.monotonic() + self.timeout if self.timeout else 0.0
+        self.killing = False
+        self.bell, bell = os.pipe()
+        for number in (self.bell, bell):
+            os.set_blocking(number, False)
+        signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+        self.sizes, self.cut = [0, 0], [0, 0]
+        self.began = time.clock_gettime(_CLOCK)
+
+    def run(self) -> None:
+        """Do it all, in this order."""
+        for number in {self.control, self.request, self.code} - {-1}:
+            os.set_inheritable(number, False)  # noqa: FBT003  positional-only
+        if self.start():
+            for heard in _HEARD:
+                signal.signal(heard, lambda *_: None)  # only its byte on the bell counts
+            signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - _HEARD)
+            self.wait()
+        self.leave()
+
+    def start(self) -> bool:
+        """Start the script and tell how that went.
+
+        The child waits until its number is written down: no script runs that the record can't find.
+        """
+        gate, go = os.pipe()
+        hear, tell = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            os.close(go)
+            become(self.argv, self.working, self.token, gate, tell)
+        os.close(tell)
+        os.close(gate)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        adopt_orphans()
+        failure = self.introduce()
+        if not failure:
+            os.write(go, b"g")
+        os.close(go)
+        with open(hear, "rb") as stream:
+            failure = failure or stream.read().decode()
+        if not failure:
+            self.tell(f"started {self.child}")
+            return True
+        os.waitpid(self.child, 0)
+        self.note("exit", f'{{"failure": "{failure}", "at": {time.time():.6f}, "took": 0}}')
+        self.tell(f"failed {failure}")
+        self.let_go()
+        return False
+
+    def introduce(self) -> str:
+        """Write down who the processes are; return what went wrong as `ERRNO record`, or nothing."""
+        try:
+            with open("/proc/sys/kernel/random/boot_id") as stream:
+                boot = stream.read().strip()
+        except OSError:
+            boot = ""
+        facts = (
+            f'{{"pid": {self.child}, "started": {start_time(self.child)}, "boot": "{boot}",'
+            f' "supervisor": {os.getpid()}, "supervisor_started": {start_time(os.getpid())},'
+            f' "request": {self.request}, "clock": {self.began:.6f}}}'
+        )
+        try:
+            write_whole(f"{self.folder}/process", facts.encode())
+        except OSError as error:
+            return f"{error.errno} record"
+        return ""
+
+    def wait(self) -> None:
+        """Wait for the script, write down its end at once, then wait for what it left behind."""
+        pause = 0.02
+        while self.reap():
+            self.look()
+            if self.deadline and time.monotonic() >= self.deadline:
+                self.overdue()
+            patience = _LOOK
+            if self.killing:
+                self.send_all(signal.SIGKILL)  # again and again: a process may have forked in between
+                patience = pause = min(pause * 2, _LOOK)
+            elif self.deadline:
+                patience = max(min(patience, self.deadline - time.monotonic()), 0.0)
+            select.select([self.bell], [], [], patience)
+            self.listen()
+        self.let_go()
+        self.tell("gone")
+        force(f"{self.folder}/exit")  # now, while the watcher is at work already
+
+    def reap(self) -> bool:
+        """Take in the children that have ended; return whether any is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.child:
+                self.ended = True
+                took = time.clock_gettime(_CLOCK) - self.began
+                facts = f'"status": {status}, "at": {time.time():.6f}, "took": {took:.6f}'
+                self.note("exit", f'{{{facts}, "printed": {self.look()}}}')
+                self.tell("left")
+
+    def listen(self) -> None:
+        """Act on the signals that came, each a byte on the bell."""
+        try:
+            heard = os.read(self.bell, 1 << 16)
+        except BlockingIOError:
+            return
+        if signal.SIGTERM in heard:
+            self.stop("signal", "its supervisor got SIGTERM")
+        if signal.SIGCONT in heard:
+            self.grant()
+
+    def grant(self) -> None:
+        """Do what is asked for in the file `wish`, if there is one."""
+        try:
+            os.rename(f"{self.folder}/wish", f"{self.folder}/wish.taken")  # so that it is granted once
+            with open(f"{self.folder}/wish.taken") as stream:
+                number = int(stream.read())
+        except (OSError, ValueError):
+            return
+        if number == signal.SIGKILL:
+            self.killing = True
+        else:
+            self.send_all(number)
+
+    def send_all(self, number: int) -> None:
+        """Send a signal to every process of the run, hidden ones included."""
+        group = 0
+        if not self.ended:  # not reaped, so its number is still its own
+            group = self.child
+            try:
+                os.killpg(group, number)
+            except OSError:
+                pass  # only a zombie is left of it
+        for pid, started, member_of in descendants(os.getpid()):
+            if member_of != group:
+                send(pid, started, number)
+
+    def let_go(self) -> None:
+        """Free this process's share of the lock, and see that it was the last."""
+        os.close(self.alive)
+        try:
+            look = os.open(f"{self.folder}/alive", os.O_RDONLY)
+        except OSError:
+            return  # the run folder was taken away
+        while True:
+            try:
+                fcntl.flock(look, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.05)  # only where orphans are not handed to us: outside Linux
+            else:
+                os.close(look)
+                return
+
+    def leave(self) -> None:
+        """Wait for the watcher to finish the record, or become the finisher where there is none.
+
+        A watcher that was stopped (Ctrl-Z) must not keep the record open: it has to give signs of life.
+        """
+        try:
+            while select.select([self.control], [], [], _PATIENCE)[0]:
+                word = os.read(self.control, 1)
+                if word == b"f":
+                    os._exit(0)  # the watcher waits for this end; tidying up would only delay it
+                if not word:
+                    break
+        except OSError:
+            pass
+        self.finish()
+
+    def finish(self) -> None:
+        """Turn into the finisher, a whole interpreter that still holds the one-at-a-time lock."""
+        for number in {self.request, self.code} - {-1}:
+            os.set_inheritable(number, True)  # noqa: FBT003  positional-only
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        try:
+            said = os.open(f"{self.folder}/finisher.log", flags, 0o600)
+        except OSError:
+            said = os.open(os.devnull, os.O_WRONLY)  # no space, or the folder was taken away
+        os.dup2(said, 1)
+        os.dup2(said, 2)  # the logs are the script's
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        words = [sys.executable, "-I", "-S", "-c", _FINISHER, self.folder, str(self.request), self.folders]
+        try:
+            os.execv(sys.executable, words)  # noqa: S606  # nosec B606 - our interpreter
+        except OSError as error:
+            os.write(2, f"{sys.executable}: {error.strerror}\n".encode())
+            os._exit(1)
+
+    def look(self) -> list[int]:
+        """Return how many bytes each log has had, those counted that a truncation took away."""
+        for at, number in enumerate((1, 2)):
+            # Where the last write ended is told also after a truncation, until the next write.
+            size = max(os.fstat(number).st_size, os.lseek(number, 0, os.SEEK_CUR))
+            if size < self.sizes[at]:
+                self.cut[at] += self.sizes[at]
+            self.sizes[at] = size
+        return [size + cut for size, cut in zip(self.sizes, self.cut)]  # noqa: B905  two and two
+
+    def overdue(self) -> None:
+        """End a script that took too long: interrupt, terminate, kill, a step every ten seconds."""
+        self.pressure += 1
+        self.deadline = time.monotonic() + _GRACE
+        if self.pressure == _INTERRUPT:
+            self.stop("timeout", f"it took longer than {self.timeout:g} s", signal.SIGINT)
+        elif self.pressure == _TERMINATE:
+            self.send_all(signal.SIGTERM)
+        else:
+            self.killing, self.deadline = True, 0.0
+
+    def stop(self, by: str, reason: str, number: int = signal.SIGTERM) -> None:
+        """Pass a request to stop on to the script, and note who asked, first come first noted."""
+        note = f'{{"by": "{by}", "reason": "{reason}", "at": {time.time():.6f}}}'
+        try:
+            descriptor = os.open(f"{self.folder}/stop", os.O_RDWR)
+            if not os.read(descriptor, _ROOM).strip():
+                os.pwrite(descriptor, note.encode().ljust(_ROOM), 0)
+            os.close(descriptor)
+        except OSError:
+            pass  # the run folder was taken away: the script is asked all the same
+        if not self.ended:
+            try:
+                os.kill(self.child, number)
+            except OSError:
+                pass  # it became another user's
+
+    def note(self, name: str, text: str) -> None:
+        """Write a file of the run, again and again while the disk is full: the end must not be lost."""
+        while True:
+            try:
+                write_whole(f"{self.folder}/{name}", text.encode())
+            except FileNotFoundError:
+                return  # the run folder was taken away
+            except OSError:
+                time.sleep(0.5)
+            else:
+                return
+
+    def tell(self, line: str) -> None:
+        """Tell the watcher, if there is one."""
+        try:
+            os.write(self.control, f"{line}\n".encode())
+        except OSError:
+            pass  # nobody watches
+
+
+def become(argv: list[str], working: str, token: str, gate: int, tell: int) -> None:
+    """Turn this fresh child into the script, or say on `tell` what stands in the way. Never returns."""
+    step = "start"
+    try:
+        os.setpgid(0, 0)
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except OSError:
+                pass  # kept by the C library
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        if os.read(gate, 1):
+            step = "folder"
+            os.chdir(working)
+            step = "program"
+            environ = os.environ | {"CORPUS_BACKFILL_RUN": token}
+            os.execvpe(argv[0], argv, environ)  # noqa: S606  # nosec B606 - the script
+    except OSError as error:
+        os.write(tell, f"{error.errno} {step}".encode())
+    finally:
+        os._exit(127)
+
+
+def adopt_orphans() -> None:
+    """Have processes whose parent died given to this one, so that the last one's end is seen. Linux only."""
+    if sys.platform == "linux":
+        try:
+            import ctypes  # noqa: PLC0415  3 ms, while the child is being set up
+
+            ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        except (ImportError, OSError, AttributeError):
+            pass  # then the lock alone tells
+
+
+def descendants(pid: int) -> list[tuple[int, int, int]]:
+    """Return number, start time and process group of all that descend from `pid`; empty without /proc."""
+    below: dict[int, list[tuple[int, int, int]]] = {}
+    for number in pids():
+        if found := stat_fields(number):
+            # Parent, group and start time are fields 4, 5 and 22 in proc(5).
+            below.setdefault(int(found[1]), []).append((number, int(found[19]), int(found[2])))
+    ours = below.pop(pid, [])
+    for number, _, _ in ours:
+        ours += below.pop(number, [])
+    return ours
+
+
+def pids() -> Iterator[int]:
+    """Return the numbers of all processes, lowest first; none where there is no /proc."""
+    try:
+        return iter(sorted(int(name) for name in os.listdir("/proc") if name.isdigit()))
+    except OSError:
+        return iter(())
+
+
+def stat_fields(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on, the third; none without such a process."""
+    try:
+        with open(f"/proc/{pid}/stat", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def start_time(pid: int) -> int:
+    """Return when `pid` was started, in the kernel's ticks since boot; 0 when there is none, or no /proc.
+
+    A dead process that its parent has not yet waited for counts as none.
+    """
+    found = stat_fields(pid)
+    return int(found[19]) if found and found[0] not in "ZX" else 0
+
+
+def send(pid: int, started: int, number: int) -> None:
+    """Send a signal to a process unless it is gone, and never to another that was given its number since.
+
+    Args:
+        pid: the process.
+        started: its start time.
+        number: of the signal.
+    """
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):  # not Linux, or older than 5.3
+        handle = -1
+    try:
+        # Not `start_time`: a process whose first thread has ended looks dead there.
+        if int((stat_fields(pid) or ["0"] * 20)[19]) == started:
+            if handle < 0:
+                os.kill(pid, number)
+            else:
+                signal.pidfd_send_signal(handle, number)
+    except OSError:
+        pass  # gone, or another user's
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file so that a reader finds all of it or none, in the space that the CLI has kept for it."""
+    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, content.ljust(_ROOM))
+    finally:
+        os.close(descriptor)
+    os.rename(f"{path}.new", path)
+
+
+def force(path: str) -> None:
+    """Have a file on the disk before going on."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    except OSError:
+        pass  # the run folder was taken away, or the disk fails: then nothing can be kept
+
+
+if __name__ == "__main__":
+    Supervisor(sys.argv[1:]).run()

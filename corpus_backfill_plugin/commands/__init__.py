@@ -1,0 +1,1 @@
+"""The commands of the group that manage runs and specs."""

@@ -1,0 +1,167 @@
+"""`backfill runs apply`: what another person previewed, run exactly so or not at all."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from corpus_backfill_plugin.agent.state import state_root
+from corpus_backfill_plugin.agent.verify import Counted
+from corpus_backfill_plugin.command import control_options, site_of
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.params import DurationText
+from corpus_backfill_plugin.plans.file import changed, read_plan, remembered
+from corpus_backfill_plugin.plans.make import count_to_do, why_not_counted
+from corpus_backfill_plugin.plans.model import Tolerance, differences
+from corpus_backfill_plugin.plans.rebuild import renew
+from corpus_backfill_plugin.runs.execute import execute
+from corpus_backfill_plugin.runs.report import clock_time
+from corpus_backfill_plugin.runs.viewer import Signals
+from corpus_backfill_plugin.specs.values import parse_duration
+from corpus_backfill_plugin.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from corpus_backfill_plugin.agent.records import RunRequest
+    from corpus_backfill_plugin.plans.model import Plan
+    from corpus_backfill_plugin.plans.rebuild import Renewed
+
+_OURS = ("server_path_", "python_", "debug_", "wait_")
+
+
+def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Tolerance:
+    try:
+        return Tolerance.parse(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+@click.command(params=[option for option in control_options() if option.name in _OURS])
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--max-age", metavar="TIME", default="24h", show_default=True, type=DurationText(),
+    help="How old the plan may be, like 90m or 3d.",
+)  # fmt: skip
+@click.option(
+    "--tolerance", metavar="N|P%", default="0", show_default=True, callback=_tolerance,
+    help="By how much the count to do may be off, like 20 or 5%.",
+)  # fmt: skip
+@click.option(
+    "-d", "--database-url", metavar="URL", help="Its database, with the password. [env: DATABASE_URL]"
+)
+@click.pass_context
+def apply(
+    ctx: click.Context,
+    /,
+    *,
+    file: Path,
+    yes: bool,
+    max_age: str,
+    tolerance: Tolerance,
+    database_url: str | None,
+    **_: object,
+) -> None:
+    """Run exactly what the plan in FILE says, or name each difference and run nothing.
+
+    A plan is made by --plan FILE on a command. It runs in your own server app, as any command does. Nothing
+    is run before you have seen what it would be and said yes; then what is left to do is counted.
+    """
+    plan, oldest = read_plan(file), parse_duration(max_age)
+    known = remembered(state_root(), plan)
+    if known is not None and known != plan.sha256:
+        raise changed(file)
+
+    def renewed() -> Renewed:
+        return renew(plan, site_of(ctx).anew(), database_url=database_url, parent=plan.run if known else None)
+
+    def compared() -> RunRequest:
+        now = renewed()
+        _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=oldest))
+        if plan.left:
+            counted = _counted(now)
+            _refuse(differences(
+                plan, now.request, now=datetime.now(UTC), counted=counted, tolerance=tolerance
+            ))  # fmt: skip
+            _show({"left now": _counts(counted.counts, plan.left)})
+        return now.request
+
+    first = renewed()
+    _show(_facts(plan, first.request, here=known is not None))
+    _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=oldest))
+    if not yes:
+        _ask(plan)
+    # Whoever was asked may have gone for lunch, and the lock may come hours later: all is compared again.
+    ctx.exit(execute(compared(), wait=ctx.params["wait_"], fresh=compared))
+
+
+def _counted(renewed: Renewed) -> Counted:
+    """Count what is left to do.
+
+    Raises:
+        click.exceptions.Exit: a signal asked to stop.
+    """
+    if reason := why_not_counted(renewed.script, renewed.request):
+        return Counted(reason=reason)
+    with Signals() as signals:
+        counted = count_to_do(
+            renewed.script, renewed.selection, renewed.request, lambda: bool(signals.pending)
+        )
+        if signals.pending:
+            raise click.exceptions.Exit(128 + signals.pending[0])
+    return counted
+
+
+def _refuse(found: tuple[str, ...]) -> None:
+    if found:
+        raise BackfillError(
+            "not run: it would not be what was planned:\n"
+            + "\n".join(f"  {one_line(each)}" for each in found),
+            "Make a new plan, and look at what it says.",
+        )
+
+
+def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
+    """Return what the plan says, and where it would run here."""
+    return {
+        "plan": f"{plan.sha256[:12]}, {'as it was made here' if here else 'not made here'}",
+        "made": f"{clock_time(plan.made.timestamp())} by {plan.user} on {plan.host}, from dry run {plan.run}",
+        "command": plan.command,
+        "arguments": shlex.join(plan.arguments) or "(none)",
+        "options": " ".join(f"{name}={value}" for name, value in plan.options.items()) or "(none)",
+        "server": f"{request.server} at {request.server_commit or 'no commit'}",
+        "planned for": f"{plan.server} at {plan.server_commit or 'no commit'}",
+        "database": plan.database or "(none)",
+        "dry run said": ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()
+        )
+        or "(no counts)",
+        "left then": _counts(plan.left, plan.left)
+        or f"not compared: nothing was counted: {plan.not_counted}",
+    }
+
+
+def _show(facts: dict[str, str]) -> None:
+    """Write facts to stderr: stdout is the script's."""
+    for name, value in facts.items():
+        click.echo(f"{name:<12}  {one_line(value)}", err=True)
+
+
+def _counts(counts: dict[str, int], names: Iterable[str]) -> str:
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names if name in counts)
+
+
+def _ask(plan: Plan) -> None:
+    try:
+        agreed = click.confirm(f"Run {one_line(plan.command)} as planned?", err=True)
+    except click.Abort:
+        raise BackfillError(
+            "not run: nobody answered", "Give --yes to run it without the question."
+        ) from None
+    if not agreed:
+        raise BackfillError("not run")

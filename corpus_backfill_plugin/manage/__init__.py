@@ -1,1 +1,0 @@
-"""Thin commands of the Manage section."""

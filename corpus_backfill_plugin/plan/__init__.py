@@ -1,1 +1,0 @@
-"""Pinned plans: what one person previewed, so that another runs exactly that."""

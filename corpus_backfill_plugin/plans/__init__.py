@@ -1,0 +1,1 @@
+"""Plans that one person previews and another applies."""

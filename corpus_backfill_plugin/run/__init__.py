@@ -1,1 +1,0 @@
-"""Runs: a script started, followed, stopped and remembered."""

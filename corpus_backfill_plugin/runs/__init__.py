@@ -1,0 +1,1 @@
+"""The near end of a run: started from here, shown to a person, reported."""

@@ -1,1 +1,0 @@
-"""Specs: TOML files that declare a script's command."""

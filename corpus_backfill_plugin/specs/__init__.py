@@ -1,0 +1,1 @@
+"""Spec files: read, checked, catalogued."""

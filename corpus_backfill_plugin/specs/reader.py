@@ -1,0 +1,206 @@
+"""TOML text to a Script, or to all of its faults at once, each with file, line, key and mend."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from corpus_backfill_plugin.specs.checks import check_script
+from corpus_backfill_plugin.specs.diagnostics import Fault, Finding, KeyPath
+from corpus_backfill_plugin.specs.model import NAME_PATTERN, Script
+from corpus_backfill_plugin.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MAX_BYTES", "Fault", "UnreadableError", "read_script", "read_toml"]
+
+MAX_TABLES = 500
+"""Options, arguments or groups of a spec: nobody wrote more by hand, and each start would pay for them."""
+
+_DEEPEST = 16
+"""Keys within keys that are looked at; a spec has five at the most."""
+
+MAX_BYTES = 1024 * 1024
+"""A spec larger than this is refused unread: nobody wrote it by hand, and it would cost every listing."""
+
+
+def read_script(
+    text: bytes | str, file: str, name: str | None = None
+) -> tuple[Script | None, tuple[Fault, ...]]:
+    """Return the Script in `text`, or None and everything that is wrong with it, sorted by line.
+
+    Args:
+        text: a spec file's content; bytes are UTF-8.
+        file: the file as it is to be shown in faults.
+        name: the command's name; default the stem of `file`.
+    """
+    try:
+        source, raw = read_toml(text)
+    except UnreadableError as unreadable:
+        return None, (Fault(file, unreadable.line, "", unreadable.problem, unreadable.mend),)
+    script, findings = _judge(raw, PurePath(file).stem if name is None else name)
+    if findings:
+        return None, located(findings, raw, source, file)
+    return script, ()
+
+
+def read_toml(text: bytes | str) -> tuple[str, dict[str, Any]]:
+    """Return a file's text, and what it says as TOML.
+
+    Raises:
+        UnreadableError: it is larger than `MAX_BYTES`, no UTF-8, or no TOML.
+    """
+    source = _decode(text)
+    return source, _parse(source)
+
+
+class UnreadableError(Exception):
+    """The text is no TOML at all."""
+
+    def __init__(self, problem: str, mend: str = "", line: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.mend = mend
+        self.line = line
+
+
+def _decode(text: bytes | str) -> str:
+    if len(text) > MAX_BYTES:
+        problem = f"{len(text)} bytes, {MAX_BYTES} at the most"
+        raise UnreadableError(problem, "write less into one file")
+    if isinstance(text, bytes):
+        try:
+            decoded = text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = text.count(b"\n", 0, error.start) + 1
+            problem = f"byte 0x{text[error.start]:02x} is not UTF-8"
+            raise UnreadableError(problem, "save the file as UTF-8", line) from None
+    else:
+        decoded = text
+    # Some editors put the mark there; TOML forbids it, and its message would point at what nobody sees.
+    return decoded.removeprefix("\ufeff")
+
+
+_SYNTAX_MENDS = (
+    ("overwrite", "a key or table may stand only once"),
+    ("Cannot declare", "a key or table may stand only once"),
+    ("Duplicate inline table key", "a key may stand only once"),
+    ("Invalid value", "text needs quotes; true, false and numbers have none"),
+    ("Expected '='", "a line is: key = value"),
+    ("Unescaped '\\'", "put it in single quotes: '\\d+'"),
+    ("Illegal character '\\n'", "text over several lines needs three quotes"),
+    ("Unterminated string", "close the quotes"),
+    ("Unclosed array", "close the bracket"),
+)
+_SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\Z")
+
+
+LONG_KEY = re.compile(r"(?:\.[ \t]*[^\s.,=\[\]{}#]{1,64}[ \t]*){100}")
+"""A key of so many parts that reading it would take all memory."""
+
+
+def _parse(source: str) -> dict[str, Any]:
+    if long := LONG_KEY.search(source):
+        # tomllib keeps every beginning of a dotted key: a megabyte of dots would take all memory.
+        line = source.count("\n", 0, long.start()) + 1
+        raise UnreadableError("a key of too many parts", "a spec has three levels at the most", line)
+    try:
+        return tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        place = _SYNTAX_PLACE.search(message)
+        line = int(place["line"]) if place and place["line"] else source.count("\n") + 1
+        problem = one_line(_SYNTAX_PLACE.sub("", message))
+        mend = next((mend for word, mend in _SYNTAX_MENDS if word in message), "")
+        raise UnreadableError(f"not TOML: {problem[:1].lower()}{problem[1:]}", mend, line) from None
+    except RecursionError:
+        raise UnreadableError("nested too deeply to be read", "a spec has three levels at the most") from None
+    except ValueError:
+        raise UnreadableError("not TOML: a number has too many digits") from None
+
+
+def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
+    """Return the Script as far as it can be made out, and all that is wrong with it."""
+    tables = max((len(value) for value in raw.values() if isinstance(value, list)), default=0)
+    if tables > MAX_TABLES:
+        problem = f"a list of {tables} items, {MAX_TABLES} at the most"
+        return Script(spec_version=1, script=""), [Finding((), problem, "split it into several commands")]
+    findings = list(_nul_characters(raw))
+    if not findings:
+        try:
+            script = msgspec.convert(raw, Script)
+        except (msgspec.ValidationError, RecursionError):
+            pass  # explained below, key by key
+        else:
+            return script, check_script(script, name)
+    from corpus_backfill_plugin.specs.shape import fit  # noqa: PLC0415 - only for a spec that has faults
+
+    version = raw.get("spec-version")
+    if isinstance(version, int) and version > 1:
+        # Keys of a later vocabulary would all be called unknown: say only what is the matter.
+        mend = "upgrade corpus-backfill-plugin, or write spec-version = 1"
+        return Script(spec_version=1, script=""), [
+            Finding(("spec-version",), f"version {version} is not known", mend)
+        ]
+    script, misfits = fit(raw, Script)
+    findings += misfits
+    return script, findings + check_script(script, name, frozenset(f.path for f in findings))
+
+
+def _nul_characters(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Yield where a NUL stands: TOML can write one, an argument list or environment cannot carry it."""
+    problem = "holds a NUL character, which no argument or variable can carry"
+    waiting: list[tuple[KeyPath, object]] = [((), raw)]
+    while waiting:
+        path, value = waiting.pop()
+        if len(path) > _DEEPEST:
+            continue  # unknown keys in any case, and long paths cost time
+        if isinstance(value, str) and "\0" in value:
+            yield Finding(path, problem, "remove \\u0000")
+        elif isinstance(value, dict):
+            yield from (Finding((*path, key), f"the key {problem}") for key in value if "\0" in key)
+            waiting += [((*path, key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*path, position), item) for position, item in enumerate(value)]
+
+
+def located(findings: list[Finding], raw: dict[str, Any], source: str, file: str) -> tuple[Fault, ...]:
+    """Return `findings` with the line that each stands in, sorted by it."""
+    from corpus_backfill_plugin.specs.positions import key_lines, line_of  # noqa: PLC0415 - only for a spec that has faults
+
+    try:
+        lines = key_lines(source)
+    except (RecursionError, ValueError, IndexError):
+        lines = {}
+    faults = [
+        Fault(
+            one_line(file),
+            line_of(finding.path, lines) if finding.path else None,
+            _dotted(finding.path, raw),
+            one_line(finding.problem),
+            one_line(finding.mend),
+        )
+        for finding in dict.fromkeys(findings)
+    ]
+    return tuple(sorted(faults, key=lambda fault: fault.line or 0))
+
+
+def _dotted(path: KeyPath, raw: Any) -> str:  # noqa: ANN401 - any parsed TOML
+    """Return `path` for people: tables of an array by their name where they have a usable one."""
+    words = []
+    for step in path:
+        try:
+            raw = raw[step]
+        except (KeyError, IndexError, TypeError):
+            raw = None
+        word = str(step + 1) if isinstance(step, int) else step
+        name = raw.get("name") if isinstance(step, int) and isinstance(raw, dict) else None
+        if isinstance(name, str) and re.search(NAME_PATTERN, name):
+            word = name
+        words.append(one_line(word))
+    return ".".join(words)

@@ -1,0 +1,1 @@
+"""Rules between the keys of a spec, each a function in a table."""

@@ -1,0 +1,151 @@
+"""What an operator chose, held against the rules of the spec. Pure: no click, no environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from corpus_backfill_plugin.specs.values import parse
+from corpus_backfill_plugin.text import one_line
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.specs.model import Argument, Option, Scalar, Script
+
+Value: TypeAlias = str | bool | int | list["Value"]
+"""One option's value as the operator typed it.
+
+A bool for `bool`, and True for an option with an optional value that stands alone; an int for `count`;
+text for everything else; a list for `nargs` and `multiple`, a list of lists for both.
+"""
+
+EXCLUSIVE = frozenset({"at-most-one", "exactly-one"})
+"""Rules of groups under which no two options go together."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of one command line.
+
+    Attributes:
+        values: by option or argument name, in the order of the spec; only those that have a value,
+            defaults included.
+        given: the names that the operator gave, in a word, a variable or the host's default map.
+    """
+
+    values: dict[str, Value]
+    given: frozenset[str] = frozenset()
+
+    def has_role(self, script: Script, role: str) -> bool:
+        """Whether the switch with this role is on."""
+        return any(o.role == role and self.values.get(o.name) for o in script.options)
+
+
+def shown_name(script: Script, name: str) -> str:
+    """Return how messages speak of an option or argument: `--name`, or `NAME`."""
+    for argument in script.argument:
+        if argument.name == name:
+            return argument.metavar or name.upper().replace("-", "_")
+    return f"--{name}"
+
+
+def settled(script: Script, selection: Selection) -> Selection:
+    """Return `selection` without the defaults that what was given has displaced.
+
+    A default never conflicts: of options that exclude one another, a default is not sent along with the
+    one that the operator chose.
+    """
+    displaced = {
+        name
+        for group in script.group
+        if group.rule in EXCLUSIVE and any(_is_chosen(script, selection, n) for n in group.members)
+        for name in group.members
+        if name not in selection.given
+    }
+    kept = {name: value for name, value in selection.values.items() if name not in displaced}
+    return Selection(values=kept, given=selection.given)
+
+
+def broken_rules(script: Script, selection: Selection) -> tuple[str, ...]:
+    """Return what the selection breaks, one sentence each: requires, required-if, groups.
+
+    A default never conflicts, but it satisfies `requires`.
+    """
+    return (
+        *_unmet_requirements(script, selection),
+        *_missing_by_condition(script, selection),
+        *_broken_groups(script, selection),
+    )
+
+
+def _is_chosen(script: Script, selection: Selection, name: str) -> bool:
+    """Whether the operator gave something that the script is told of: not a bool that says no by silence."""
+    if name not in selection.given or name not in selection.values:
+        return False
+    if selection.values[name] is not False:
+        return True
+    return any(option.name == name and option.negate for option in script.option)
+
+
+def _unmet_requirements(script: Script, selection: Selection) -> list[str]:
+    return [
+        f"{shown_name(script, parameter.name)} needs {shown_name(script, other)} as well"
+        for parameter in (*script.options, *script.argument)
+        if parameter.name in selection.given and selection.values.get(parameter.name, False) is not False
+        for other in parameter.requires
+        # An empty text is a value; a bool that is off is none.
+        if selection.values.get(other, False) is False
+    ]
+
+
+def _missing_by_condition(script: Script, selection: Selection) -> list[str]:
+    parameters: dict[str, Option | Argument] = {o.name: o for o in script.options}
+    parameters |= {argument.name: argument for argument in script.argument}
+    return [
+        f"{shown_name(script, parameter.name)} is required "
+        f"when {shown_name(script, other)} is {_shown(wanted)}"
+        for parameter in parameters.values()
+        if parameter.name not in selection.values
+        for other, wanted in parameter.required_if.items()
+        if other in parameters and _holds(parameters[other], selection.values.get(other), wanted)
+    ]
+
+
+def _holds(parameter: Option | Argument, value: Value | None, wanted: Scalar) -> bool:
+    """Whether `value`, or one of a list, means what the condition names: `05` is 5."""
+    if isinstance(wanted, bool):
+        return bool(value) is wanted
+    if isinstance(value, list):
+        return any(_holds(parameter, item, wanted) for item in value)
+    if value is None or isinstance(value, bool):
+        return parameter.type == "count" and wanted == 0
+    found, sought = str(value), str(wanted)
+    if parameter.ignore_case:
+        return found.lower() == sought.lower()
+    return found == sought or bool(parse(parameter.type, found) == parse(parameter.type, sought))
+
+
+def _shown(wanted: Scalar) -> str:
+    return str(wanted).lower() if isinstance(wanted, bool) else one_line(str(wanted))
+
+
+def _broken_groups(script: Script, selection: Selection) -> list[str]:
+    faults = []
+    for group in script.group:
+        given = [name for name in group.members if _is_chosen(script, selection, name)]
+        missing = [name for name in group.members if name not in given]
+        every, some, others = (
+            ", ".join(f"--{name}" for name in names) for names in (group.members, given, missing)
+        )
+        has_value = any(selection.values.get(name, False) is not False for name in group.members)
+        if group.rule in EXCLUSIVE and len(given) > 1:
+            faults.append(f"only one of {every} can be given, not {some} together")
+        elif group.rule in {"exactly-one", "at-least-one"} and not given and not has_value:
+            faults.append(f"one of {every} is required")
+        elif group.rule == "all-or-none" and given and missing:
+            faults.append(f"{some} needs {others} as well")
+    return faults
+
+
+def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:
+    """Return the options that have a value, in the order in which they are sent."""
+    return tuple(o for o in script.options if o.name in selection.values)

@@ -1,0 +1,351 @@
+"""The server app: where it is, whether it is whole, and what runs its scripts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess  # nosec B404 - one fixed program, git, with an argument list
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corpus_backfill_plugin.agent.files import absolute_path
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.specs.catalog import SHIPPED_SOURCE, Catalog, catalog
+from corpus_backfill_plugin.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+    from typing import Any
+
+    from corpus_backfill_plugin.specs.catalog import SpecFile
+
+
+PATH_VARIABLE = "CORPUS_SERVER_APP_PATH"
+PYTHON_VARIABLE = "CORPUS_BACKFILL_PYTHON"
+SIBLING = "corpus-server-app"
+SCRIPTS_FOLDER = "backfill"
+
+GIT_TIMEOUT = 10.0
+"""Seconds; a repository on a network disk that answers later is recorded without its commit."""
+
+GIT_ENVIRON = (
+    "PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
+)  # fmt: skip
+"""What git needs to find the operator's own settings, such as `safe.directory`; it gets no other variable."""
+
+
+class ServerNotFoundError(BackfillError):
+    """No server app where one was looked for."""
+
+
+class ServerUnusableError(BackfillError):
+    """A server app was named or found, but its scripts can't be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerApp:
+    """A server app's folder, absolute, and the words that say how it was found."""
+
+    folder: Path
+    found: str
+
+    @property
+    def scripts(self) -> Path:
+        """The folder that holds the backfill scripts, and the server's own specs."""
+        return self.folder / SCRIPTS_FOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """The words that stand before a script, how they were chosen, and a warning or nothing."""
+
+    program: tuple[str, ...]
+    found: str
+    warning: str = ""
+
+
+def install_folders() -> tuple[Path, ...]:
+    """Return where this CLI is installed: the package's folder, the environment, the program's folder."""
+    program = Path(sys.argv[0]).resolve().parent if sys.argv and sys.argv[0] else None
+    starts = (Path(__file__).resolve().parent, Path(sys.prefix).resolve(), program)
+    return tuple(dict.fromkeys(start for start in starts if start is not None))
+
+
+def siblings(starts: Iterable[Path]) -> Iterator[Path]:
+    """Yield each place where a `corpus-server-app` beside an ancestor of `starts` could be, nearest first."""
+    seen = set()
+    for start in starts:
+        for ancestor in (start, *start.parents):
+            candidate = ancestor / SIBLING
+            if candidate not in seen:
+                seen.add(candidate)
+                yield candidate
+
+
+def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path]) -> ServerApp:
+    """Find the server app: the `option`, else the environment, else a sibling of an install folder.
+
+    The current folder is never looked at: code would run from wherever one happens to stand.
+
+    Args:
+        option: what `--server-path` was given, None when it was not.
+        environ: the operator's environment.
+        starts: folders to walk up from, see `install_folders`.
+
+    Raises:
+        ServerUnusableError: the path named is no folder with a `backfill` folder that can be read.
+        ServerNotFoundError: none was named and none found; tells what was tried, in order.
+    """
+    named = ((option, "--server-path"), (environ.get(PATH_VARIABLE), PATH_VARIABLE))
+    for text, how in named:
+        if text:
+            return _usable(absolute_path(text, how), how)
+    starts = tuple(starts)
+    for candidate in siblings(starts):
+        if candidate.is_dir():
+            return _usable(candidate, f"beside {candidate.parent}")
+    tried = "; ".join(("--server-path (not given)", f"{PATH_VARIABLE} (not set)", *_walks(starts)))
+    raise ServerNotFoundError(
+        f"no server app found; tried in this order: {tried}",
+        f"Give --server-path DIR, or set {PATH_VARIABLE} to the folder of corpus-server-app.",
+    )
+
+
+def _walks(starts: Iterable[Path]) -> Iterator[str]:
+    for start in starts:
+        yield f"a {SIBLING} folder beside {one_line(str(start))} or any folder above it"
+
+
+def _usable(folder: Path, how: str) -> ServerApp:
+    app = ServerApp(folder, how)
+    shown = f"{one_line(str(folder))} (from {how})"
+    mend = "Name the folder of corpus-server-app, the one that has a backfill folder in it."
+    try:
+        if not folder.exists():
+            raise ServerUnusableError(f"the server app {shown} does not exist", mend)
+        if not folder.is_dir():
+            raise ServerUnusableError(f"the server app {shown} is a file, not a folder", mend)
+        if not app.scripts.is_dir():
+            raise ServerUnusableError(f"the server app {shown} has no {SCRIPTS_FOLDER}/ folder", mend)
+        with os.scandir(app.scripts):
+            pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ServerUnusableError(
+            f"the server app {shown} cannot be read: {reason}",
+            "Run as a user who may read it, or ask its owner for access.",
+        ) from error
+    return app
+
+
+def script_path(app: ServerApp, script: str) -> Path:
+    """Return the path of a script of `app`.
+
+    Raises:
+        ServerUnusableError: it is missing, no plain file, unreadable, or a link that leads out of the folder.
+    """
+    path = app.scripts / script
+    fault = script_fault(app, script)
+    if fault:
+        raise ServerUnusableError(
+            f"{one_line(str(path))}: {fault}",
+            "Check that the server app is complete and its version is the one you mean to run.",
+        )
+    return path
+
+
+def script_fault(app: ServerApp, script: str) -> str:
+    """Say why `script` can't be run from `app`; an empty text when it can."""
+    folder = app.scripts
+    path = folder / script
+    if path.parent != folder or script in {"", ".", ".."}:
+        return "a script is a bare file name inside the backfill folder"
+    try:
+        if not path.exists():
+            return "missing"
+        if not path.resolve().is_relative_to(folder.resolve()):
+            return "a link that leads out of the backfill folder"
+        if not path.is_file():
+            return "not a file"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return "" if os.access(path, os.R_OK) else "not readable"
+
+
+def check(app: ServerApp, scripts: Iterable[str]) -> None:
+    """Check that `app` holds every one of `scripts`.
+
+    Raises:
+        ServerUnusableError: lists all that are missing or unusable, each with why.
+    """
+    faults = {script: script_fault(app, script) for script in sorted(set(scripts))}
+    bad = [f"  {one_line(script)}: {fault}" for script, fault in faults.items() if fault]
+    if bad:
+        raise ServerUnusableError(
+            f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(app.scripts))}:\n"
+            + "\n".join(bad),
+            "Update the server app. One that is not meant to have them all brings its own specs, which ask "
+            "for their own script alone.",
+        )
+
+
+def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str, str]) -> Interpreter:
+    """Choose what runs the scripts: the `option`, the environment, uv, the server's own, or any python.
+
+    Raises:
+        ServerUnusableError: the interpreter that was named is not there or can't be executed.
+    """
+    for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
+        if text:
+            return Interpreter((_named_program(text, how, environ),), how)
+    search = environ.get("PATH")
+    uv = shutil.which("uv", path=search)
+    if uv:
+        return Interpreter(("uv", "run", "python"), f"uv at {uv}")
+    own = app.folder / ".venv" / "bin" / "python"
+    if os.access(own, os.X_OK):
+        return Interpreter((str(own),), "the server's .venv", f"uv is not on PATH; using {own}")
+    return Interpreter(
+        ("python",), "python on PATH", "uv is not on PATH and the server has no .venv; using python from PATH"
+    )
+
+
+def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
+    if os.sep not in text:
+        found = shutil.which(text, path=environ.get("PATH"))
+        if found:
+            return found
+        raise ServerUnusableError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
+    path = absolute_path(text, how)
+    # By os.path, which takes a folder that may not be entered for one that has nothing in it.
+    if not os.path.exists(path):  # noqa: PTH110
+        raise ServerUnusableError(f"{one_line(str(path))} (from {how}) does not exist", f"Correct {how}.")
+    if os.path.isdir(path) or not os.access(path, os.X_OK):  # noqa: PTH112
+        raise ServerUnusableError(f"{one_line(str(path))} (from {how}) cannot be executed", f"Correct {how}.")
+    return str(path)
+
+
+def server_commit(app: ServerApp) -> str | None:
+    """Return the git commit of the server app, `+dirty` behind it where files differ; None without git.
+
+    The repository need not be the operator's own, so nothing that it configures is run: no hook, monitor or
+    filter, nothing inside of submodules, and no transport for objects that it lacks.
+    """
+    git = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(app.folder))
+    head = _git_says(*git, "rev-parse", "--verify", "HEAD")
+    if head is None:
+        return None
+    keys = _git_says(*git, "config", "--null", "--name-only", "--list")
+    filters = {key.rpartition(".")[0] for key in (keys or "").split("\0") if key.startswith("filter.")}
+    changed = None
+    # Git takes = in a filter's name for the end of the key: such a filter can't be switched off.
+    if keys is not None and not any("=" in name for name in filters):
+        values = [f"{name}.{key}" for name in filters for key in ("clean=", "process=", "required=false")]
+        off = (word for value in values for word in ("-c", value))
+        changed = _git_says(*git, *off, "status", "--porcelain", "--ignore-submodules=dirty", "--", ".")
+    return head.strip() + ("" if changed == "" else "+dirty")
+
+
+def _git_says(*argv: str) -> str | None:
+    environ = {name: os.environ[name] for name in GIT_ENVIRON if name in os.environ}
+    environ |= {
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_NO_LAZY_FETCH": "1",
+        "LC_ALL": "C",
+    }
+    try:
+        answer = subprocess.run(  # noqa: S603 # nosec B603 - a fixed program and an argument list
+            argv, env=environ, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return os.fsdecode(answer.stdout) if answer.returncode == 0 else None
+
+
+SITE_KEY = "corpus_backfill_plugin.workspace"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Options of the operator that choose where scripts run, and what follows from them, found once.
+
+    Attributes:
+        environ: the operator's environment.
+        server_path: what `--server-path` was given.
+        python: what `--python` was given.
+    """
+
+    environ: Mapping[str, str]
+    server_path: str | None = None
+    python: str | None = None
+
+    def anew(self) -> Site:
+        """Return the same choice with nothing found yet: files may have changed since."""
+        return Site(self.environ, self.server_path, self.python)
+
+    @cached_property
+    def _located(self) -> ServerApp | BackfillError:
+        try:
+            return locate(self.server_path, self.environ, install_folders())
+        except BackfillError as error:
+            return error
+
+    @property
+    def server(self) -> ServerApp:
+        """The server app.
+
+        Raises:
+            BackfillError: there is none, or it can't be used.
+        """
+        if isinstance(self._located, BackfillError):
+            raise self._located
+        return self._located
+
+    @property
+    def server_trouble(self) -> BackfillError | None:
+        """Why there is no server app; None when there is one."""
+        return self._located if isinstance(self._located, BackfillError) else None
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The specs in force; without a server app its specs are not there."""
+        located = self._located
+        return catalog(None if isinstance(located, BackfillError) else located.scripts, self.environ)
+
+    def checked_server(self, spec: SpecFile) -> ServerApp:
+        """Return the server app, once it holds what the command of `spec` needs beside its own script.
+
+        The four scripts that specs are shipped for come and go together: when one is missing, the server app
+        is half updated or the wrong one. Any other command asks for its own script alone.
+
+        Raises:
+            BackfillError: no server app, or the list of what is missing from it.
+        """
+        if spec.source == SHIPPED_SOURCE:
+            check(self.server, self.catalog.shipped_scripts())
+        return self.server
+
+    @cached_property
+    def interpreter(self) -> Interpreter:
+        """What runs the scripts.
+
+        Raises:
+            BackfillError: no server app, or the interpreter that was named can't be executed.
+        """
+        return choose_interpreter(self.server, self.python, self.environ)
+
+
+def site_in(meta: MutableMapping[str, Any], made: Site) -> Site:
+    """Return the Site of this call, which is `made` when the call has none yet.
+
+    Args:
+        meta: click's `ctx.meta`, shared by all contexts of a call; `ctx.obj` belongs to the host.
+        made: what the options at hand make.
+    """
+    site = meta.setdefault(SITE_KEY, made)
+    return site if isinstance(site, Site) else made
