@@ -17,7 +17,7 @@ CALLS = ("`--help`", "complete a name", "complete an option", "`duration --show-
 
 
 def by_count(bench: Bench) -> Table:
-    """Measure help, completion and one command with few and with many specs in force."""
+    """Measure help, completion and one command with few and with many specs active."""
     sizes = (4, 100) if bench.quick else (4, 100, 1000)
     programs = {(call, size): _program(bench, call, size) for call in CALLS for size in sizes}
     host = python_module("hosts.programs.click_host", "--help", environ=environment(bench, WITHOUT))
@@ -41,7 +41,7 @@ def by_count(bench: Bench) -> Table:
         )
     return Table(
         "Four specs and a thousand",
-        "`corpus-backfill` with so many specs in force, the shipped four among them. Processor time, the"
+        "`corpus-backfill` with so many specs active, the shipped four among them. Processor time, the"
         f" least of {bench.size(10, 2)} runs each, in turns. The bare host is a Click group without any"
         " plugin, asked for its `--help`. The command needs every spec: the server app has to hold the script"
         " of each.",
@@ -71,7 +71,7 @@ def _program(bench: Bench, call: str, size: int) -> Program:
 
 
 def _server(bench: Bench, size: int) -> Path:
-    """Return a server app with so many specs in force; those of its own are as long as a shipped one."""
+    """Return a server app with so many specs active; those of its own are as long as a shipped one."""
     folder = bench.folder / f"server-{size}"
     scripts = folder / "backfill"
     if scripts.exists():

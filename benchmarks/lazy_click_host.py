@@ -12,16 +12,16 @@ class PluginGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names alone."""
-        from importlib.metadata import entry_points  # noqa: PLC0415  own commands do without it
+        from importlib.metadata import entry_points
 
         return sorted({*super().list_commands(ctx), *entry_points(group=os.environ["HOST_GROUP"]).names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the host's own command, else the plugin of that name, else None."""
         if cmd_name not in self.commands:
-            from importlib.metadata import entry_points  # noqa: PLC0415  same
+            from importlib.metadata import entry_points
 
-            from click_plugins import with_plugins  # noqa: PLC0415  same
+            from click_plugins import with_plugins
 
             with_plugins(entry_points(group=os.environ["HOST_GROUP"]).select(name=cmd_name))(self)
         return super().get_command(ctx, cmd_name)

@@ -2,7 +2,7 @@
 
 From 0.26 on Typer carries a private copy of click, so a click group mounted there is handed a parent that
 is no `click.Context` and raises exceptions its host does not know. The bridge gives such a group a click
-root context that retells the host's, and answers the host in the host's own words.
+root context that forwards the host's, and answers the host in the host's own words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     class _Host(Protocol):
-        """What the bridge needs from a foreign context: its words in `_RETOLD`, and these."""
+        """What the bridge needs from a foreign context: its words in `_FORWARDED`, and these."""
 
         @property
         def command_path(self) -> str: ...
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # Constructor arguments of click.Context that a child takes from its parent. A host that lacks one, in some
 # release to come, leaves click's default.
-_RETOLD = (
+_FORWARDED = (
     "obj",
     "auto_envvar_prefix",
     "default_map",
@@ -58,8 +58,8 @@ class _Root(click.Context):
             raise SystemExit(
                 f"Error: {library} hosts await their commands, those of this plugin cannot run there."
             )
-        retold: dict[str, Any] = {name: getattr(host, name, None) for name in _RETOLD}
-        super().__init__(click.Command(None), info_name=host.command_path, **retold)
+        forwarded: dict[str, Any] = {name: getattr(host, name, None) for name in _FORWARDED}
+        super().__init__(click.Command(None), info_name=host.command_path, **forwarded)
         self._host = host
 
     @property
@@ -130,7 +130,7 @@ class _Rest(click.Command):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the word after `words`."""
-        from click import shell_completion  # noqa: PLC0415  only a completion pays for it
+        from click import shell_completion
 
         completer = shell_completion.ShellComplete(self, {}, ctx.info_name or "", "")
         items = completer.get_completions(self.words, incomplete)

@@ -32,7 +32,7 @@ MANAGE = {
     "runs": "List, follow, stop and repeat runs.",
     "specs": "List, write and check specs.",
     "status": "Count what is left to do, of all commands side by side.",
-    "doctor": "Check host, server app, specs and state, and say what to mend.",
+    "doctor": "Check host, server app, specs and state, and say what to correct.",
 }
 """Commands of the Manage section. Their help lines stand here so that listing them imports none of them."""
 
@@ -57,7 +57,7 @@ class BackfillGroup(BridgedGroup):
         return sorted((names | _plugin_entry_points().keys()) - MANAGE.keys())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one command, reading one spec at the most; None for an unknown name.
+        """Return one command, reading one spec at most; None for an unknown name.
 
         A spec goes before a plugin's command of the same name: what is declared can be read.
         """
@@ -66,7 +66,7 @@ class BackfillGroup(BridgedGroup):
         spec = _site(ctx).catalog.load(cmd_name)
         if spec is None:
             return _plugin_command(cmd_name)
-        from corpus_backfill_plugin.command import command_for  # noqa: PLC0415 - only a call of ours pays for it
+        from corpus_backfill_plugin.command import command_for
 
         return command_for(spec)
 
@@ -78,7 +78,7 @@ class BackfillGroup(BridgedGroup):
         The command's own `--server-path` is looked at first: the server app has specs, and the command
         may be one of them.
         """
-        _settle(ctx, args[1:])
+        _resolve(ctx, args[1:])
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None and ctx.token_normalize_func is not None:
@@ -96,7 +96,7 @@ class BackfillGroup(BridgedGroup):
             if command is not None and not command.hidden:
                 rows.append((name, command.short_help or command.get_short_help_str(limit=200)))
         with formatter.section("Backfills"):
-            formatter.write_dl(rows or [("(none)", "No spec is in force.")])
+            formatter.write_dl(rows or [("(none)", "No spec is active.")])
         with formatter.section("Manage"):
             formatter.write_dl(list(MANAGE.items()))
         site = _site(ctx)
@@ -130,9 +130,9 @@ def _told(ctx: click.Context) -> Iterator[None]:
     except Exception as error:
         if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
-        from corpus_backfill_plugin.agent.redact import mask  # noqa: PLC0415 - same
-        from corpus_backfill_plugin.database import AMBIENT, secrets  # noqa: PLC0415 - same
-        from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
+        from corpus_backfill_plugin.agent.redact import mask
+        from corpus_backfill_plugin.database import AMBIENT, secrets
+        from corpus_backfill_plugin.errors import BackfillError
 
         # Nobody foresaw the error, so nobody knows what its text holds: a database's URL, say.
         words = (part for word in sys.argv for part in (word, word.partition("=")[2]))
@@ -147,10 +147,10 @@ def _told(ctx: click.Context) -> Iterator[None]:
 
 def _refused_by_system(error: OSError) -> click.ClickException:
     """Return the error for what the system would not do, such as a full disk or a file that is gone."""
-    from errno import EMFILE, ENFILE, ENOSPC  # noqa: PLC0415 - on the error path only
+    from errno import EMFILE, ENFILE, ENOSPC
 
-    from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - same
-    from corpus_backfill_plugin.text import one_line  # noqa: PLC0415 - same
+    from corpus_backfill_plugin.errors import BackfillError
+    from corpus_backfill_plugin.text import one_line
 
     what = f"{one_line(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
     hints = {
@@ -168,13 +168,13 @@ def _refused_by_system(error: OSError) -> click.ClickException:
 
 def _site(ctx: click.Context) -> Site:
     """Return the Site of this call, made from the group's options when no command was looked up yet."""
-    from corpus_backfill_plugin.workspace import Site, site_in  # noqa: PLC0415 - only a call of ours pays for it
+    from corpus_backfill_plugin.workspace import Site, site_in
 
     made = Site(dict(os.environ), ctx.params.get("server_path"), ctx.params.get("python"))
     return site_in(ctx.meta, made)
 
 
-def _settle(ctx: click.Context, args: list[str]) -> None:
+def _resolve(ctx: click.Context, args: list[str]) -> None:
     """Make the Site anew with what the words behind a command's name say, before it is looked up."""
     words = args[: args.index("--")] if "--" in args else args
     ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
@@ -182,7 +182,7 @@ def _settle(ctx: click.Context, args: list[str]) -> None:
         said = _last_value(words, "--" + name.replace("_", "-"))
         if said is not None:
             ctx.params[name] = said
-    from corpus_backfill_plugin.workspace import SITE_KEY  # noqa: PLC0415 - only a call of ours pays for it
+    from corpus_backfill_plugin.workspace import SITE_KEY
 
     ctx.meta.pop(SITE_KEY, None)
     _site(ctx)
@@ -199,7 +199,7 @@ def _last_value(words: list[str], option: str) -> str | None:
 
 
 def _plugin_entry_points() -> dict[str, Any]:
-    from importlib_metadata import entry_points  # noqa: PLC0415 - looking through all distributions is slow
+    from importlib_metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=PLUGIN_COMMANDS)}
 
@@ -225,14 +225,14 @@ def _plugin_command(name: str) -> click.Command | None:
     entry_point = _plugin_entry_points().get(name)
     if entry_point is None:
         return None
-    from click_plugins import with_plugins  # noqa: PLC0415 - only a plugin's command pays for it
+    from click_plugins import with_plugins
 
     holder: click.Group = with_plugins([_Contained(entry_point)])(click.Group())
     return next(iter(holder.commands.values()), None)
 
 
 def _unknown(name: str, known: list[str], site: Site) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - on the error path only
+    from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=3)
     guess = f" Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
@@ -242,7 +242,7 @@ def _unknown(name: str, known: list[str], site: Site) -> str:
 
 def _refuse_windows() -> None:
     if os.name == "nt":
-        from corpus_backfill_plugin.errors import BackfillError  # noqa: PLC0415 - on the error path only
+        from corpus_backfill_plugin.errors import BackfillError
 
         raise BackfillError(
             "Windows has no POSIX sessions, signals and locks, on which a safe run rests",
@@ -253,7 +253,7 @@ def _refuse_windows() -> None:
 def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
     if asked and not ctx.resilient_parsing:
         # Here, not above: not click's own option, which fails without the package's metadata.
-        from corpus_backfill_plugin.about import DISTRIBUTION, own_version  # noqa: PLC0415
+        from corpus_backfill_plugin.about import DISTRIBUTION, own_version
 
         click.echo(f"{DISTRIBUTION}, version {own_version()}")
         ctx.exit()
@@ -261,7 +261,7 @@ def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  
 
 def _complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Leave the word to the shell. Not by `click.Path`: its constructor imports gettext and locale."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a completion pays for it
+    from click.shell_completion import CompletionItem
 
     del ctx, param
     return [CompletionItem(incomplete, type="file")]

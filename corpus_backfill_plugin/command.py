@@ -149,7 +149,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     _warn(script, chosen, site)
     confirm(request, yes=ctx.params["yes_"])
     # Here, not above: help, completion and --show-command must not pay for what a run needs.
-    from corpus_backfill_plugin.runs.execute import execute  # noqa: PLC0415
+    from corpus_backfill_plugin.runs.execute import execute
 
     ctx.exit(
         execute(
@@ -167,7 +167,7 @@ def _plan(ctx: click.Context, spec: LoadedSpec, chosen: Selection, limits: dict[
     if contrary:
         raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
     # Here, not above: only this makes plans.
-    from corpus_backfill_plugin.plans.make import make_plan  # noqa: PLC0415
+    from corpus_backfill_plugin.plans.make import make_plan
 
     return make_plan(spec, chosen, site_of(ctx), ctx.params["plan_"], **limits)
 
@@ -187,7 +187,7 @@ def checked_selection(ctx: click.Context, script: Script) -> Selection:
 
 def _show(request: RunRequest) -> None:
     # Here, not above: only this asks for the text form.
-    from corpus_backfill_plugin.invocation import shell_form  # noqa: PLC0415
+    from corpus_backfill_plugin.invocation import shell_form
 
     click.echo(shell_form(request.invocation))
 

@@ -310,7 +310,7 @@ def _place(name: _Name) -> dict[str, set[str | None]]:
 
 def _host(text: str) -> str | None:
     """Return the one form of a host's name, `local` for this machine; None where it is not certain."""
-    import socket  # noqa: PLC0415 - only runs pay for it
+    import socket
 
     text = text.strip().lower().removeprefix("[").removesuffix("]").rstrip(".")
     own = os.uname().nodename.lower()
@@ -337,6 +337,6 @@ def _host(text: str) -> str | None:
 
 
 def _ipv4(text: str) -> bytes | None:
-    import socket  # noqa: PLC0415 - only runs pay for it
+    import socket
 
     return socket.inet_aton(text) if re.fullmatch(r"\d[0-9a-fx.]*", text) else None

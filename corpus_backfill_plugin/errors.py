@@ -27,22 +27,22 @@ class BackfillError(click.ClickException):
 
     Args:
         problem: what is wrong, with file, line and key where there is one; no trailing dot.
-        mend: what to do now; empty when the problem says it all.
+        hint: what to do now; empty when the problem says it all.
     """
 
     exit_code = ExitCode.FAILED
 
-    def __init__(self, problem: str, mend: str = "") -> None:
+    def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
         self.problem = problem
-        self.mend = mend
+        self.hint = hint
 
     def format_message(self) -> str:
         """Return both lines, safe for a terminal."""
-        return printable(f"{self.problem}\n{self.mend}" if self.mend else self.problem)
+        return printable(f"{self.problem}\n{self.hint}" if self.hint else self.problem)
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the error to stderr (or `file`), its mend on a line of its own."""
+        """Write the error to stderr (or `file`), its hint on a line of its own."""
         click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
 
 

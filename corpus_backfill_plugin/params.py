@@ -91,7 +91,7 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # generic from click
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Offer the choices or suggestions that begin with `incomplete`; files for a path."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a completion pays for it
+        from click.shell_completion import CompletionItem
 
         del ctx, param
         if self.parameter.type == "path" and not self.parameter.choices and not self.parameter.suggestions:
@@ -264,7 +264,7 @@ def _bounds(option: Option | Argument) -> list[str]:
     elif option.max is not None:
         facts.append(f"at most {option.max}")
     if option.max_length is not None:
-        facts.append(f"{option.max_length} characters at the most")
+        facts.append(f"{option.max_length} characters at most")
     if option.regex_help:
         facts.append(option.regex_help)
     if option.min_items is not None:

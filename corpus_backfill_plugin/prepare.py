@@ -45,7 +45,7 @@ class SpecError(BackfillError):
         super().__init__(
             f"the spec of '{spec.file.name}' has {count} fault{'s' * (count != 1)}:\n"
             + "\n".join(f"  {fault}" for fault in spec.faults),
-            "Mend the file, or replace it with a spec of the same name from a later source.",
+            "Correct the file, or replace it with a spec of the same name from a later source.",
         )
 
 
@@ -266,8 +266,8 @@ def unknown_words(script: Script, path: Path, words: Sequence[str]) -> tuple[str
     on some items alone. Where the parser can't be read nothing is known, and nothing returned.
     """
     # Here, not above: only a spec that counts, or a retry, pays for reading Python.
-    from corpus_backfill_plugin.authoring import drift  # noqa: PLC0415
-    from corpus_backfill_plugin.parsers.source import read_file  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring import drift
+    from corpus_backfill_plugin.parsers.source import read_file
 
     try:
         with warnings.catch_warnings(action="ignore"):  # Python's own, of a script's text

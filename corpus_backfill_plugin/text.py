@@ -54,10 +54,10 @@ def one_line(text: str) -> str:
 
 
 _GUESSED = 200
-"""Words that a guess is made among at the most: each costs time."""
+"""Words that a guess is made among at most: each costs time."""
 
 _SHOWN = 60
-"""Characters of a wrong value that a message repeats at the most."""
+"""Characters of a wrong value that a message repeats at most."""
 
 _KINDS: tuple[tuple[Any, str], ...] = (
     (bool, "true or false"),
@@ -98,7 +98,7 @@ def listed(values: Iterable[object]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?` for the one of `known` that is most like `word`; empty when none is."""
-    import difflib  # noqa: PLC0415 - only a fault pays for it
+    import difflib
 
     near = difflib.get_close_matches(word[:_SHOWN], list(known)[:_GUESSED], n=1)
     return f"did you mean {quoted(near[0])}?" if near else ""

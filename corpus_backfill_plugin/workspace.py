@@ -123,14 +123,14 @@ def _walks(starts: Iterable[Path]) -> Iterator[str]:
 def _usable(folder: Path, how: str) -> ServerApp:
     app = ServerApp(folder, how)
     shown = f"{one_line(str(folder))} (from {how})"
-    mend = "Name the folder of corpus-server-app, the one that has a backfill folder in it."
+    hint = "Name the folder of corpus-server-app, the one that has a backfill folder in it."
     try:
         if not folder.exists():
-            raise ServerUnusableError(f"the server app {shown} does not exist", mend)
+            raise ServerUnusableError(f"the server app {shown} does not exist", hint)
         if not folder.is_dir():
-            raise ServerUnusableError(f"the server app {shown} is a file, not a folder", mend)
+            raise ServerUnusableError(f"the server app {shown} is a file, not a folder", hint)
         if not app.scripts.is_dir():
-            raise ServerUnusableError(f"the server app {shown} has no {SCRIPTS_FOLDER}/ folder", mend)
+            raise ServerUnusableError(f"the server app {shown} has no {SCRIPTS_FOLDER}/ folder", hint)
         with os.scandir(app.scripts):
             pass
     except OSError as error:
@@ -313,7 +313,7 @@ class Site:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The specs in force; without a server app its specs are not there."""
+        """The specs active; without a server app its specs are not there."""
         located = self._located
         return catalog(None if isinstance(located, BackfillError) else located.scripts, self.environ)
 

@@ -149,7 +149,7 @@ def completed(folder: Path, server: Server, *words: str) -> Heard:
 
 @pytest.fixture(params=[4, 50], ids=["4 specs", "50 specs"])
 def names(request: pytest.FixtureRequest, server: Server) -> set[str]:
-    """As many specs in force, by file name: the four shipped, one of them replaced, the rest the server's."""
+    """As many specs active, by file name: the four shipped, one of them replaced, the rest the server's."""
     server.spec("snr", 'script = "snr_frequency.py"\n')
     shipped = {path.name for path in (PACKAGE / "builtin").glob("*.toml")}
     added = [f"extra-{number}" for number in range(request.param - len(shipped))]

@@ -56,7 +56,7 @@ def _state() -> str:
 
 def _make(path: Path) -> None:
     """Write the zip, compiled modules in it, and remove those of former states."""
-    from zipfile import PyZipFile  # noqa: PLC0415  10 ms, once for each release
+    from zipfile import PyZipFile
 
     temporary = path.with_suffix(f".{os.getpid()}.new")
     try:

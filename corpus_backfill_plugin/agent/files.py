@@ -46,7 +46,7 @@ def write_all(descriptor: int, content: bytes | memoryview) -> None:
 
 def _wait_writable(descriptor: int) -> None:
     """Wait until a non-blocking `descriptor`, as some terminals and shells hand down, takes more."""
-    import select  # noqa: PLC0415  a rare case
+    import select
 
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
@@ -61,8 +61,8 @@ def memory_file(content: bytes) -> int:
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("corpus-backfill", os.MFD_CLOEXEC)
     else:
-        import tempfile  # noqa: PLC0415  macOS alone
-        from pathlib import Path  # noqa: PLC0415  same
+        import tempfile
+        from pathlib import Path
 
         descriptor, name = tempfile.mkstemp()
         Path(name).unlink()

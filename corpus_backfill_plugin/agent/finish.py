@@ -69,7 +69,7 @@ class UnrecordedError(BackfillError):
     """How a run ended is known, and could not be written down."""
 
     def __init__(self, finished: Finished, failed: BackfillError) -> None:
-        super().__init__(failed.problem, failed.mend)
+        super().__init__(failed.problem, failed.hint)
         self.finished = finished
 
 
@@ -104,8 +104,8 @@ def finish(
     Raises:
         UnrecordedError: the ledger can't be written; whoever looks next does it.
     """
-    card = folder.card()
-    number = card.number if card else None
+    metadata = folder.metadata()
+    number = metadata.number if metadata else None
     record = None
     with suppress(BackfillError):  # unreadable: writing will fail as well, and say so
         record = ledger.get(number) if ledger and number is not None else None
@@ -124,7 +124,7 @@ def finish(
                 return as_recorded(record, ledger)
     except BackfillError as unwritable:
         raise UnrecordedError(finished, unwritable) from unwritable
-    if card and card.ledger is None:
+    if metadata and metadata.ledger is None:
         shutil.rmtree(folder.path.parent, ignore_errors=True)  # the temporary folder around it
     return finished
 
@@ -137,8 +137,8 @@ def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputRead
         return None
     if found.masked is None or not found.results.failures:
         return found
-    card = folder.card()
-    request = request or (card.request if card else None)
+    metadata = folder.metadata()
+    request = request or (metadata.request if metadata else None)
     seen = seen or read_logs(folder, request.output if request else None)
     results = replace(found.results, failed=seen.results.failed)
     return msgspec.structs.replace(found, results=results)
@@ -152,7 +152,7 @@ def _without_items(finished: Finished) -> Finished:
 
 def write_end(ledger: Ledger, number: int, finished: Finished) -> bool:
     """Put what a run came to into its row; return whether that was still to be done."""
-    from corpus_backfill_plugin.agent.hook import is_due  # noqa: PLC0415  needed once a run
+    from corpus_backfill_plugin.agent.hook import is_due
 
     return ledger.finish(
         number,
@@ -191,9 +191,9 @@ def conclude(
 
     Arguments as of `finish`; `noted` is the record, with what somebody who watched has counted.
     """
-    card = folder.card()
+    metadata = folder.metadata()
     whole = request is not None
-    request = request or (card.request if card else None)
+    request = request or (metadata.request if metadata else None)
     codes = request.success_codes if request else (0,)
     outcome = judge(
         folder.ending(), folder.stop_request(), folder.process(), codes, time.time(),
@@ -204,7 +204,7 @@ def conclude(
     seen = seen or read_logs(folder, request.output if request else None)
     results, view = seen.results, view_at_end(seen, outcome.took)
     masked: bool | None = None
-    if not (card and card.secret) or secrets:
+    if not (metadata and metadata.secret) or secrets:
         with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
             found = [mask_file(folder.log(stream), secrets, cut=cut) for stream in STREAMS]
             masked = any(found) or folder.masked.exists()
@@ -282,17 +282,17 @@ def main(arguments: list[str]) -> int:
     path = Path(arguments[0])
     with os.fdopen(int(arguments[1]), "rb") as stream:
         request = msgspec.json.decode(stream.read(), type=RunRequest)
-    card = RunFolder(path, "").card()
-    if card is None:
+    metadata = RunFolder(path, "").metadata()
+    if metadata is None:
         return 1
-    folder = RunFolder(path, card.token)
+    folder = RunFolder(path, metadata.token)
     try:
-        if card.ledger is None:
+        if metadata.ledger is None:
             finish(folder, request, None)
         else:
-            with Ledger(Path(card.ledger)) as ledger:
+            with Ledger(Path(metadata.ledger)) as ledger:
                 finish(folder, request, ledger, lambda: folder.stop_request() is not None)
-            _tell_end(Path(card.ledger), card.number or 0, request)
+            _call_hook(Path(metadata.ledger), metadata.number or 0, request)
     except BackfillError as error:
         error.show()
         return 1  # whoever looks at the runs next finishes this one
@@ -300,12 +300,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _tell_end(path: Path, number: int, request: RunRequest) -> None:
+def _call_hook(path: Path, number: int, request: RunRequest) -> None:
     """Let the run's locks go, then tell the operator: the next run of the kind need not wait for that."""
-    from corpus_backfill_plugin.agent.hook import config_path, tell_end  # noqa: PLC0415  the record comes first
+    from corpus_backfill_plugin.agent.hook import call_hook, config_path
 
     if not config_path().exists():
         return
     os.closerange(3, _DESCRIPTORS)
     with Ledger(path) as ledger:
-        tell_end(ledger, number, request)
+        call_hook(ledger, number, request)

@@ -90,7 +90,7 @@ class StopRequest(msgspec.Struct, frozen=True):
     at: float
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """What a run folder says of its run; nothing in it is secret.
 
     Attributes:
@@ -127,7 +127,7 @@ class RunFolder:
         self.masked = path / "masked"
         self.items = path / "items"
         self._stop = path / "stop"
-        self._card = path / "run.json"
+        self._metadata = path / "run.json"
 
     def log(self, stream: str) -> Path:
         """Return the file that the script's `stream` (stdout, stderr) goes into."""
@@ -180,12 +180,12 @@ class RunFolder:
 
     def request(self) -> RunRequest | None:
         """Return what was asked for, with its secrets while the supervisor can still be asked for them."""
-        process, card = self.process(), self.card()
+        process, metadata = self.process(), self.metadata()
         if process and process.is_supervised():
             held = Path(f"/proc/{process.supervisor}/fd/{process.request}")
             if (whole := _read(held, RunRequest)) is not None:
                 return whole
-        return card.request if card else None
+        return metadata.request if metadata else None
 
     def is_unlocked(self) -> bool:
         """Return whether no process holds the run's lock any more."""
@@ -233,13 +233,13 @@ class RunFolder:
         """Return how the script ended; None while it runs, or when nobody saw its end."""
         return _read(self.exit, Ending)
 
-    def card(self) -> Card | None:
+    def metadata(self) -> Metadata | None:
         """Return what is known of the run; None when the folder is gone or no run's."""
-        return _read(self._card, Card)
+        return _read(self._metadata, Metadata)
 
-    def write_card(self, card: Card) -> None:
-        """Keep `card`, whose request must be free of secrets."""
-        write_whole(self._card, msgspec.json.encode(card))
+    def write_metadata(self, metadata: Metadata) -> None:
+        """Keep `metadata`, whose request must be free of secrets."""
+        write_whole(self._metadata, msgspec.json.encode(metadata))
 
     def finisher_failure(self) -> str:
         """Return why the finisher that a supervisor became did not finish; empty when that is not known."""

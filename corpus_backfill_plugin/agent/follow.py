@@ -74,7 +74,7 @@ class Follower:
         """Show what is there and what comes, until the run has ended.
 
         Args:
-            ended: waits as many seconds at the most, returns earlier when something happens, and says whether
+            ended: waits as many seconds at most, returns earlier when something happens, and says whether
                 nothing can come any more. It may raise to leave.
 
         Raises:

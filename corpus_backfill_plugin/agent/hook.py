@@ -59,7 +59,7 @@ def read_config(path: Path) -> Config:
     """Return the configuration in the file at `path`; without one, that of nobody.
 
     Raises:
-        BackfillError: with each fault, as `file:line: key: problem; mend`.
+        BackfillError: with each fault, as `file:line: key: problem; hint`.
     """
     try:
         data = read_plain(path, reader.MAX_BYTES)
@@ -67,7 +67,7 @@ def read_config(path: Path) -> Config:
         return Config()
     except OSError as error:
         raise BackfillError(
-            f"{one_line(str(path))} can't be read: {error.strerror or error}", "Mend it or take it away."
+            f"{one_line(str(path))} can't be read: {error.strerror or error}", "Correct it or take it away."
         ) from None
     shown = one_line(str(path))
     try:
@@ -75,16 +75,16 @@ def read_config(path: Path) -> Config:
         config = msgspec.convert(raw, Config)
         parse_duration(config.on_end_timeout)
     except reader.UnreadableError as error:
-        faults: tuple[reader.Fault, ...] = (reader.Fault(shown, error.line, "", error.problem, error.mend),)
+        faults: tuple[reader.Fault, ...] = (reader.Fault(shown, error.line, "", error.problem, error.hint),)
     except msgspec.ValidationError:
-        from corpus_backfill_plugin.specs.shape import fit  # noqa: PLC0415  faults alone need it
+        from corpus_backfill_plugin.specs.shape import fit
 
         faults = reader.located(fit(raw, Config)[1], raw, text, shown)
     except ValueError as error:
         faults = (reader.Fault(shown, None, "on-end-timeout", str(error)),)
     else:
         return config
-    raise BackfillError("\n".join(map(str, faults)), "Mend the file; nothing was started.")
+    raise BackfillError("\n".join(map(str, faults)), "Correct the file; nothing was started.")
 
 
 def is_due(state: RunState) -> bool:
@@ -96,7 +96,7 @@ def is_due(state: RunState) -> bool:
     return bool(config.on_end) and not (config.on_end_when == "failed" and state == "succeeded")
 
 
-def tell_end(
+def call_hook(
     ledger: Ledger, number: int, request: RunRequest | None, stopped: Callable[[], bool] = lambda: False
 ) -> None:
     """Give an ended run to the operator's program, if that is due and nobody else does.
@@ -117,7 +117,7 @@ def tell_end(
             fault = _call(config, facts, request, stopped) if config.on_end and record else ""
         except BackfillError as error:
             fault = error.problem
-        ledger.told_end(number, f"failed: {fault}" if fault else "ok")
+        ledger.hook_called(number, f"failed: {fault}" if fault else "ok")
     except BackfillError as error:
         fault = error.problem
     if fault:

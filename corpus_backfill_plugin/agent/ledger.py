@@ -80,7 +80,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        import sqlite3  # noqa: PLC0415  4 ms that only runs pay
+        import sqlite3
 
         self.path = path
         self._failure, self._row = sqlite3.Error, sqlite3.Row
@@ -201,7 +201,7 @@ class Ledger:
         newest = f"(SELECT number FROM runs ORDER BY number DESC LIMIT {_NEWEST})"  # noqa: S608  # nosec B608 - our own number
         return self._query(f"WHERE number IN {newest} AND on_end = 'due' ORDER BY number", ())
 
-    def told_end(self, number: int, how: str) -> None:
+    def hook_called(self, number: int, how: str) -> None:
         """Write what came of telling."""
         with self._explained():
             self._db.execute("UPDATE runs SET on_end = ? WHERE number = ?", (how, number))
@@ -253,7 +253,7 @@ class Ledger:
         Args:
             state: only those in it.
             command: only those of it.
-            limit: as many at the most; 0 for all.
+            limit: as many at most; 0 for all.
         """
         if not is_text(command or ""):
             return []  # no run can be recorded under such a name
@@ -396,7 +396,7 @@ class Ledger:
 
 
 def _explain(path: Path, error: Exception) -> tuple[str, str]:
-    """Return problem and mend for what SQLite said of the ledger at `path`."""
+    """Return problem and hint for what SQLite said of the ledger at `path`."""
     said = str(error)
     if "locked" in said or "busy" in said:
         return (

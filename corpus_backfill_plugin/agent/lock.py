@@ -91,7 +91,7 @@ def sign(descriptor: int, holder: Holder | None) -> None:
 
 def holder_of(path: Path) -> Holder | None:
     """Return who holds the lock at `path`, as they wrote it; None when they have not within a second."""
-    import time  # noqa: PLC0415  only where a lock was found taken
+    import time
 
     for _ in range(_SETTLE_TRIES):
         try:

@@ -114,8 +114,8 @@ def with_view(record: RunRecord, folder: RunFolder) -> RunRecord:
         noted = record.view
         eta = None if noted.eta is None else max(noted.eta - age, 0.0)
         return msgspec.structs.replace(record, view=replace(noted, eta=eta, elapsed=noted.elapsed + age))
-    card = folder.card()
-    seen = look(folder, card.request.output if card else None, took)
+    metadata = folder.metadata()
+    seen = look(folder, metadata.request.output if metadata else None, took)
     if seen is None:
         return record
     return msgspec.structs.replace(record, view=replace(seen, failures=record.failures))

@@ -22,7 +22,7 @@ _CONTINUED_SECONDS = 2.0
 _PAUSE = 0.02
 
 
-def reconcile(state: State, ledger: Ledger) -> None:
+def recover(state: State, ledger: Ledger) -> None:
     """Write the end of every run that is proved to have ended and has nobody to write it.
 
     Any number of processes may do this at the same time, and any of them may be killed. Where the ledger
@@ -31,30 +31,30 @@ def reconcile(state: State, ledger: Ledger) -> None:
     for record in ledger.due():
         folder = RunFolder(state.run_folder(record.number), record.token)
         if not _is_seen_to(folder):
-            card = folder.card()
-            _tell_end(ledger, record.number, card.request if card else None)
+            metadata = folder.metadata()
+            _call_hook(ledger, record.number, metadata.request if metadata else None)
     for record in ledger.running():
         try:
-            settle(RunFolder(state.run_folder(record.number), record.token), record, ledger)
+            resolve(RunFolder(state.run_folder(record.number), record.token), record, ledger)
         except BackfillError as error:
             say(f"Run {record.number} has ended, which can't be recorded yet: {error.problem}.")
             return
 
 
-def settle(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
+def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
     """Write the end of `record` if it is proved, and nobody is about to."""
     if not is_here(record, folder):
         return  # nothing can be proved about another machine's processes
     if _is_seen_to(folder) or not folder.is_gone():
         return
-    if (card := folder.card()) is not None:
+    if (metadata := folder.metadata()) is not None:
         finish(folder, None, ledger)
-        _tell_end(ledger, record.number, card.request)
+        _call_hook(ledger, record.number, metadata.request)
         return
     # Killed between the record and the start, or its folder was taken away.
     outcome = judge(None, None, folder.process(), (0,), time.time(), taken=not folder.path.exists())
     write_end(ledger, record.number, Finished(outcome=outcome))
-    _tell_end(ledger, record.number, None)
+    _call_hook(ledger, record.number, None)
 
 
 def _is_seen_to(folder: RunFolder) -> bool:
@@ -70,10 +70,10 @@ def _is_seen_to(folder: RunFolder) -> bool:
     return process.is_supervised()
 
 
-def _tell_end(ledger: Ledger, number: int, request: RunRequest | None) -> None:
-    from corpus_backfill_plugin.agent.hook import tell_end  # noqa: PLC0415  seldom: nobody saw to this end
+def _call_hook(ledger: Ledger, number: int, request: RunRequest | None) -> None:
+    from corpus_backfill_plugin.agent.hook import call_hook
 
-    tell_end(ledger, number, request)
+    call_hook(ledger, number, request)
 
 
 def is_here(record: RunRecord, folder: RunFolder) -> bool:
@@ -84,5 +84,5 @@ def is_here(record: RunRecord, folder: RunFolder) -> bool:
     """
     if record.boot == boot_id() or record.host == os.uname().nodename:
         return True
-    card = folder.card()
-    return card is not None and card.machine != "" and card.machine == machine_id()
+    metadata = folder.metadata()
+    return metadata is not None and metadata.machine != "" and metadata.machine == machine_id()

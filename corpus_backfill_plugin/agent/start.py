@@ -51,7 +51,7 @@ class Link:
         """The supervisor died before it told the end."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait for news, `seconds` at the most; return whether the run has ended or nobody can tell."""
+        """Wait for news, `seconds` at most; return whether the run has ended or nobody can tell."""
         if not (self.gone or self.broken) and self._poller.poll(seconds * 1000):
             self._hear(self._control.recv(4096))
         return self.gone or self.broken

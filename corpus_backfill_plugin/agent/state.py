@@ -43,7 +43,7 @@ def state_root() -> Path:
     if told := os.environ.get(VARIABLE):
         root = absolute_path(told, VARIABLE)
     else:
-        from platformdirs import user_state_path  # noqa: PLC0415  only paid where no folder was named
+        from platformdirs import user_state_path
 
         try:
             root = user_state_path("corpus-backfill")
@@ -75,7 +75,7 @@ def open_state() -> State:
     except OSError as error:
         raise BackfillError(
             f"The state folder {state.root} can't be used: {error.strerror or error}",
-            f"Runs are recorded there. Mend it, name another folder in {VARIABLE}, "
+            f"Runs are recorded there. Correct it, name another folder in {VARIABLE}, "
             "or run without a record by --no-record.",
         ) from error
     return state
@@ -112,7 +112,7 @@ def _is_ours(state: State) -> bool:
 
 def user_name(uid: int) -> str:
     """Return the account's name for `uid`, or the number where it has none (as in a container)."""
-    import pwd  # noqa: PLC0415  not there on Windows, where the command refuses to run
+    import pwd
 
     try:
         return pwd.getpwuid(uid).pw_name

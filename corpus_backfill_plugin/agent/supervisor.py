@@ -339,7 +339,7 @@ def adopt_orphans() -> None:
     """Have processes whose parent died given to this one, so that the last one's end is seen. Linux only."""
     if sys.platform == "linux":
         try:
-            import ctypes  # noqa: PLC0415  3 ms, while the child is being set up
+            import ctypes
 
             ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         except (ImportError, OSError, AttributeError):

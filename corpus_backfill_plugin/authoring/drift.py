@@ -54,7 +54,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
         path: where in the spec.
         key: the same for people, such as `option.workers.default`.
         problem: what differs, with both sides.
-        mend: what to do; empty when the problem says it all.
+        hint: what to do; empty when the problem says it all.
         certain: False for a note: something could not be compared.
         parsed: the script's option, where there is one.
         group: the script's exclusive group, by its flags, for a change of a group.
@@ -65,7 +65,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     path: KeyPath
     key: str
     problem: str
-    mend: str = ""
+    hint: str = ""
     certain: bool = True
     parsed: ParsedOption | None = None
     group: ExclusiveGroup | None = None
@@ -91,7 +91,7 @@ def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> t
 
 
 def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...]:
-    """Return the differences with file and line, sorted by line; `str` gives `file:line: key: problem; mend`.
+    """Return the differences with file and line, sorted by line; `str` gives `file:line: key: problem; hint`.
 
     Args:
         drifts: of `compare`.
@@ -100,14 +100,14 @@ def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...
     """
     lines = key_lines(text)
     faults = [
-        Fault(file, line_of(d.path, lines), d.key, d.problem, d.mend, "drift" if d.certain else "note")
+        Fault(file, line_of(d.path, lines), d.key, d.problem, d.hint, "drift" if d.certain else "note")
         for d in drifts
     ]
     return tuple(sorted(faults, key=lambda fault: fault.line or 0))
 
 
 class _Comparison:
-    """One spec held against one parser."""
+    """One spec compared with one parser."""
 
     def __init__(self, script: Script, model: ParserModel) -> None:
         self.script = script
@@ -243,8 +243,8 @@ class _Comparison:
             if new is not None:
                 self.matched[new.flag] = option.name
                 problem = f"the spec sends {option.script_flag}, the script calls it {new.flag}"
-                mend = f"write flag = {quoted(new.flag)}"
-                yield Drift(change="renamed", path=path, key=key, problem=problem, mend=mend, parsed=new)
+                hint = f"write flag = {quoted(new.flag)}"
+                yield Drift(change="renamed", path=path, key=key, problem=problem, hint=hint, parsed=new)
                 yield from self._differences(option, new, path)
             elif not self._complete(option):
                 problem = f"could not be compared: {option.script_flag} was not seen in the script"
@@ -252,13 +252,13 @@ class _Comparison:
             else:
                 change: Change = "common" if path == ("common",) else "lost"
                 common = [o.name for o in common_in_use(self.script) if o.name != option.name]
-                mend = (
+                hint = (
                     f"write common = [{', '.join(map(quoted, common))}]"
                     if change == "common"
                     else "remove it"
                 )
                 problem = f"the spec sends {option.script_flag}, the script does not have it"
-                yield Drift(change=change, path=path, key=key, problem=problem, mend=mend)
+                yield Drift(change=change, path=path, key=key, problem=problem, hint=hint)
         for parsed, before in left:
             if parsed.flag not in self.matched:
                 yield self._gained(parsed, before=before)
@@ -313,7 +313,7 @@ class _Comparison:
             path=("script",),
             key=f"option.{parsed.flag.lstrip('-')}",
             problem=f"the script has {parsed.flag} ({shape(parsed)}), the spec does not",
-            mend=f"add it, or write unlisted = [{quoted(parsed.flag)}]",
+            hint=f"add it, or write unlisted = [{quoted(parsed.flag)}]",
             parsed=parsed,
             before=before,
         )
@@ -335,7 +335,7 @@ class _Comparison:
             if at >= len(theirs):
                 if self.model.complete and len(theirs) == len(self.model.positionals):
                     problem = f"the spec sends an argument here, the script takes {len(theirs)}"
-                    yield Drift(change="lost", path=path, key=key, problem=problem, mend="remove it")
+                    yield Drift(change="lost", path=path, key=key, problem=problem, hint="remove it")
                 continue
             for found in differences(argument, theirs[at], self.unlisted, self.model):
                 yield Drift(
@@ -353,7 +353,7 @@ class _Comparison:
                 path=("script",),
                 key=f"argument.{parsed.dest}",
                 problem=problem,
-                mend="add it",
+                hint="add it",
                 parsed=parsed,
             )
 

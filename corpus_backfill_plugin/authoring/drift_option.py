@@ -1,4 +1,4 @@
-"""One option of a spec held against the script's: what they take, both sides in words."""
+"""One option of a spec compared with the script's: what they take, both sides in words."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
 
 
 def fix(text: str, drifts: Sequence[Drift]) -> str:
-    """Return the spec with each difference mended, so that a second comparison finds none.
+    """Return the spec with each difference corrected, so that a second comparison finds none.
 
     A renamed option keeps the name that operators type and gets the script's new flag. What is only noted,
     and a subcommand that is gone, are left as they are: there is no telling what is meant.

@@ -63,7 +63,7 @@ def propose_option(
         option: the script's.
         taken: names that other options of the spec have.
         shorts: letters that other options have, or that are in use by common ones.
-        exclusive: whether it is one of a group of which one at the most may be given.
+        exclusive: whether it is one of a group of which one at most may be given.
         before: whether it stands before the subcommand.
     """
     name = _free(option_name(option.flag, option.dest), taken)

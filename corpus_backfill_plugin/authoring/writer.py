@@ -299,7 +299,7 @@ def _block(kind: str, proposal: Proposal, title: str) -> str:
 
 
 _LINE = 120
-"""Characters of a short help at the most."""
+"""Characters of a short help at most."""
 
 
 def _sentence(text: str) -> str:

@@ -17,7 +17,7 @@ from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.plans.file import changed, read_plan, remembered
 from corpus_backfill_plugin.plans.make import count_to_do, why_not_counted
 from corpus_backfill_plugin.plans.model import Tolerance, differences
-from corpus_backfill_plugin.plans.rebuild import renew
+from corpus_backfill_plugin.plans.rebuild import rebuild
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.plans.model import Plan
-    from corpus_backfill_plugin.plans.rebuild import Renewed
+    from corpus_backfill_plugin.plans.rebuild import Rebuilt
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
@@ -77,11 +77,13 @@ def apply(
     if known is not None and known != plan.sha256:
         raise changed(file)
 
-    def renewed() -> Renewed:
-        return renew(plan, site_of(ctx).anew(), database_url=database_url, parent=plan.run if known else None)
+    def rebuilt() -> Rebuilt:
+        return rebuild(
+            plan, site_of(ctx).anew(), database_url=database_url, parent=plan.run if known else None
+        )
 
     def compared() -> RunRequest:
-        now = renewed()
+        now = rebuilt()
         _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=oldest))
         if plan.left:
             counted = _counted(now)
@@ -91,7 +93,7 @@ def apply(
             _show({"left now": _counts(counted.counts, plan.left)})
         return now.request
 
-    first = renewed()
+    first = rebuilt()
     _show(_facts(plan, first.request, here=known is not None))
     _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=oldest))
     if not yes:
@@ -100,17 +102,17 @@ def apply(
     ctx.exit(execute(compared(), wait=ctx.params["wait_"], fresh=compared))
 
 
-def _counted(renewed: Renewed) -> Counted:
+def _counted(rebuilt: Rebuilt) -> Counted:
     """Count what is left to do.
 
     Raises:
         click.exceptions.Exit: a signal asked to stop.
     """
-    if reason := why_not_counted(renewed.script, renewed.request):
+    if reason := why_not_counted(rebuilt.script, rebuilt.request):
         return Counted(reason=reason)
     with Signals() as signals:
         counted = count_to_do(
-            renewed.script, renewed.selection, renewed.request, lambda: bool(signals.pending)
+            rebuilt.script, rebuilt.selection, rebuilt.request, lambda: bool(signals.pending)
         )
         if signals.pending:
             raise click.exceptions.Exit(128 + signals.pending[0])

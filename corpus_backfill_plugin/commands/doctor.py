@@ -1,4 +1,4 @@
-"""`backfill doctor`: every part that a run rests on, looked at, with what to mend."""
+"""`backfill doctor`: every part that a run rests on, looked at, with what to correct."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class Finding(msgspec.Struct, frozen=True):
         area: what was looked at.
         state: `fault` makes doctor exit 1; a `note` is worth knowing and no fault.
         text: what was found.
-        mend: what to do about it; empty when all is well.
+        hint: what to do about it; empty when all is well.
     """
 
     area: str
     state: Literal["ok", "note", "fault"]
     text: str
-    mend: str = ""
+    hint: str = ""
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.pass_context
 def doctor(ctx: click.Context, *, as_json: bool) -> None:
-    """Check host, server app, specs and state, and say what to mend. Exits 1 when there is a fault."""
+    """Check host, server app, specs and state, and say what to correct. Exits 1 when there is a fault."""
     findings = tuple(examine(ctx))
     if as_json:
         write_json([msgspec.to_builtins(finding) for finding in findings])
@@ -77,8 +77,8 @@ def _print(findings: Iterable[Finding]) -> None:
     for finding in findings:
         mark, color = marks[finding.state]
         click.echo(f"{click.style(mark, fg=color)}  {finding.area}: {one_line(finding.text)}")
-        if finding.mend:
-            click.echo(f"       {one_line(finding.mend)}")
+        if finding.hint:
+            click.echo(f"       {one_line(finding.hint)}")
 
 
 def examine(ctx: click.Context) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def examine(ctx: click.Context) -> Iterator[Finding]:
         try:
             yield from look()
         except BackfillError as error:
-            yield Finding(area, "fault", error.problem, error.mend)
+            yield Finding(area, "fault", error.problem, error.hint)
         except OSError as error:
             text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
             yield Finding(area, "fault", text, "Look at that.")
@@ -131,8 +131,8 @@ def _installation() -> Iterator[Finding]:
     shown = ", ".join(f"{number or 'no version'} in {place}" for number, place in places)
     half = [place for number, place in places if not number]
     if half:
-        mend = "Install the package anew: pip install --force-reinstall corpus-backfill-plugin."
-        yield Finding("installation", "fault", f"half removed, its metadata is gone: {shown}", mend)
+        hint = "Install the package anew: pip install --force-reinstall corpus-backfill-plugin."
+        yield Finding("installation", "fault", f"half removed, its metadata is gone: {shown}", hint)
     elif not places:
         yield Finding("installation", "note", "runs from a folder, not from an installed package")
     elif len(places) > 1:
@@ -186,11 +186,14 @@ def _loaded(entry: EntryPoint, owner: str) -> Finding:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign package raises is its fault
         reason = f"{type(error).__name__}: {error}"
         return Finding(
-            "plugins", "fault", f"'{entry.name}' ({owner}) fails to load: {reason}", "Mend or uninstall it."
+            "plugins",
+            "fault",
+            f"'{entry.name}' ({owner}) fails to load: {reason}",
+            "Correct or uninstall it.",
         )
     if entry.group == PLUGIN_COMMANDS and not isinstance(found, click.Command):
         what = f"'{entry.name}' ({owner}) is a {type(found).__name__}, not a click command"
-        return Finding("plugins", "fault", what, "Mend or uninstall it.")
+        return Finding("plugins", "fault", what, "Correct or uninstall it.")
     return Finding("plugins", "ok", f"'{entry.name}' is {owner}")
 
 
@@ -200,12 +203,12 @@ def _server(site: Site) -> Iterator[Finding]:
     for script in sorted(_scripts_wanted(site)):
         fault = script_fault(app, script)
         if fault:
-            mend = "Update the server app, or take away the spec that names it."
-            yield Finding("server", "fault", f"{script}: {fault}", mend)
+            hint = "Update the server app, or take away the spec that names it."
+            yield Finding("server", "fault", f"{script}: {fault}", hint)
 
 
 def _scripts_wanted(site: Site) -> set[str]:
-    """Return the scripts that the commands in force ask for; what is hidden asks for none."""
+    """Return the scripts that the commands active ask for; what is hidden asks for none."""
     loaded = [spec for name in site.catalog.names() if (spec := site.catalog.load(name))]
     good = [spec for spec in loaded if isinstance(spec, LoadedSpec)]
     wanted = {spec.script.script for spec in good if not spec.script.hidden}
@@ -237,8 +240,8 @@ def _database(site: Site) -> Iterator[Finding]:
         # Not even its host: this is read over shoulders and pasted into tickets.
         yield Finding("database", "ok", "DATABASE_URL is set")
     else:
-        mend = "Set it, or give --database-url with each command."
-        yield Finding("database", "note", "DATABASE_URL is not set; the scripts use their own default", mend)
+        hint = "Set it, or give --database-url with each command."
+        yield Finding("database", "note", "DATABASE_URL is not set; the scripts use their own default", hint)
 
 
 def _specs(site: Site) -> Iterator[Finding]:
@@ -247,7 +250,9 @@ def _specs(site: Site) -> Iterator[Finding]:
     sources = sorted({file.source for name in names if (file := catalog.find(name))})
     yield Finding("specs", "ok", f"{len(names)} commands from: {', '.join(sources) or 'nowhere'}")
     for trouble in catalog.troubles:
-        yield Finding("specs", "fault", trouble, f"Mend the folder, or uninstall the pack (group {PACKS}).")
+        yield Finding(
+            "specs", "fault", trouble, f"Correct the folder, or remove the pack (group {PACKS})."
+        )
     for name in names:
         in_force = catalog.contenders(name)
         for file in in_force:
@@ -264,7 +269,7 @@ def _specs(site: Site) -> Iterator[Finding]:
 def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
     """Yield what a spec sends and its script, as far as it can be read, does not have."""
     # Here, not above: only this reads Python.
-    from corpus_backfill_plugin.authoring.drift import compare, located  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.drift import compare, located
 
     script = spec.script
     if script.hidden or site.server_trouble or script_fault(site.server, script.script):
@@ -272,7 +277,7 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
     try:
         model = read_parser(site.server.scripts / script.script, site, run=False)
     except BackfillError as error:
-        yield Finding("specs", "note", error.problem, error.mend)
+        yield Finding("specs", "note", error.problem, error.hint)
         return
     sent = [d for d in compare(script, model) if d.certain and d.change in _SENT]
     if sent and model.library == "argparse":
@@ -283,7 +288,7 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
 
 def _config(site: Site) -> Iterator[Finding]:
     # Here, not above: it exists for runs alone, and doctor must answer where runs can't.
-    from corpus_backfill_plugin.agent.hook import config_path, read_config  # noqa: PLC0415
+    from corpus_backfill_plugin.agent.hook import config_path, read_config
 
     path = config_path()
     config = read_config(path)
@@ -302,7 +307,7 @@ def _config(site: Site) -> Iterator[Finding]:
 
 def _state() -> Iterator[Finding]:
     # Here, not above: as in `_config`.
-    from corpus_backfill_plugin.agent.state import open_state, state_root  # noqa: PLC0415
+    from corpus_backfill_plugin.agent.state import open_state, state_root
 
     root = state_root()
     before = root.stat().st_mode & 0o777 if root.is_dir() else None
@@ -319,7 +324,7 @@ def _state() -> Iterator[Finding]:
 
 def _ledger(state: State) -> Finding:
     # Here, not above: as in `_config`.
-    from corpus_backfill_plugin.agent.ledger import Ledger  # noqa: PLC0415
+    from corpus_backfill_plugin.agent.ledger import Ledger
 
     if not state.ledger.exists():
         return Finding("ledger", "ok", "no run has been recorded yet")
@@ -327,7 +332,7 @@ def _ledger(state: State) -> Finding:
         with Ledger(state.ledger) as ledger:
             runs = ledger.check()
     except BackfillError as error:
-        return Finding("ledger", "fault", error.problem, error.mend)
+        return Finding("ledger", "fault", error.problem, error.hint)
     return Finding("ledger", "ok", f"{state.ledger}: {runs} run{'s' * (runs != 1)}")
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import ITEMS_FILE, without_secrets
-from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import open_state
 from corpus_backfill_plugin.command import FLAGS, confirm
@@ -177,7 +177,7 @@ def retry(
     """Run again only what failed in run N, the latest if left out."""
     state = open_state()
     with Ledger(state.ledger) as ledger:
-        reconcile(state, ledger)
+        recover(state, ledger)
         record, _ = find(state, ledger, number)
         failed = ledger.failed_items(record.number)
     check_retryable(record, failed, anyway=anyway)

@@ -12,7 +12,7 @@ import click
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import STATES
-from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State, open_state
 from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.commands.apply import apply
@@ -43,7 +43,7 @@ def opened() -> Iterator[tuple[State, Ledger]]:
     """Open the state folder and its ledger, and bring runs that have ended to their true state first."""
     state = open_state()
     with Ledger(state.ledger) as ledger:
-        reconcile(state, ledger)
+        recover(state, ledger)
         yield state, ledger
 
 
@@ -141,8 +141,8 @@ def stop(*, number: int | None, after: float) -> None:
 @click.pass_context
 def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
     """Run again what run N did, the latest if left out, with the same options."""
-    from corpus_backfill_plugin.commands.rerun import differences, rebuild_request  # noqa: PLC0415  for it alone
-    from corpus_backfill_plugin.runs.execute import execute  # noqa: PLC0415  same
+    from corpus_backfill_plugin.commands.rerun import differences, rebuild_request
+    from corpus_backfill_plugin.runs.execute import execute
 
     with opened() as (state, ledger):
         record, _ = find(state, ledger, number)
@@ -162,7 +162,7 @@ def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) ->
 @click.option("--keep", metavar="K", type=click.IntRange(min=0), default=0, help="But never the newest K.")
 def prune_(*, older_than: str, keep: int) -> None:
     """Forget runs that ended long ago, with their logs; never one that runs."""
-    from corpus_backfill_plugin.agent.prune import prune  # noqa: PLC0415  for it alone
+    from corpus_backfill_plugin.agent.prune import prune
 
     with opened() as (state, ledger):
         forgotten = prune(state, ledger, parse_duration(older_than), keep)

@@ -1,4 +1,4 @@
-"""`backfill specs new` and `specs check`: a spec written from a script, and held against it again."""
+"""`backfill specs new` and `specs check`: a spec written from a script, and compared with it again."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
         BackfillError: it can't be read, or did not come to parse.
     """
     if run:
-        from corpus_backfill_plugin.parsers.running import read_by_running  # noqa: PLC0415 - only when asked
+        from corpus_backfill_plugin.parsers.running import read_by_running
 
         return read_by_running(script, script.parent.parent, site.interpreter.program)
     # Here, not above: commands that look at no source must not pay for reading Python.
-    from corpus_backfill_plugin.parsers.source import read_file  # noqa: PLC0415
+    from corpus_backfill_plugin.parsers.source import read_file
 
     return read_file(script, script.parent.parent)
 
@@ -75,7 +75,7 @@ def new(ctx: click.Context, script: str, output: str | None, name: str | None, *
     command = name or path.stem.lower().replace("_", "-").strip("-")
     model = read_parser(path, site, run=run)
     # Here, not above: only this writes specs.
-    from corpus_backfill_plugin.authoring.writer import write_specs  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.writer import write_specs
 
     beside = output is None or Path(output).absolute().parent == path.parent
     texts = write_specs(model, path.name, command, f"./{SCHEMA_FILE}" if beside else None)
@@ -125,9 +125,9 @@ def _found(site: Site, word: str) -> Path:
 def _write_new(texts: dict[Path, str], *, with_schema: bool) -> None:
     """Write new files, none over an old one, and beside them the schema if their first line names it."""
     # Here, not above: only this writes specs.
-    import json  # noqa: PLC0415
+    import json
 
-    from corpus_backfill_plugin.specs.schema import json_schema  # noqa: PLC0415
+    from corpus_backfill_plugin.specs.schema import json_schema
 
     for place in texts:
         if place.exists():
@@ -154,7 +154,7 @@ def _write_new(texts: dict[Path, str], *, with_schema: bool) -> None:
 def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, as_json: bool) -> None:
     """Check specs, and whether they still fit their scripts. Exits 1 for a fault or drift.
 
-    NAME is a command, FILE a spec or a script; without any, every spec in force that is not hidden.
+    NAME is a command, FILE a spec or a script; without any, every spec active that is not hidden.
     """
     site = site_of(ctx)
     specs = tuple(_chosen(site, names))
@@ -172,7 +172,7 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
 
 def _line(remark: Fault) -> str:
     where = remark.file if remark.line is None else f"{remark.file}:{remark.line}"
-    words = f"{remark.problem}; {remark.mend}" if remark.mend else remark.problem
+    words = f"{remark.problem}; {remark.hint}" if remark.hint else remark.problem
     kind = "note: " if remark.kind == "note" else ""
     return one_line(": ".join(part for part in (where, remark.key, f"{kind}{words}") if part))
 
@@ -238,10 +238,10 @@ def _remarks(
             drifts = _drifts(spec, model)
     except BackfillError as error:
         shown = one_line(str(spec.file.path))
-        yield Fault(shown, None, "script", error.problem, error.mend, "drift")
+        yield Fault(shown, None, "script", error.problem, error.hint, "drift")
         return
     # Here, not above: only a check compares.
-    from corpus_backfill_plugin.authoring.drift import located  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.drift import located
 
     text = spec.file.path.read_text(encoding="utf-8")
     shown = one_line(str(spec.file.path))
@@ -250,7 +250,7 @@ def _remarks(
 
 
 def _script_of(spec: LoadedSpec, site: Site) -> Path:
-    """Return the script that a spec is held against: beside it, for a spec of the server or a file."""
+    """Return the script that a spec is compared with: beside it, for a spec of the server or a file."""
     name = spec.script.script
     beside = spec.file.path.absolute().with_name(name)
     in_place = spec.file.source == "file" and (beside.parent.name == SCRIPTS_FOLDER or beside.exists())
@@ -259,17 +259,17 @@ def _script_of(spec: LoadedSpec, site: Site) -> Path:
 
 def _drifts(spec: LoadedSpec, model: ParserModel) -> tuple[Drift, ...]:
     # Here, not above: only a check compares.
-    from corpus_backfill_plugin.authoring.drift import compare  # noqa: PLC0415
+    from corpus_backfill_plugin.authoring.drift import compare
 
     return compare(spec.script, model)
 
 
 def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
-    """Mend a spec's file, whole or not at all, and read it again."""
+    """Correct a spec's file, whole or not at all, and read it again."""
     # Here, not above: only --fix needs them.
-    from corpus_backfill_plugin.agent.files import write_whole  # noqa: PLC0415
-    from corpus_backfill_plugin.authoring.fix import fix  # noqa: PLC0415
-    from corpus_backfill_plugin.specs.reader import read_script  # noqa: PLC0415
+    from corpus_backfill_plugin.agent.files import write_whole
+    from corpus_backfill_plugin.authoring.fix import fix
+    from corpus_backfill_plugin.specs.reader import read_script
 
     path = spec.file.path
     if _is_installed(spec.file):
@@ -280,7 +280,7 @@ def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
     text = fix(path.read_bytes().decode(), drifts)  # not `read_text`, which turns \r\n into \n
     script, faults = read_script(text, one_line(str(path)), name=spec.file.name)
     if script is None:
-        raise BackfillError(f"the mended spec would have faults: {faults[0]}", "Mend it by hand.")
+        raise BackfillError(f"the corrected spec would have faults: {faults[0]}", "Correct it by hand.")
     try:
         mode = path.stat().st_mode & 0o777
         write_whole(path, text.encode())

@@ -113,7 +113,7 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
 def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """Show what the spec NAME declares."""
     spec = unbroken(_loaded(site_of(ctx), name))
-    import msgspec  # noqa: PLC0415 - only when it is asked for
+    import msgspec
 
     declared = msgspec.to_builtins(spec.script)
     if as_json:
@@ -181,7 +181,7 @@ def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, lines: str | N
 
 def _show_lines(spec: LoadedSpec, path: str, *, as_json: bool) -> None:
     """Write what each line of the log at `path` is taken for; those that mean nothing are counted."""
-    from corpus_backfill_plugin.agent.output import OutputReader  # noqa: PLC0415 - only when it is asked for
+    from corpus_backfill_plugin.agent.output import OutputReader
 
     reader, rows = OutputReader(spec.script.output), list[dict[str, Any]]()
     try:
@@ -209,7 +209,7 @@ def _show_lines(spec: LoadedSpec, path: str, *, as_json: bool) -> None:
 @specs.command()
 def schema() -> None:
     """Print the JSON Schema of a spec file, for editors."""
-    from corpus_backfill_plugin.specs.schema import json_schema  # noqa: PLC0415 - only when it is asked for
+    from corpus_backfill_plugin.specs.schema import json_schema
 
     write_json(json_schema())
 

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import open_state, state_root
 from corpus_backfill_plugin.agent.verify import Counted, count, judge
 from corpus_backfill_plugin.command import (
@@ -240,7 +240,7 @@ def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
     try:
         state = open_state()
         with Ledger(state.ledger) as ledger:
-            reconcile(state, ledger)
+            recover(state, ledger)
             found = ((each.command, _last(ledger, each, server)) for each in known)
             return {command: record for command, record in found if record}
     except BackfillError as error:

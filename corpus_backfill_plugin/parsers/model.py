@@ -100,7 +100,7 @@ class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExclusiveGroup(msgspec.Struct, frozen=True):
-    """Options of which one at the most may be given, or exactly one when `required`; by `flag`."""
+    """Options of which one at most may be given, or exactly one when `required`; by `flag`."""
 
     members: tuple[str, ...]
     required: bool = False

@@ -219,7 +219,7 @@ def _click(command: Thing, library: Thing) -> Thing:
 
 def _intercept(recorder: Thing) -> None:
     """Replace what parses in argparse, click, and Typer's own copy of click."""
-    import argparse  # noqa: PLC0415 - beside the other libraries, which may be absent
+    import argparse
 
     def parse_known_args(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
         caller = sys._getframe(1).f_code.co_name  # noqa: SLF001 - how the script called it is asked

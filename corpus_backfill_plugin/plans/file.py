@@ -124,7 +124,7 @@ def remember(root: Path, plan: Plan) -> None:
     except OSError as error:
         raise BackfillError(
             f"the plan can't be remembered in {one_line(str(folder))}: {error.strerror or error}",
-            "Mend that, or name another folder in CORPUS_BACKFILL_STATE.",
+            "Correct that, or name another folder in CORPUS_BACKFILL_STATE.",
         ) from error
 
 

@@ -14,14 +14,14 @@ import click
 from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import check_text, without_secrets
-from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import current_user, open_state
 from corpus_backfill_plugin.agent.verify import Counted, count, judge
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.plans.file import check_free, remember, write_plan
-from corpus_backfill_plugin.plans.model import Plan, differences, sealed
+from corpus_backfill_plugin.plans.model import Plan, checksummed, differences
 from corpus_backfill_plugin.prepare import (
     count_invocation,
     counts_what_is_left,
@@ -84,7 +84,7 @@ def make_plan(
         _say("Warning: the server app has changes that are in no commit; whether they change is not seen.")
     state = open_state()
     with Ledger(state.ledger) as ledger, Signals() as signals:
-        reconcile(state, ledger)
+        recover(state, ledger)
         not_counted = why_not_counted(spec.script, request)
         counted = None
         if not not_counted:
@@ -206,7 +206,7 @@ def _plan(
 ) -> Plan:
     expected = request.postcondition.expect if request.postcondition else {}
     shared = {name: getattr(request, name) for name in _SHARED}
-    return sealed(
+    return checksummed(
         Plan(
             id=uuid.uuid4().hex,
             arguments=request.invocation.arguments,

@@ -92,7 +92,7 @@ def digest(plan: Plan) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def sealed(plan: Plan) -> Plan:
+def checksummed(plan: Plan) -> Plan:
     """Return `plan` with its sha256."""
     return msgspec.structs.replace(plan, sha256=digest(plan))
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.workspace import Site
 
 
-class Renewed(msgspec.Struct, frozen=True, kw_only=True):
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     """What applying a plan would run.
 
     Attributes:
-        script: the declaration in force now.
+        script: the declaration active now.
         selection: the plan's values, secrets in them.
         request: made of both, as for any run.
     """
@@ -37,7 +37,7 @@ class Renewed(msgspec.Struct, frozen=True, kw_only=True):
     request: RunRequest
 
 
-def renew(plan: Plan, site: Site, *, database_url: str | None = None, parent: int | None = None) -> Renewed:
+def rebuild(plan: Plan, site: Site, *, database_url: str | None = None, parent: int | None = None) -> Rebuilt:
     """Return what `plan` would run at `site`.
 
     Args:
@@ -71,7 +71,7 @@ def renew(plan: Plan, site: Site, *, database_url: str | None = None, parent: in
             "Make a new plan, and look at what it says.",
         ) from error
     request = prepare(spec, selection, site, timeout=plan.timeout, verify=plan.verify, parent=parent)
-    return Renewed(script=script, selection=selection, request=request)
+    return Rebuilt(script=script, selection=selection, request=request)
 
 
 def _secrets(
@@ -120,7 +120,7 @@ def _check(script: Script, selection: Selection, timeout: str | None) -> None:
         parse_duration(timeout or "1s")
     except ValueError as error:
         faults.append(f"timeout: {error}")
-    if not faults:  # values of another type can't be held against the rules
+    if not faults:  # values of another type can't be compared with the rules
         faults += broken_rules(script, selection)
     if faults:
         raise BackfillError("the plan can't be run: " + "; ".join(faults), "Make a new plan.")

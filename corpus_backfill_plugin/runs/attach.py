@@ -13,12 +13,12 @@ from corpus_backfill_plugin.agent.finish import UnrecordedError, as_recorded
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.follow import Closed, Follower
 from corpus_backfill_plugin.agent.logs import with_view
-from corpus_backfill_plugin.agent.recover import is_here, settle
+from corpus_backfill_plugin.agent.recover import is_here, resolve
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import stop
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import FolderEnd, Left, Signals, Watcher, say
+from corpus_backfill_plugin.runs.viewer import Detached, FolderEnd, Signals, Watcher, say
 from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
         try:
             with _shown(record, folder, ledger) as sink:
                 watcher.watch(FolderEnd(folder), sink)
-        except Left as left:
+        except Detached as left:
             return left.code
     ended = wait_for_record(record, folder, ledger)
     return close(as_recorded(ended, ledger), name, ended.number)
@@ -114,7 +114,7 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
             follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)
         except Closed:
             return 128 + signal.SIGPIPE
-        except Left as left:
+        except Detached as left:
             return left.code
     return 0
 
@@ -131,7 +131,7 @@ def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> Run
             told_at = float("inf")
             say(f"The script of run {record.number} has ended; waiting for what its end comes to.")
         try:
-            settle(folder, record, ledger)
+            resolve(folder, record, ledger)
         except UnrecordedError as failed:
             say(f"{failed.problem}. The next `backfill runs` that can write records how this one ended.")
             return msgspec.structs.replace(record, **msgspec.structs.asdict(failed.finished.outcome))
@@ -153,7 +153,7 @@ def _is_finished_by_another(folder: RunFolder) -> bool:
 def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
     def ended(seconds: float) -> bool:
         if signals.pending:
-            raise Left(128 + signals.pending[0])
+            raise Detached(128 + signals.pending[0])
         return end.wait(seconds)
 
     return ended

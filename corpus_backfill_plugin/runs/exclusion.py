@@ -22,7 +22,7 @@ _LETTING_GO_SECONDS = 10.0
 _PAUSE = 0.02
 
 
-def take_turn(
+def acquire(
     request: RunRequest, state: State | None, ledger: Ledger | None, *, wait: bool
 ) -> tuple[tuple[int, ...], bool]:
     """Take the locks that keep a second run of the kind out.
@@ -79,7 +79,7 @@ def _wait(path: Path, command: str, state: State, ledger: Ledger | None, *, wait
         if not another and (held := _take_within(path, _LETTING_GO_SECONDS, shared=shared)) is not None:
             return held
         holder = another or holder
-    error = held_error(command, holder)
+    error = lock_held_error(command, holder)
     if not wait:
         raise error
     say(f"{error.problem}; waiting (Ctrl-C to give up).")
@@ -108,7 +108,7 @@ def _take_within(path: Path, seconds: float, *, shared: bool) -> int | None:
     return held
 
 
-def held_error(command: str, holder: lock.Holder | None) -> HeldError:
+def lock_held_error(command: str, holder: lock.Holder | None) -> HeldError:
     """Return the error that says who holds the lock and what can be done about it."""
     if holder is None:
         return HeldError(f"Another run of {command} is starting", "Wait for it with --wait.")

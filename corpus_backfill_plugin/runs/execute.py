@@ -19,8 +19,8 @@ from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.finish import Finished, UnrecordedError, finish, never
-from corpus_backfill_plugin.agent.folder import Card, RunFolder
-from corpus_backfill_plugin.agent.hook import config_path, read_config, tell_end
+from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
+from corpus_backfill_plugin.agent.hook import call_hook, config_path, read_config
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
 from corpus_backfill_plugin.agent.records import (
@@ -31,13 +31,13 @@ from corpus_backfill_plugin.agent.records import (
     with_items_file,
     without_secrets,
 )
-from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.start import not_started, start
 from corpus_backfill_plugin.agent.state import State, current_user, open_state
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.runs.exclusion import take_turn
+from corpus_backfill_plugin.runs.exclusion import acquire
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Hurry, Left, LinkEnd, Signals, Watcher, say
+from corpus_backfill_plugin.runs.viewer import Detached, Hurry, LinkEnd, Signals, Watcher, say
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def execute(
         ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
         if state and ledger:
             read_config(config_path())  # a fault in it is better told now than in hours
-            reconcile(state, ledger)
-        held, at_once = take_turn(request, state, ledger, wait=wait)
+            recover(state, ledger)
+        held, at_once = acquire(request, state, ledger, wait=wait)
         if fresh and not at_once:
             _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
@@ -155,7 +155,7 @@ class Run:
                     os.close(descriptor)
         if link.failure:
             self.finish(link)
-            self._tell_end(never)
+            self._call_hook(never)
             raise not_started(self._request, link)
         return link
 
@@ -178,7 +178,7 @@ class Run:
             sink.reader.cut = watcher.cut
             seen = sink.reader if watcher.saw_all else None
             finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
-        except Left as left:
+        except Detached as left:
             link.close(finished=False)
             return left.code
         if sink.found_secret or finished.masked:
@@ -187,7 +187,7 @@ class Run:
             return close(finished, self.name, self.number)
         finally:
             signals.pending.clear()
-            self._tell_end(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
+            self._call_hook(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
 
     def finish(
         self, link: Link, stopped: Callable[[], bool] = never, seen: OutputReader | None = None
@@ -220,7 +220,7 @@ class Run:
             lock.sign(descriptor, self._holder())
         secret = bool(self._request.invocation.secrets)
         path = str(self._state.ledger) if self._state and self._ledger else None
-        card = Card(
+        metadata = Metadata(
             number=self.number,
             ledger=path,
             token=self._token,
@@ -228,7 +228,7 @@ class Run:
             request=bare,
             machine=machine_id(),
         )
-        self._folder.write_card(card)
+        self._folder.write_metadata(metadata)
         descriptors = tuple(d for d in (self._alive, *held) if d is not None)
         kept = self._state.root if self._state else None
         return start(self._folder, self._request, descriptors, _environment(self._request), kept)
@@ -262,9 +262,9 @@ class Run:
         if self._ledger is None and self._folder.path != Path():
             shutil.rmtree(self._folder.path.parent, ignore_errors=True)
 
-    def _tell_end(self, stopped: Callable[[], bool]) -> None:
+    def _call_hook(self, stopped: Callable[[], bool]) -> None:
         if self._ledger and self.number is not None:
-            tell_end(self._ledger, self.number, self._request, stopped)
+            call_hook(self._ledger, self.number, self._request, stopped)
 
     def _holder(self) -> lock.Holder:
         return lock.Holder(

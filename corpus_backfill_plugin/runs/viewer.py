@@ -28,7 +28,7 @@ _PROBE_SECONDS = 0.5
 _KILL_AGAIN_SECONDS = 0.5
 
 
-class Left(Exception):  # noqa: N818  not an error: the run goes on without us
+class Detached(Exception):  # noqa: N818  not an error: the run goes on without us
     """The watcher leaves a run that goes on.
 
     Args:
@@ -77,7 +77,7 @@ class End(Protocol):
         """Whether the script itself has ended; what it started may still run."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait `seconds` at the most, less when something happens; return whether the run has ended."""
+        """Wait `seconds` at most, less when something happens; return whether the run has ended."""
 
 
 class FolderEnd:
@@ -162,7 +162,7 @@ class Watcher:
             try:
                 follower.follow(self._ended(end))
             except Closed as closed:
-                raise Left(
+                raise Detached(
                     128 + (signal.SIGHUP if closed.error.errno == errno.EIO else signal.SIGPIPE)
                 ) from None
             finally:
@@ -185,10 +185,10 @@ class Watcher:
 
     def _obey(self, number: int) -> None:
         if number == signal.SIGHUP:
-            raise Left(128 + number)
+            raise Detached(128 + number)
         if number == signal.SIGQUIT:
             say(f"Left {self._name}; it goes on.")
-            raise Left(128 + number)
+            raise Detached(128 + number)
         self._asked += 1
         how = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         self._folder.note_stop(current_user(), how)
@@ -231,7 +231,7 @@ class Hurry:
         """
         for number in (signal.SIGHUP, signal.SIGQUIT):
             if number in self._signals.pending:
-                raise Left(128 + number)
+                raise Detached(128 + number)
         if time.monotonic() >= self._told_at:
             self._told_at = float("inf")
             say("Counting what is left; Ctrl-C gives up on that.")

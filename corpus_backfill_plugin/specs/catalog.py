@@ -148,12 +148,12 @@ class Catalog:
         return tuple(sorted(self._stacks))
 
     def find(self, name: str) -> SpecFile | None:
-        """Return the file that is in force for `name`. Opens no file."""
+        """Return the file that is active for `name`. Opens no file."""
         stack = self._stacks.get(name)
         return stack[0] if stack else None
 
     def contenders(self, name: str) -> tuple[SpecFile, ...]:
-        """Return the file in force for `name` and its rivals of the same source: several are all at fault."""
+        """Return the file active for `name` and its rivals of the same source: several are all at fault."""
         file = self.find(name)
         return (file, *map(file.seen_from, file.rivals)) if file else ()
 
@@ -162,7 +162,7 @@ class Catalog:
         return tuple(self._stacks.get(name, ())[1:])
 
     def load(self, name: str) -> LoadedSpec | BrokenSpec | None:
-        """Read the file that is in force for `name`, once; None when there is none."""
+        """Read the file that is active for `name`, once; None when there is none."""
         file = self.find(name)
         if file and name not in self._loaded:
             self._loaded[name] = load(file)
@@ -196,7 +196,7 @@ def read_plain(path: Path, most: int) -> bytes:
 def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
     """Read one spec file, with every fault it has: its name's and its rivals' too."""
     # Here, not above: listing names and completing them must not pay for msgspec.
-    from corpus_backfill_plugin.specs.reader import MAX_BYTES, Fault, read_script  # noqa: PLC0415
+    from corpus_backfill_plugin.specs.reader import MAX_BYTES, Fault, read_script
 
     shown = one_line(str(file.path))
     try:
@@ -204,7 +204,7 @@ def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         fault = Fault(
-            file=shown, line=None, key="", problem=f"cannot be read: {reason}", mend="check the file"
+            file=shown, line=None, key="", problem=f"cannot be read: {reason}", hint="check the file"
         )
         return BrokenSpec(file, (fault,))
     script, faults = read_script(data, shown, name=file.name)
@@ -214,7 +214,7 @@ def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
             line=None,
             key="",
             problem=f"{one_line(str(rival.path))} has the same name in the same source",
-            mend="rename one of them",
+            hint="rename one of them",
         )
         for rival in file.rivals
     )
@@ -247,7 +247,7 @@ def pack_source(entry_points: Iterable[Any]) -> Source:
 
 def _pack_folder(entry: Any) -> Path:  # noqa: ANN401 - the stdlib's or the backport's EntryPoint
     # Here, not above: a pack is rare, and finding a module without importing it needs importlib.util.
-    from importlib.util import find_spec  # noqa: PLC0415
+    from importlib.util import find_spec
 
     module, _, folder = entry.value.partition(":")
     found = find_spec(module.strip())
@@ -261,7 +261,7 @@ def _pack_folder(entry: Any) -> Path:  # noqa: ANN401 - the stdlib's or the back
 def installed_packs() -> Source:
     """Return the packs installed in this environment."""
     # Here, not above: looking through all distributions is slow; only a listing or a lookup pays for it.
-    from importlib.metadata import entry_points  # noqa: PLC0415
+    from importlib.metadata import entry_points
 
     return pack_source(sorted(entry_points(group=PACKS), key=lambda entry: entry.name))
 
@@ -272,7 +272,7 @@ def operator_folder() -> Path:
     A user without a home folder has none: the path is then below /nonexistent, as Debian calls their home.
     """
     # Here, not above: only a lookup of specs needs it.
-    from platformdirs import user_config_path  # noqa: PLC0415
+    from platformdirs import user_config_path
 
     try:
         return user_config_path(CONFIG_FOLDER) / "specs"

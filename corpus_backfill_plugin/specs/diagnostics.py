@@ -16,27 +16,27 @@ class Finding(msgspec.Struct, frozen=True):
     Attributes:
         path: the place; empty for the file as a whole.
         problem: what is wrong, in words of the file's author, on one line.
-        mend: what to do about it; empty when the problem says it all.
+        hint: what to do about it; empty when the problem says it all.
     """
 
     path: KeyPath
     problem: str
-    mend: str = ""
+    hint: str = ""
 
     def under(self, *parents: str | int) -> Finding:
         """Return the same finding as seen from further up."""
-        return Finding((*parents, *self.path), self.problem, self.mend)
+        return Finding((*parents, *self.path), self.problem, self.hint)
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing wrong with a spec file; `str` gives `file:line: key: problem; mend`.
+    """One thing wrong with a spec file; `str` gives `file:line: key: problem; hint`.
 
     Attributes:
         file: the file, as it is to be shown.
         line: line in the file, counted from 1; None when the whole file is meant.
         key: dotted path such as `option.model.choices`; empty when the whole file is meant.
         problem: what is wrong, on one line.
-        mend: what to do about it, on one line, may be empty.
+        hint: what to do about it, on one line, may be empty.
         kind: how grave it is: a fault of the file, drift from its script, or a note.
     """
 
@@ -44,11 +44,11 @@ class Fault(msgspec.Struct, frozen=True):
     line: int | None
     key: str
     problem: str
-    mend: str = ""
+    hint: str = ""
     kind: Literal["fault", "drift", "note"] = "fault"
 
     def __str__(self) -> str:
         """Return the fault in the form that editors and CI jump to."""
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        what = f"{self.problem}; {self.mend}" if self.mend else self.problem
+        what = f"{self.problem}; {self.hint}" if self.hint else self.problem
         return f"{where}: {self.key}: {what}" if self.key else f"{where}: {what}"

@@ -66,7 +66,7 @@ class _Parameter(_Table, frozen=True, kw_only=True):
     max: Annotated[int | float | str | None, Meta(description="largest value allowed, inclusive")] = None
     regex: Annotated[Word, Meta(description="must match the whole value")] | None = None
     regex_help: Annotated[str, Meta(description="what the regex asks for, in words")] = ""
-    max_length: Annotated[int, Meta(ge=1, description="characters at the most")] | None = None
+    max_length: Annotated[int, Meta(ge=1, description="characters at most")] | None = None
     exists: Annotated[bool, Meta(description="a path must exist on this machine")] = False
     # Not `EnvName |`: msgspec (0.22) frees the pattern of a text that shares a union with a list, and the
     # interpreter crashes at its end. `checks` judges the single name.
@@ -211,6 +211,6 @@ COMMON_OPTIONS: tuple[Option, ...] = (
         help="Database to work on; reaches the script as DATABASE_URL only.",
     ),
     Option(name="dry-run", type="bool", role="dry-run", help="Show what would be done; change nothing."),
-    Option(name="limit", type="int", min=1, metavar="N", role="limit", help="Work on N records at the most."),
+    Option(name="limit", type="int", min=1, metavar="N", role="limit", help="Work on N records at most."),
 )
 """The options that every script is expected to understand unless its spec says otherwise."""

@@ -21,7 +21,7 @@ _STRING = re.compile(
 )
 
 _DEEPEST = 16
-"""Parts of a dotted key that are told apart: a spec has five at the most, and long paths cost time."""
+"""Parts of a dotted key that are told apart: a spec has five at most, and long paths cost time."""
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
@@ -165,6 +165,6 @@ class _Scan:
 def _unquoted(word: str) -> str:
     if word.startswith("'"):
         return word[1:-1]
-    import tomllib  # noqa: PLC0415 - quoted keys are rare, and the error path alone comes here
+    import tomllib
 
     return str(tomllib.loads(f"key = {word}")["key"])

@@ -1,4 +1,4 @@
-"""TOML text to a Script, or to all of its faults at once, each with file, line, key and mend."""
+"""TOML text to a Script, or to all of its faults at once, each with file, line, key and hint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TABLES = 500
 """Options, arguments or groups of a spec: nobody wrote more by hand, and each start would pay for them."""
 
 _DEEPEST = 16
-"""Keys within keys that are looked at; a spec has five at the most."""
+"""Keys within keys that are looked at; a spec has five at most."""
 
 MAX_BYTES = 1024 * 1024
 """A spec larger than this is refused unread: nobody wrote it by hand, and it would cost every listing."""
@@ -42,7 +42,7 @@ def read_script(
     try:
         source, raw = read_toml(text)
     except UnreadableError as unreadable:
-        return None, (Fault(file, unreadable.line, "", unreadable.problem, unreadable.mend),)
+        return None, (Fault(file, unreadable.line, "", unreadable.problem, unreadable.hint),)
     script, findings = _judge(raw, PurePath(file).stem if name is None else name)
     if findings:
         return None, located(findings, raw, source, file)
@@ -62,16 +62,16 @@ def read_toml(text: bytes | str) -> tuple[str, dict[str, Any]]:
 class UnreadableError(Exception):
     """The text is no TOML at all."""
 
-    def __init__(self, problem: str, mend: str = "", line: int | None = None) -> None:
+    def __init__(self, problem: str, hint: str = "", line: int | None = None) -> None:
         super().__init__(problem)
         self.problem = problem
-        self.mend = mend
+        self.hint = hint
         self.line = line
 
 
 def _decode(text: bytes | str) -> str:
     if len(text) > MAX_BYTES:
-        problem = f"{len(text)} bytes, {MAX_BYTES} at the most"
+        problem = f"{len(text)} bytes, {MAX_BYTES} at most"
         raise UnreadableError(problem, "write less into one file")
     if isinstance(text, bytes):
         try:
@@ -108,7 +108,7 @@ def _parse(source: str) -> dict[str, Any]:
     if long := LONG_KEY.search(source):
         # tomllib keeps every beginning of a dotted key: a megabyte of dots would take all memory.
         line = source.count("\n", 0, long.start()) + 1
-        raise UnreadableError("a key of too many parts", "a spec has three levels at the most", line)
+        raise UnreadableError("a key of too many parts", "a spec has three levels at most", line)
     try:
         return tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -116,10 +116,10 @@ def _parse(source: str) -> dict[str, Any]:
         place = _SYNTAX_PLACE.search(message)
         line = int(place["line"]) if place and place["line"] else source.count("\n") + 1
         problem = one_line(_SYNTAX_PLACE.sub("", message))
-        mend = next((mend for word, mend in _SYNTAX_MENDS if word in message), "")
-        raise UnreadableError(f"not TOML: {problem[:1].lower()}{problem[1:]}", mend, line) from None
+        hint = next((hint for word, hint in _SYNTAX_MENDS if word in message), "")
+        raise UnreadableError(f"not TOML: {problem[:1].lower()}{problem[1:]}", hint, line) from None
     except RecursionError:
-        raise UnreadableError("nested too deeply to be read", "a spec has three levels at the most") from None
+        raise UnreadableError("nested too deeply to be read", "a spec has three levels at most") from None
     except ValueError:
         raise UnreadableError("not TOML: a number has too many digits") from None
 
@@ -128,7 +128,7 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
     """Return the Script as far as it can be made out, and all that is wrong with it."""
     tables = max((len(value) for value in raw.values() if isinstance(value, list)), default=0)
     if tables > MAX_TABLES:
-        problem = f"a list of {tables} items, {MAX_TABLES} at the most"
+        problem = f"a list of {tables} items, {MAX_TABLES} at most"
         return Script(spec_version=1, script=""), [Finding((), problem, "split it into several commands")]
     findings = list(_nul_characters(raw))
     if not findings:
@@ -138,14 +138,14 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
             pass  # explained below, key by key
         else:
             return script, check_script(script, name)
-    from corpus_backfill_plugin.specs.shape import fit  # noqa: PLC0415 - only for a spec that has faults
+    from corpus_backfill_plugin.specs.shape import fit
 
     version = raw.get("spec-version")
     if isinstance(version, int) and version > 1:
         # Keys of a later vocabulary would all be called unknown: say only what is the matter.
-        mend = "upgrade corpus-backfill-plugin, or write spec-version = 1"
+        hint = "upgrade corpus-backfill-plugin, or write spec-version = 1"
         return Script(spec_version=1, script=""), [
-            Finding(("spec-version",), f"version {version} is not known", mend)
+            Finding(("spec-version",), f"version {version} is not known", hint)
         ]
     script, misfits = fit(raw, Script)
     findings += misfits
@@ -171,7 +171,7 @@ def _nul_characters(raw: dict[str, Any]) -> Iterator[Finding]:
 
 def located(findings: list[Finding], raw: dict[str, Any], source: str, file: str) -> tuple[Fault, ...]:
     """Return `findings` with the line that each stands in, sorted by it."""
-    from corpus_backfill_plugin.specs.positions import key_lines, line_of  # noqa: PLC0415 - only for a spec that has faults
+    from corpus_backfill_plugin.specs.positions import key_lines, line_of
 
     try:
         lines = key_lines(source)
@@ -183,7 +183,7 @@ def located(findings: list[Finding], raw: dict[str, Any], source: str, file: str
             line_of(finding.path, lines) if finding.path else None,
             _dotted(finding.path, raw),
             one_line(finding.problem),
-            one_line(finding.mend),
+            one_line(finding.hint),
         )
         for finding in dict.fromkeys(findings)
     ]

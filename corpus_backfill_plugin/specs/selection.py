@@ -1,4 +1,4 @@
-"""What an operator chose, held against the rules of the spec. Pure: no click, no environment."""
+"""What an operator chose, compared with the rules of the spec. Pure: no click, no environment."""
 
 from __future__ import annotations
 

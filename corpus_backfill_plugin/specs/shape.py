@@ -1,6 +1,6 @@
 """Whether parsed TOML has the shape that the model declares: every misfit at once, in words of its author.
 
-msgspec stops at the first fault and speaks of types. Here each key is held against its declared type
+msgspec stops at the first fault and speaks of types. Here each key is compared with its declared type
 alone, and what does not fit is left out, so that the rest can still be judged.
 """
 
@@ -62,7 +62,7 @@ def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Findin
             continue
         kept_value, found = _fit_field(value, fields[key].type)
         if found and table is model.Option and key == "name" and isinstance(value, str):
-            found = [Finding(one.path, one.problem, _respelt_name(value) or one.mend) for one in found]
+            found = [Finding(one.path, one.problem, _respelt_name(value) or one.hint) for one in found]
         findings += [finding.under(key) for finding in found]
         if kept_value is not msgspec.UNSET:
             kept[fields[key].name] = kept_value
@@ -201,10 +201,10 @@ def _judge_text(value: str, info: inspect.StrType) -> Iterator[Finding]:
     if info.min_length and len(value) < info.min_length:
         yield Finding((), "must not be empty")
     elif info.max_length and len(value) > info.max_length:
-        yield Finding((), f"{len(value)} characters, {info.max_length} at the most")
+        yield Finding((), f"{len(value)} characters, {info.max_length} at most")
     elif info.pattern and not re.search(info.pattern, value):
-        words, mend = _PATTERNS[info.pattern]
-        yield Finding((), f"{quoted(value)} is not {words}", mend)
+        words, hint = _PATTERNS[info.pattern]
+        yield Finding((), f"{quoted(value)} is not {words}", hint)
 
 
 def _judge_number(value: float, info: inspect.IntType) -> Iterator[Finding]:
@@ -217,11 +217,11 @@ def _judge_number(value: float, info: inspect.IntType) -> Iterator[Finding]:
 def _judge_literal(value: object, allowed: tuple[Any, ...]) -> Iterator[Finding]:
     if any(type(value) is type(one) and value == one for one in allowed):
         return
-    mend = nearest(value, [one for one in allowed if isinstance(one, str)]) if isinstance(value, str) else ""
+    hint = nearest(value, [one for one in allowed if isinstance(one, str)]) if isinstance(value, str) else ""
     if isinstance(value, str) and value in map(str, allowed):
-        mend = f"write {value} without quotes"
+        hint = f"write {value} without quotes"
     few = "is not" if len(allowed) == 1 else "is not one of"
-    yield Finding((), f"{quoted(value)} {few} {listed(allowed)}", mend)
+    yield Finding((), f"{quoted(value)} {few} {listed(allowed)}", hint)
 
 
 def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Finding]:

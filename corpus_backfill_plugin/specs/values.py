@@ -71,7 +71,7 @@ def check_form(parameter: Option | Argument, text: str) -> None:
     if parameter.type != "bool":
         _check_range(parameter, text, value)
     if parameter.max_length is not None and len(text) > parameter.max_length:
-        raise ValueError(f"{len(text)} characters, {parameter.max_length} at the most")
+        raise ValueError(f"{len(text)} characters, {parameter.max_length} at most")
     if parameter.regex is not None:
         _check_regex(parameter, parameter.regex, text)
 
@@ -222,7 +222,7 @@ def _check_range(parameter: Option | Argument, text: str, value: Any) -> None:  
 
 def _check_regex(parameter: Option | Argument, regex: str, text: str) -> None:
     if len(text) > MAX_CHECKED:
-        raise ValueError(f"{len(text)} characters, {MAX_CHECKED} at the most")
+        raise ValueError(f"{len(text)} characters, {MAX_CHECKED} at most")
     if not re.fullmatch(regex, text):
         asked = parameter.regex_help or f"must match {quoted(regex)}"
         raise ValueError(f"{quoted(text)} is not right: {asked}")

@@ -53,7 +53,7 @@ def write_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
 
 def write_json(value: object) -> None:
     """Write a JSON-able value to stdout, indented, non-ASCII letters as they are."""
-    import json  # noqa: PLC0415 - only when it is asked for
+    import json
 
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     if printable(text) != text:
@@ -73,10 +73,10 @@ def _cell(value: object) -> str:
 
 
 def _draw(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
-    from rich import box  # noqa: PLC0415 - rich costs 50 ms, so only where something is drawn
-    from rich.console import Console  # noqa: PLC0415 - same
-    from rich.table import Table  # noqa: PLC0415 - same
-    from rich.text import Text  # noqa: PLC0415 - same
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):

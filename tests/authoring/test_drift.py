@@ -1,4 +1,4 @@
-"""What differs between a spec and its script: each kind with both sides, nothing false, and mended."""
+"""What differs between a spec and its script: each kind with both sides, nothing false, and corrected."""
 
 from __future__ import annotations
 

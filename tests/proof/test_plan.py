@@ -30,8 +30,8 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.plans.file import read_plan, write_plan
 from corpus_backfill_plugin.plans.make import both, make_plan
-from corpus_backfill_plugin.plans.model import Plan, Tolerance, differences, sealed
-from corpus_backfill_plugin.plans.rebuild import renew
+from corpus_backfill_plugin.plans.model import Plan, Tolerance, checksummed, differences
+from corpus_backfill_plugin.plans.rebuild import rebuild
 from corpus_backfill_plugin.specs.catalog import LoadedSpec
 from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.selection import Selection
@@ -75,7 +75,7 @@ class Planner:
         content = self.content | changes
         self.file.write_text(json.dumps(content), encoding="utf-8")
         if resealed:
-            plan = sealed(msgspec.convert(content, Plan))
+            plan = checksummed(msgspec.convert(content, Plan))
             self.file.write_bytes(msgspec.json.encode(plan))
 
     def forget(self) -> None:
@@ -400,7 +400,7 @@ def test_what_changes_during_a_wait_is_compared_again(
     monkeypatch.setattr(lock, "wait_for", wait)
     for phrase in ("count to do: 12 pending were planned, there are 11", "script: sha256 "):
         store.set(12)
-        request = renew(read_plan(planner.file), Site(dict(os.environ))).request
+        request = rebuild(read_plan(planner.file), Site(dict(os.environ))).request
         path = lock.key_path(open_state().locks, request.lock_key or "")
         held.append(lock.take(path) or 0)
         refused(applied(planner.file, "--yes", "--wait"), phrase)

@@ -64,9 +64,9 @@ def become_finisher(point: str) -> Callable[[Any], None]:
 def finish(point: str, words: list[str]) -> int:
     """Be the finisher, up to `point`."""
     sys.path.insert(0, str(HERE.parent))
-    from run.drive import die_at  # noqa: PLC0415  beside this file, for it alone
+    from run.drive import die_at
 
-    from corpus_backfill_plugin.agent.finish import main  # noqa: PLC0415  not there in the supervisor
+    from corpus_backfill_plugin.agent.finish import main
 
     die_at(point)
     return main(words)

@@ -100,8 +100,8 @@ def main(words: list[str]) -> int:
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(words)
-    from corpus_backfill_plugin.agent import start  # noqa: PLC0415  after the options, which may be wrong
-    from corpus_backfill_plugin.runs.execute import execute  # noqa: PLC0415  same
+    from corpus_backfill_plugin.agent import start
+    from corpus_backfill_plugin.runs.execute import execute
 
     if chosen.supervisor:
         start.SUPERVISOR = chosen.supervisor

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Place:
         for folder in (self.state.root, self.state.runs, self.state.locks):
             folder.mkdir(mode=0o700, exist_ok=True)
         with Ledger(self.state.ledger) as ledger:
-            reconcile(self.state, ledger)
+            recover(self.state, ledger)
             yield ledger
 
     def records(self) -> list[RunRecord]:

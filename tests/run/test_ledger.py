@@ -142,7 +142,7 @@ def test_a_newer_ledger_is_refused_and_left_as_it_is(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(BackfillError, match=f"has version {len(MIGRATIONS) + 1}") as refused:
         Ledger(path)
-    assert "upgrade" in refused.value.mend
+    assert "upgrade" in refused.value.hint
     assert path.read_bytes() == before
 
 
@@ -170,7 +170,7 @@ def test_a_damaged_ledger_is_named_and_kept(path: Path, content: bytes | None) -
     with pytest.raises(BackfillError, match="damaged") as told, Ledger(path) as ledger:
         ledger.select()
     assert str(path) in told.value.problem
-    assert "Move it away" in told.value.mend
+    assert "Move it away" in told.value.hint
     assert path.read_bytes() == spoilt
 
 

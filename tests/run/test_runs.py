@@ -14,7 +14,7 @@ import pexpect
 import pyte
 import pytest
 
-from corpus_backfill_plugin.agent import recover as reconcile
+from corpus_backfill_plugin.agent import recover
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.text import duration
 
@@ -187,9 +187,9 @@ def of_machine(runs: Runs, machine: str) -> None:
     """Have run 1 begun under another host name and boot, on `machine`, and not be said to have ended."""
     with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
         db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
-    card = runs.place(1).card()
-    assert card is not None
-    runs.place(1).write_card(msgspec.structs.replace(card, machine=machine))
+    metadata = runs.place(1).metadata()
+    assert metadata is not None
+    runs.place(1).write_metadata(msgspec.structs.replace(metadata, machine=machine))
     for name in ("exit", "verdict"):
         (runs.state.run_folder(1) / name).unlink(missing_ok=True)
 
@@ -197,11 +197,11 @@ def of_machine(runs: Runs, machine: str) -> None:
 def test_a_machine_that_got_another_name_and_was_booted_leaves_no_running_run(
     three: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "machine_id", lambda: "this one")
+    monkeypatch.setattr(recover, "machine_id", lambda: "this one")
     for machine, state in (("another", "running"), ("", "running"), ("this one", "lost")):
         of_machine(three, machine)
         with Ledger(three.state.ledger) as ledger:
-            reconcile.reconcile(three.state, ledger)
+            recover.recover(three.state, ledger)
         assert three.record(1).state == state
 
 

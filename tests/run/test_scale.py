@@ -11,7 +11,7 @@ import msgspec
 
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
-from corpus_backfill_plugin.agent.recover import reconcile
+from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State
 from corpus_backfill_plugin.runs.report import facts
 
@@ -44,7 +44,7 @@ def seconds_to_list(place: State, **chosen: str) -> float:
     for _ in range(41):
         begun = time.perf_counter()
         with Ledger(place.ledger) as ledger:
-            reconcile(place, ledger)
+            recover(place, ledger)
             rows = [facts(record) for record in ledger.select(limit=10, **chosen)]
         times.append(time.perf_counter() - begun)
         assert len(rows) >= 3

@@ -49,4 +49,4 @@ def test_a_file_in_its_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "file"))
     with pytest.raises(BackfillError, match="can't be used") as told:
         open_state()
-    assert "--no-record" in told.value.mend
+    assert "--no-record" in told.value.hint

@@ -1,4 +1,4 @@
-"""Which spec is in force: shipped, packs, the server's, the operator's, CORPUS_BACKFILL_SPECS; later wins."""
+"""Which spec is active: shipped, packs, the server's, the operator's, CORPUS_BACKFILL_SPECS; later wins."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def _binary(path: Path) -> None:
         pytest.param(_fifo, "cannot be read: not a plain file", id="a pipe"),
         pytest.param(_endless, "cannot be read: not a plain file", id="a device"),
         pytest.param(_link, "cannot be read: no such file or directory", id="a dangling link"),
-        pytest.param(_large, "1048577 bytes, 1048576 at the most", id="larger than a megabyte"),
+        pytest.param(_large, "1048577 bytes, 1048576 at most", id="larger than a megabyte"),
         pytest.param(_dotted, "a key of too many parts", id="a key that takes all memory"),
         pytest.param(_binary, "is not UTF-8", id="no text"),
     ],

@@ -238,7 +238,7 @@ def test_two_defaults_in_an_exclusive_group_do_not_conflict() -> None:
         pytest.param(
             '[[option]]\nname = "n"\nchoices = ["a", 5]\ndefault = "b"\n',
             ["option.n.choices.2"],
-            id="a default is not held against choices that are wrong",
+            id="a default is not compared with choices that are wrong",
         ),
         pytest.param(
             '[output]\nresult = ["(?P<pending>"]\n[postcondition]\nrun = ["-c"]\nexpect = { pending = 0 }\n',

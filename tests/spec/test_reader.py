@@ -199,7 +199,7 @@ def test_faults_are_data_for_editors() -> None:
             "line": 3,
             "key": "lock",
             "problem": "expected true or false, got text",
-            "mend": "write true without quotes",
+            "hint": "write true without quotes",
             "kind": "fault",
         }
     ]
@@ -225,17 +225,17 @@ def test_no_character_of_a_spec_reaches_the_terminal_as_a_command() -> None:
         ),
         pytest.param(
             b"#" * (MAX_BYTES + 1),
-            f"demo.toml: {MAX_BYTES + 1} bytes, {MAX_BYTES} at the most; write less into one file",
+            f"demo.toml: {MAX_BYTES + 1} bytes, {MAX_BYTES} at most; write less into one file",
             id="large",
         ),
         pytest.param(
             "x = " + "[" * 100_000,
-            "demo.toml: nested too deeply to be read; a spec has three levels at the most",
+            "demo.toml: nested too deeply to be read; a spec has three levels at most",
             id="deep lists",
         ),
         pytest.param(
             "x = " + "{a=" * 100_000,
-            "demo.toml: nested too deeply to be read; a spec has three levels at the most",
+            "demo.toml: nested too deeply to be read; a spec has three levels at most",
             id="deep tables",
         ),
         pytest.param(

@@ -157,7 +157,7 @@ def test_a_nul_is_refused_in_every_type(value_type: ValueType) -> None:
             "'61m' is more than 1h",
             id="a duration in other units",
         ),
-        pytest.param(Option(name="x", max_length=3), "four", "4 characters, 3 at the most", id="too long"),
+        pytest.param(Option(name="x", max_length=3), "four", "4 characters, 3 at most", id="too long"),
         pytest.param(
             Option(name="x", regex="[a-z]+", regex_help="lower case letters"),
             "abc1",
@@ -173,7 +173,7 @@ def test_a_nul_is_refused_in_every_type(value_type: ValueType) -> None:
         pytest.param(
             Option(name="x", regex="a*"),
             "a" * (MAX_CHECKED + 1),
-            f"{MAX_CHECKED + 1} characters, {MAX_CHECKED} at the most",
+            f"{MAX_CHECKED + 1} characters, {MAX_CHECKED} at most",
             id="a value too long for a regex",
         ),
         pytest.param(

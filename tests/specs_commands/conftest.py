@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=MODELS, default="small", help="speech model")
     parser.add_argument("--beam-size", type=int, default=5, help="search width")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
-    parser.add_argument("--limit", type=int, help="recordings at the most")
+    parser.add_argument("--limit", type=int, help="recordings at most")
     return parser
 
 

@@ -75,7 +75,7 @@ def test_faults_are_told_all_at_once_by_line(spec: Path, repository: Path, cli: 
         "line": 9,
         "key": "option.model.choises",
         "problem": "unknown key",
-        "mend": "did you mean 'choices'?",
+        "hint": "did you mean 'choices'?",
     }
 
 

@@ -55,7 +55,7 @@ def test_show_is_the_declaration(server: Server, cli: Cli) -> None:
     rows = [line.split("\t") for line in plain.splitlines()]
     assert ["script", "media_duration.py"] in rows
     assert ["media-type", "str", "audio, video, both", "both", "no", "Which media to measure."] in rows
-    assert ["limit", "int", "-", "-", "no", "Work on N records at the most."] in rows, "common ones as well"
+    assert ["limit", "int", "-", "-", "no", "Work on N records at most."] in rows, "common ones as well"
 
 
 def test_show_of_a_broken_spec_tells_every_fault(server: Server, cli: Cli) -> None:

@@ -173,7 +173,7 @@ def test_help_tells_all_that_the_spec_says(call: Call) -> None:
 
 def test_the_list_has_one_line_and_no_hidden_command(call: Call) -> None:
     call(HELPFUL, "--help")
-    from click.testing import CliRunner  # noqa: PLC0415 - the fixture has made the server by now
+    from click.testing import CliRunner
 
     listed = CliRunner().invoke(backfill, ["--help"]).output
     assert "Do the thing. (deprecated: use other)" in " ".join(listed.split())
@@ -253,7 +253,7 @@ def test_no_control_character_of_a_spec_reaches_the_terminal(spec: str, call: Ca
             (("specs", "check"), ()),
         )
     )
-    from click.testing import CliRunner  # noqa: PLC0415 - the fixture has made the server by now
+    from click.testing import CliRunner
 
     for words in (["--help"], ["specs", "list"], ["specs", "list", "--json"], ["specs", "docs"], ["doctor"]):
         shown += CliRunner().invoke(backfill, words).output

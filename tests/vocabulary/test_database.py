@@ -46,7 +46,7 @@ def test_a_password_is_in_nothing_that_is_made_of_a_name(template: str, password
 
 @given(PASSWORDS)
 def test_a_password_alone_is_masked_as_its_program_reads_it(password: str) -> None:
-    from urllib.parse import quote  # noqa: PLC0415
+    from urllib.parse import quote
 
     for url in (
         f"postgresql://u:{quote(password, safe='')}@h/d",

@@ -73,7 +73,7 @@ def test_a_value_is_sent_as_it_was_typed(keys: str, value: str, call: Call) -> N
         pytest.param(
             "regex = '[a-z]+'\nregex-help = 'small letters'", "A", "small letters", id="regex in words"
         ),
-        pytest.param("max-length = 3", "abcd", "4 characters, 3 at the most", id="too long"),
+        pytest.param("max-length = 3", "abcd", "4 characters, 3 at most", id="too long"),
         pytest.param(
             'type = "path"\nexists = true', "no/such", "does not exist on this machine", id="exists"
         ),

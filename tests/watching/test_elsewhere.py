@@ -82,7 +82,7 @@ def test_attach_shows_the_same_bar_with_what_was_printed_before(
     attached.read_until(lambda: "ETA" in attached.bar)
     assert "::progress" not in attached.raw
     assert "item a1\r\n" in attached.raw
-    # Ten a second at the most, from the begin of the run on and not from when one began to look.
+    # Ten a second at most, from the begin of the run on and not from when one began to look.
     done, rate = attached.bar.split("/60")[0].split()[-1], attached.bar.split("/s")[0].split()[-1]
     assert int(done) >= 10
     assert 2 < float(rate) < 11.5

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from corpus_backfill_plugin.agent.hook import config_path, tell_end
+from corpus_backfill_plugin.agent.hook import call_hook, config_path
 from corpus_backfill_plugin.agent.ledger import Ledger
 from watching.places import until as wait_until
 
@@ -152,7 +152,7 @@ def test_it_is_told_once_even_if_several_finish_a_run(place: Place, backfill: Pr
 
     def finish(_: int) -> None:
         with Ledger(place.state.ledger) as ledger:
-            tell_end(ledger, 1, None)
+            call_hook(ledger, 1, None)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(finish, range(8)))
@@ -218,5 +218,5 @@ def test_a_fault_in_the_configuration_is_told_before_anything_starts(
     refused = backfill("work")
     assert (refused.code, refused.stdout) == (1, "")
     assert fault in refused.stderr
-    assert "Mend the file; nothing was started." in refused.stderr
+    assert "Correct the file; nothing was started." in refused.stderr
     assert "a1" in place.file.read_text()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Shown = "Callable[..., dict[str, Any]]"
 
 
-def mend(place: Place, *good: str) -> None:
+def hint(place: Place, *good: str) -> None:
     """Change the script so that these items are not bad any more."""
     script = place.server.scripts / "work.py"
     script.write_text(
@@ -31,13 +31,13 @@ def test_a_chain_of_retries_ends_with_nothing_left(
 ) -> None:
     first = backfill("work", "--bad", "a2,a3,a5")
     assert first.code == 1
-    mend(proved, "a2")
+    hint(proved, "a2")
     second = backfill("runs", "retry")
     assert [line for line in second.stdout.splitlines() if line.startswith("item")] == [
         "item a2", "item a3", "item a5",
     ]  # fmt: skip
     assert "work (run 2) is incomplete: 2 left (pending = 2, expected 0)" in second.stderr.splitlines()
-    mend(proved, "a3", "a5")
+    hint(proved, "a3", "a5")
     third = backfill("runs", "retry")
     assert third.code == 0
     assert third.stdout.splitlines()[:2] == ["item a3", "item a5"]
@@ -79,7 +79,7 @@ def test_a_retry_of_a_dry_run_is_one(
     place: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
 ) -> None:
     backfill("work", "--bad", "a2", "--dry-run")
-    mend(place, "a2")
+    hint(place, "a2")
     backfill("runs", "retry")
     assert shown()["dry_run"] is True
     assert "a2" in place.file.read_text()
@@ -203,7 +203,7 @@ def test_what_changed_while_it_waited_is_not_run(
     until(lambda: place.begun(2) and place.folder(2).process())
     waiting = start(*words, "--wait")
     assert b"; waiting (Ctrl-C to give up)" in waiting.stderr.readline()
-    mend(place, "a2")
+    hint(place, "a2")
     assert backfill("runs", "stop", "2", "--after", "0").code == 0
     holder.wait(60)
     out, err = waiting.communicate(timeout=60)

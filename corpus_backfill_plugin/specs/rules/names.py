@@ -66,12 +66,12 @@ def names_are_free(script: Script) -> Iterator[Finding]:
     for name, path, owner in _operator_names(script):
         if name in RESERVED_OPTIONS and path[0] == "option":
             what = f"--{name} is an option of the command itself"
-            mend = f"choose another name, and write flag = '--{name}'" if path[-1] == "name" else ""
-            yield Finding(path, what, mend or "choose another")
+            hint = f"choose another name, and write flag = '--{name}'" if path[-1] == "name" else ""
+            yield Finding(path, what, hint or "choose another")
         elif name in taken:
-            mend = "choose another" if "common" not in taken[name] else _without_common(name)
+            hint = "choose another" if "common" not in taken[name] else _without_common(name)
             by = "an earlier option" if taken[name] == owner and path[-1] == "name" else taken[name]
-            yield Finding(path, f"{quoted(name)} is taken by {by}", mend)
+            yield Finding(path, f"{quoted(name)} is taken by {by}", hint)
         taken.setdefault(name, owner)
 
 
@@ -104,9 +104,9 @@ def flags_are_sent_once(script: Script) -> Iterator[Finding]:
             said = key == "negate" and str(flag)[2:] in names
             if flag in taken and taken[flag] != f"option {option.name}" and not said:
                 common = taken[flag].partition("common option --")[2]
-                mend = _without_common(common) if common else "choose another"
+                hint = _without_common(common) if common else "choose another"
                 where = key if getattr(option, key) else "name"
-                yield Finding(("option", position, where), f"{flag} is sent by {taken[flag]} already", mend)
+                yield Finding(("option", position, where), f"{flag} is sent by {taken[flag]} already", hint)
             if flag:
                 taken.setdefault(flag, f"option {option.name}")
 
@@ -139,9 +139,9 @@ def roles_are_played_once(script: Script) -> Iterator[Finding]:
     for position, option in enumerate(script.option):
         if option.role and option.role in taken:
             common = taken[option.role].partition("common option --")[2]
-            mend = f"leave {quoted(common)} out of common" if common else "remove one of them"
+            hint = f"leave {quoted(common)} out of common" if common else "remove one of them"
             what = f"{quoted(option.role)} is the role of {taken[option.role]} already"
-            yield Finding(("option", position, "role"), what, mend)
+            yield Finding(("option", position, "role"), what, hint)
         if option.role:
             taken.setdefault(option.role, f"option {option.name}")
 

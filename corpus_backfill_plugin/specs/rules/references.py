@@ -30,8 +30,8 @@ def _known(script: Script) -> dict[str, Option | Argument]:
 def _unknown(path: KeyPath, name: str, known: Iterable[str], what: str = "option") -> Iterator[Finding]:
     names = list(known)
     if name not in names:
-        mend = nearest(name, names) or (f"known are {', '.join(names)}" if names else "there is none")
-        yield Finding(path, f"no {what} is called {quoted(name)}", mend)
+        hint = nearest(name, names) or (f"known are {', '.join(names)}" if names else "there is none")
+        yield Finding(path, f"no {what} is called {quoted(name)}", hint)
 
 
 def required_options_exist(script: Script) -> Iterator[Finding]:

@@ -48,8 +48,8 @@ def script_is_a_file_of_the_folder(script: Script) -> Iterator[Finding]:
     name = script.script
     if "/" in name or "\\" in name or name in {".", ".."}:
         last = name.replace("\\", "/").rpartition("/")[2]
-        mend = f"write {quoted(last)}" if last.strip(".") else ""
-        yield Finding(("script",), f"{quoted(name)} is not a bare file name", mend)
+        hint = f"write {quoted(last)}" if last.strip(".") else ""
+        yield Finding(("script",), f"{quoted(name)} is not a bare file name", hint)
     elif name.startswith(("-", ".", "~")):
         yield Finding(("script",), f"{quoted(name)} begins with {quoted(name[0])}", "rename the script")
     elif one_line(name) != name or name != name.strip():
@@ -66,8 +66,8 @@ def environment_is_harmless(script: Script) -> Iterator[Finding]:
         elif reason := denial(name):
             yield Finding(path, f"{name} is not for specs, it {reason}", "remove it")
         elif name in taken:
-            mend = f"remove it, or leave {quoted(taken[name])} out of common"
-            yield Finding(path, f"{name} is set by the common option --{taken[name]}", mend)
+            hint = f"remove it, or leave {quoted(taken[name])} out of common"
+            yield Finding(path, f"{name} is set by the common option --{taken[name]}", hint)
 
 
 def lists_have_no_doubles(script: Script) -> Iterator[Finding]:

@@ -40,16 +40,16 @@ _KEYS_OF_VALUES = (
 
 
 def misfit(parameter: Option | Argument, value: object) -> tuple[str, str] | None:
-    """Return problem and mend when `value` of a spec is not written as the parameter's type is in TOML."""
+    """Return problem and hint when `value` of a spec is not written as the parameter's type is in TOML."""
     accepted, wanted = _WANTED.get(parameter.type, ((str,), "text"))
     if isinstance(value, accepted) and (parameter.type == "bool" or not isinstance(value, bool)):
         if isinstance(value, float) and not math.isfinite(value):
             return f"{value} is not a number to compare with or to send", ""
         return None
-    mend = "put it in quotes" if wanted == "text" else ""
+    hint = "put it in quotes" if wanted == "text" else ""
     if isinstance(value, str) and _reads_as(parameter.type, value):
-        mend = f"write {value.lower() if parameter.type == 'bool' else value} without quotes"
-    return f"type {parameter.type} wants {wanted}, got {kind(value)}", mend
+        hint = f"write {value.lower() if parameter.type == 'bool' else value} without quotes"
+    return f"type {parameter.type} wants {wanted}, got {kind(value)}", hint
 
 
 def _reads_as(value_type: str, text: str) -> bool:
@@ -65,8 +65,8 @@ def takes_no_value(parameter: Option | Argument) -> Iterator[Finding]:
     if parameter.type not in _VALUELESS:
         return
     if isinstance(parameter, Argument):
-        mend = "use type = 'str' with choices"
-        yield Finding(("type",), f"an argument cannot be a {parameter.type}, it has no flag", mend)
+        hint = "use type = 'str' with choices"
+        yield Finding(("type",), f"an argument cannot be a {parameter.type}, it has no flag", hint)
         return
     for key in _KEYS_OF_VALUES:
         if getattr(parameter, key.replace("-", "_")) not in (None, False, ()):
@@ -102,8 +102,8 @@ def bounds_are_values(parameter: Option | Argument) -> Iterator[Finding]:
         if bound is None or parameter.type in _VALUELESS:
             continue
         if parameter.type not in _RANGED:
-            mend = f"types with a range are {', '.join(_RANGED)}"
-            yield Finding((key,), f"type {parameter.type} has no range", mend)
+            hint = f"types with a range are {', '.join(_RANGED)}"
+            yield Finding((key,), f"type {parameter.type} has no range", hint)
         elif problem := misfit(parameter, bound) or _unreadable(parameter, bound):
             yield Finding((key,), *problem)
 

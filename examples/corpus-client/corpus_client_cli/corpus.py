@@ -78,8 +78,8 @@ def _read(query: str, *values: object) -> list[Row]:
 
 
 def _read_sqlite(path: str, query: str, values: tuple[object, ...]) -> list[Row]:
-    import sqlite3  # noqa: PLC0415  7 ms that --help and the plugins do without
-    from pathlib import Path  # noqa: PLC0415  same
+    import sqlite3
+    from pathlib import Path
 
     if not Path(path).is_file():
         raise CorpusError(f"there is no database at {path or '(no path)'}")
@@ -94,8 +94,8 @@ def _read_sqlite(path: str, query: str, values: tuple[object, ...]) -> list[Row]
 
 def _read_postgresql(url: str, query: str, values: tuple[object, ...]) -> list[Row]:
     try:
-        import psycopg  # noqa: PLC0415  an extra
-        from psycopg.rows import dict_row  # noqa: PLC0415  same
+        import psycopg
+        from psycopg.rows import dict_row
     except ImportError as error:
         raise CorpusError("PostgreSQL needs psycopg: pip install 'corpus-client[postgresql]'") from error
     try:

@@ -28,7 +28,7 @@ class PluginGroup(TyperGroup):
     @cached_property
     def plugins(self) -> dict[str, EntryPoint]:
         """Entry points by name; of two with one name the first on ``sys.path`` is taken."""
-        from importlib.metadata import entry_points  # noqa: PLC0415  own commands do without it
+        from importlib.metadata import entry_points
 
         found: dict[str, EntryPoint] = {}
         for point in entry_points(group=GROUP):
@@ -70,7 +70,7 @@ def broken(point: EntryPoint, error: BaseException) -> TyperCommand:
     reason = f"{type(error).__name__}: {error}"
 
     def tell() -> None:
-        import traceback  # noqa: PLC0415  only a broken plugin needs it
+        import traceback
 
         typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
         typer.echo(f"Error: the plugin {point.name!r}{distribution} cannot be loaded: {reason}", err=True)
