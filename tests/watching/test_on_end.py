@@ -171,7 +171,7 @@ def test_it_is_called_once_by_whoever_looks_if_the_viewer_died_before(
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
         "import os, corpus_backfill_plugin.runs.execute as e\n"
-        "e.tell_end = lambda *_: os.kill(os.getpid(), 9)\n"
+        "e.call_hook = lambda *_: os.kill(os.getpid(), 9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(hook))
     assert start("work").wait(30) == -9
