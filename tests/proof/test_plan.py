@@ -40,9 +40,9 @@ from corpus_backfill_plugin.workspace import Site
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Cli, Server
+    from conftest import Cli, Program, Server
 
-    from proof.conftest import Program, Store
+    from proof.conftest import Store
 
 PASSWORD = "hunter2-hunter2"  # noqa: S105 - nobody's
 
