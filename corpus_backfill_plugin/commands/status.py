@@ -11,11 +11,9 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-from corpus_backfill_plugin.agent.recover import recover
-from corpus_backfill_plugin.agent.state import open_state, state_root
-from corpus_backfill_plugin.agent.verify import Counted, count, judge
+from corpus_backfill_plugin.agent.state import state_root
+from corpus_backfill_plugin.agent.verify import count, judge
 from corpus_backfill_plugin.command import (
     ScriptCommand,
     checked_selection,
@@ -23,7 +21,7 @@ from corpus_backfill_plugin.command import (
     script_command,
     site_of,
 )
-from corpus_backfill_plugin.commands.specs_list import complete_name
+from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
@@ -41,6 +39,7 @@ from corpus_backfill_plugin.workspace import ServerNotFoundError, ServerUnusable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.workspace import Site
 
@@ -50,12 +49,11 @@ AT_ONCE = 4
 RUNS_LOOKED_AT = 200
 """The newest runs of a command among which the last one on this server and database is looked for."""
 
-DATABASE = SpecOption(COMMON_OPTIONS[0])
+DATABASE_URL = SpecOption(COMMON_OPTIONS[0])
 """`-d`, `--database-url`, as the commands themselves have it."""
 
 NOT_COUNTABLE = "not countable"
 _STATES = {"held": "done", "failed": "left", "unknown": "unknown"}
-_COLUMNS = ("command", "left", "last run", "note")
 _OURS = ("server_path_", "python_", "timeout_", "debug_")
 
 
@@ -96,9 +94,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     job: Invocation
 
 
-@click.command(params=[DATABASE, *(option for option in control_options() if option.name in _OURS)])
+@click.command(params=[DATABASE_URL, *(option for option in control_options() if option.name in _OURS)])
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@json_option
 @click.pass_context
 def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_: object) -> None:
     """Count what is left to do for every command, or for those NAMED. Changes nothing.
@@ -110,10 +108,11 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
         found = statuses(ctx, names, parse_duration(limit) if limit else None, lambda: bool(signals.pending))
         if signals.pending:
             ctx.exit(128 + signals.pending[0])
-    if as_json:
-        write_rows([_as_json(known) for known in found], (), as_json=True)
-    else:
-        write_rows([_row(known) for known in found], _COLUMNS, as_json=False)
+    write_rows(
+        [_status_facts(known) if as_json else _status_row(known) for known in found],
+        ("command", "left", "last run", "note"),
+        as_json=as_json,
+    )
     # A command whose spec declares no count is no trouble unless it was asked for by name.
     ctx.exit(1 if any(known.reason or (names and known.state == NOT_COUNTABLE) for known in found) else 0)
 
@@ -133,7 +132,7 @@ def statuses(
         BackfillError: an unknown name, or no server app that can be used.
     """
     site = site_of(ctx)
-    _ = site.server  # without one, that is the only thing to tell
+    _ = site.server  # without one, that is the only thing to report
     known = [_task(ctx, spec) for spec in _specs(site, tuple(dict.fromkeys(names)))]
 
     def counted(task: Task | Status) -> Status:
@@ -154,11 +153,7 @@ def statuses(
 
 def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec | BrokenSpec]:
     for name in names or site.catalog.names():
-        spec = site.catalog.load(name)
-        if spec is None:
-            raise BackfillError(
-                f"there is no spec named '{one_line(name)}'", "See 'specs list' for those there are."
-            )
+        spec = spec_named(site, name)
         if names or isinstance(spec, BrokenSpec) or not spec.script.hidden:
             yield spec
 
@@ -200,7 +195,7 @@ def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
     """
     if ctx.get_parameter_source("database_url") != ParameterSource.COMMANDLINE:
         return []
-    if not any(isinstance(param, SpecOption) and param.name == DATABASE.name for param in command.params):
+    if not any(isinstance(param, SpecOption) and param.name == DATABASE_URL.name for param in command.params):
         raise click.UsageError("it has no --database-url: call it without, or name other commands", ctx)
     return [f"--database-url={ctx.params['database_url']}"]
 
@@ -208,10 +203,6 @@ def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
 def _count(task: Task, seconds: float | None, stopped: Callable[[], bool]) -> Status:
     limit = seconds or parse_duration(task.postcondition.timeout)
     counted = count(task.job, task.request.output, seconds=limit, environ=os.environ, stopped=stopped)
-    return _judged(task, counted)
-
-
-def _judged(task: Task, counted: Counted) -> Status:
     expected = task.postcondition.expect
     verdict = judge(task.postcondition, counted)
     unknown = verdict.state == "unknown"
@@ -233,14 +224,12 @@ def _judged(task: Task, counted: Counted) -> Status:
 def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
     """Return the last run of each command on its database; none when no run was ever recorded.
 
-    A ledger that can't be read is told of, and keeps nobody from the counts.
+    A ledger that can't be read is reported, and keeps nobody from the counts.
     """
     if not (state_root() / "ledger.sqlite3").exists():
         return {}
     try:
-        state = open_state()
-        with Ledger(state.ledger) as ledger:
-            recover(state, ledger)
+        with opened_ledger() as (_, ledger):
             found = ((each.command, _last(ledger, each, server)) for each in known)
             return {command: record for command, record in found if record}
     except BackfillError as error:
@@ -254,7 +243,7 @@ def _last(ledger: Ledger, known: Status, server: str) -> RunRecord | None:
     return next((run for run in here if is_same(run.database, known.database)), None)
 
 
-def _as_json(known: Status) -> dict[str, Any]:
+def _status_facts(known: Status) -> dict[str, Any]:
     return {
         "command": known.command,
         "counts": known.counts,
@@ -264,7 +253,7 @@ def _as_json(known: Status) -> dict[str, Any]:
     }
 
 
-def _row(known: Status) -> dict[str, str]:
+def _status_row(known: Status) -> dict[str, str]:
     last = known.last_run
     run = f"{last.number} {last.state}, {clock_time(last.started)}" if last else "-"
     note = known.reason if known.reason and known.reason not in known.left else "-"

@@ -38,8 +38,8 @@ def examine(cli: Cli, server: Server) -> Callable[..., tuple[int, Findings]]:
         found: Findings = {}
         for finding in json.loads(outcome.stdout):
             assert set(finding) == {"area", "state", "text", "hint"}
-            assert finding["state"] != "fault" or finding["hint"] or "; " in finding["text"], (
-                "a fault has a hint"
+            assert finding["state"] != "error" or finding["hint"] or "; " in finding["text"], (
+                "an error has a hint"
             )
             found.setdefault(finding["area"], []).append(finding)
         return outcome.code, found
@@ -53,7 +53,7 @@ def _texts(found: Findings, area: str, state: str) -> list[str]:
 
 def _faults(found: Findings) -> list[str]:
     return [
-        finding["text"] for findings in found.values() for finding in findings if finding["state"] == "fault"
+        finding["text"] for findings in found.values() for finding in findings if finding["state"] == "error"
     ]
 
 
@@ -122,12 +122,13 @@ def test_people_get_a_line_a_part_and_the_mend_below(cli: Cli, server: Server) -
     outcome: Outcome = cli("doctor", env={"CORPUS_SERVER_APP_PATH": str(server.folder)}, uv=True)
     assert outcome.code == 1
     lines = outcome.stdout.splitlines()
-    assert [line[:5] for line in lines if not line.startswith("  ")].count("FAULT") == 1
-    assert f"FAULT  specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number" in next(
-        line for line in lines if line.startswith("FAULT")
+    assert [line[:5] for line in lines if not line.startswith("  ")].count("error") == 1
+    assert (
+        f"error    specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number"
+        in next(line for line in lines if line.startswith("error"))
     )
-    at = lines.index("note   database: DATABASE_URL is not set; the scripts use their own default")
-    assert lines[at + 1] == "       Set it, or give --database-url with each command."
+    at = lines.index("warning  database: DATABASE_URL is not set; the scripts use their own default")
+    assert lines[at + 1] == "         Set it, or give --database-url with each command."
     assert "\x1b" not in outcome.stdout
 
 
@@ -210,7 +211,7 @@ def test_a_copy_that_is_not_installed_says_so(tmp_path: Path, server: Server) ->
         text=True,
         check=True,
     )
-    notes = [finding["text"] for finding in json.loads(done.stdout) if finding["state"] == "note"]
+    notes = [finding["text"] for finding in json.loads(done.stdout) if finding["state"] == "warning"]
     assert "runs from a folder, not from an installed package" in notes
     assert f"'backfill' is not registered in {HOST}; only corpus-backfill runs it" in notes
 
@@ -245,7 +246,7 @@ def test_the_bridge_is_told_where_it_is_in_use(tmp_path: Path, server: Server) -
 def test_no_server_is_a_fault_that_names_what_was_tried(examine: Callable[..., tuple[int, Findings]]) -> None:
     code, found = examine(CORPUS_SERVER_APP_PATH=None)
     assert code == 1
-    (fault,) = _texts(found, "server", "fault")
+    (fault,) = _texts(found, "server", "error")
     assert fault.startswith("no server app found; tried in this order: --server-path (not given)")
     assert _texts(found, "interpreter", "ok")[0].startswith("uv at ")
     assert _texts(found, "specs", "ok") == ["4 commands from: shipped"]
@@ -261,7 +262,7 @@ def test_missing_scripts_are_told_each(examine: Callable[..., tuple[int, Finding
 def test_an_interpreter_that_cannot_run_is_a_fault(examine: Callable[..., tuple[int, Findings]]) -> None:
     code, found = examine(CORPUS_BACKFILL_PYTHON="/no/such/python")
     assert code == 1
-    assert _texts(found, "interpreter", "fault") == [
+    assert _texts(found, "interpreter", "error") == [
         "/no/such/python (from CORPUS_BACKFILL_PYTHON) does not exist"
     ]
 
@@ -272,7 +273,7 @@ def test_without_uv_the_fallback_is_a_note(
     (tmp_path / "empty").mkdir()
     code, found = examine(PATH=str(tmp_path / "empty"))
     assert code == 0
-    assert _texts(found, "interpreter", "note")[0].startswith(
+    assert _texts(found, "interpreter", "warning")[0].startswith(
         "python: uv is not on PATH and the server has no"
     )
 
@@ -282,7 +283,7 @@ def test_no_database_is_a_note_and_its_url_is_never_shown(
 ) -> None:
     code, found = examine(DATABASE_URL=None)
     assert code == 0
-    assert len(_texts(found, "database", "note")) == 1
+    assert len(_texts(found, "database", "warning")) == 1
     _, found = examine(DATABASE_URL="postgresql://u:geheim@hidden-host/d")
     assert "geheim" not in str(found)
     assert "hidden-host" not in str(found)
@@ -296,8 +297,8 @@ def test_specs_are_told_with_their_faults_and_what_they_replace(
     code, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
     assert code == 1
     assert _texts(found, "specs", "ok") == ["5 commands from: server, shipped"]
-    assert _texts(found, "specs", "note") == ["'snr' of shipped is replaced by server"]
-    assert _texts(found, "specs", "fault") == [
+    assert _texts(found, "specs", "warning") == ["'snr' of shipped is replaced by server"]
+    assert _texts(found, "specs", "error") == [
         f"CORPUS_BACKFILL_SPECS: {tmp_path}/none is not a folder",
         f"{server.scripts}/broken.toml:1: script: missing, and required; add script = 'name.py'",
         f"{server.scripts}/broken.toml:2: scirpt: unknown key; did you mean 'script'?",
@@ -326,11 +327,11 @@ expect = { pending = 0 }
     server.spec("unread", 'script = "broken.py"\n')
     code, found = examine()
     assert code == 1
-    assert _texts(found, "specs", "fault") == [
+    assert _texts(found, "specs", "error") == [
         f"{place}:4: option.ids-file: the spec sends --ids-file, the script does not have it; remove it",
         f"{place}:11: postcondition.run: the spec counts by --remaining, the script does not have it",
     ]
-    assert "not Python that can be read" in _texts(found, "specs", "note")[0]
+    assert "not Python that can be read" in _texts(found, "specs", "warning")[0]
 
 
 def test_a_missing_script_is_a_fault_of_the_commands_that_name_it(
@@ -340,7 +341,7 @@ def test_a_missing_script_is_a_fault_of_the_commands_that_name_it(
     server.spec("old", 'script = "older.py"\nhidden = true\n')
     (server.scripts / "snr_frequency.py").unlink()
     server.spec("snr", 'script = "media_duration.py"\nhidden = true\n')
-    assert _texts(examine()[1], "server", "fault") == ["gone.py: missing", "snr_frequency.py: missing"]
+    assert _texts(examine()[1], "server", "error") == ["gone.py: missing", "snr_frequency.py: missing"]
 
 
 def test_a_state_folder_that_cannot_be_used_is_a_fault(
@@ -349,7 +350,7 @@ def test_a_state_folder_that_cannot_be_used_is_a_fault(
     (tmp_path / "state").write_text("a file")
     code, found = examine()
     assert code == 1
-    (fault,) = _texts(found, "state", "fault")
+    (fault,) = _texts(found, "state", "error")
     assert fault.startswith(f"The state folder {tmp_path}/state can't be used")
     assert list(found)[-1] == "state"
     assert len(found) == 9, "trouble in one part hides no other"
@@ -362,7 +363,7 @@ def test_a_state_folder_that_was_open_to_others_is_a_note(
     (tmp_path / "state").chmod(0o755)
     code, found = examine()
     assert code == 0
-    assert _texts(found, "state", "note") == [
+    assert _texts(found, "state", "warning") == [
         f"{tmp_path}/state was open to others, mode 755, and is closed now, mode 700"
     ]
     assert _texts(examine()[1], "state", "ok") == [f"{tmp_path}/state, mode 700"]
@@ -376,5 +377,5 @@ def test_an_open_folder_with_files_of_others_is_a_fault_and_left_open(
     (tmp_path / "state/theirs").write_text("")
     code, found = examine()
     assert code == 1
-    assert "holds files that are not ours" in _texts(found, "state", "fault")[0]
+    assert "holds files that are not ours" in _texts(found, "state", "error")[0]
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o755

@@ -26,12 +26,12 @@ from corpus_backfill_plugin.agent.records import RunRequest
 from corpus_backfill_plugin.agent.state import open_state
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
+from corpus_backfill_plugin.commands.replay import replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.plans.file import read_plan, write_plan
 from corpus_backfill_plugin.plans.make import both, make_plan
 from corpus_backfill_plugin.plans.model import Plan, Tolerance, checksummed, differences
-from corpus_backfill_plugin.plans.rebuild import rebuild
 from corpus_backfill_plugin.specs.catalog import LoadedSpec
 from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.selection import Selection
@@ -400,7 +400,7 @@ def test_what_changes_during_a_wait_is_compared_again(
     monkeypatch.setattr(lock, "wait_for", wait)
     for phrase in ("count to do: 12 pending were planned, there are 11", "script: sha256 "):
         store.set(12)
-        request = rebuild(read_plan(planner.file), Site(dict(os.environ))).request
+        request = replay_plan(read_plan(planner.file), Site(dict(os.environ))).request
         path = lock.key_path(open_state().locks, request.lock_key or "")
         held.append(lock.take(path) or 0)
         refused(applied(planner.file, "--yes", "--wait"), phrase)
