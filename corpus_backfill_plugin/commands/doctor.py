@@ -261,7 +261,6 @@ def _specs(site: Site) -> Iterator[CheckResult]:
 
 def _unfit(spec: LoadedSpec, site: Site) -> Iterator[CheckResult]:
     """Yield what a spec sends and its script, as far as it can be read, does not have."""
-    # Here, not above: only this reads Python.
     from corpus_backfill_plugin.authoring.drift import compare, located
 
     script = spec.script
@@ -280,7 +279,7 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[CheckResult]:
 
 
 def _config(site: Site) -> Iterator[CheckResult]:
-    # Here, not above: it exists for runs alone, and doctor must answer where runs can't.
+    # Imported here: doctor must answer where a run's modules can't be loaded.
     from corpus_backfill_plugin.agent.hook import config_path, read_config
 
     path = config_path()
@@ -299,7 +298,6 @@ def _config(site: Site) -> Iterator[CheckResult]:
 
 
 def _state() -> Iterator[CheckResult]:
-    # Here, not above: as in `_config`.
     from corpus_backfill_plugin.agent.state import open_state, state_root
 
     root = state_root()
@@ -314,7 +312,6 @@ def _state() -> Iterator[CheckResult]:
 
 
 def _ledger() -> Iterator[CheckResult]:
-    # Here, not above: as in `_config`.
     from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.agent.state import open_state
 
@@ -329,7 +326,6 @@ def _ledger() -> Iterator[CheckResult]:
 
 def _disk() -> Iterator[CheckResult]:
     """Yield whether a run could be recorded: by writing, as only that proves it."""
-    # Here, not above: as in `_config`.
     from corpus_backfill_plugin.agent.state import open_state
 
     state = open_state()

@@ -191,7 +191,7 @@ def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
     """Return the words to call a command with: none but the database, when one was named.
 
     Raises:
-        click.UsageError: one was named, and the command can't be told of it.
+        click.UsageError: one was named, and the command has no option for it.
     """
     if ctx.get_parameter_source("database_url") != ParameterSource.COMMANDLINE:
         return []

@@ -152,7 +152,7 @@ def _check_writable(script: Script, request: RunRequest) -> None:
         if not option.secret or option.name not in request.options:
             continue
         if isinstance(request.options[option.name], list):
-            raise BackfillError(f"--{option.name} holds several secrets, which can't be told by a plan")
+            raise BackfillError(f"--{option.name} holds several secrets, which a plan can't hold")
         if not option.envvar and option.name != DATABASE_OPTION:
             raise BackfillError(
                 f"--{option.name} is secret and has no envvar, so nobody could apply the plan",
@@ -162,12 +162,12 @@ def _check_writable(script: Script, request: RunRequest) -> None:
     written = {**bare.options, "": list(bare.invocation.arguments)}
     if written != {**request.options, "": list(request.invocation.arguments)}:
         raise BackfillError(
-            "an option holds a secret, or bytes that are no text, and a plan can't say either",
+            "an option holds a secret, or bytes that are no text, and a plan can't hold either",
             "Hand the secret over by the option that is meant for it.",
         )
     if request.database == HIDDEN:
         raise BackfillError(
-            "the database's name can be read in several ways, so a plan can't tell it from another",
+            "the database's name can be read in several ways, so a plan can't distinguish it from another",
             "Name it by a URL such as postgresql://host/name, the password percent-encoded.",
         )
 
