@@ -11,7 +11,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
+from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.verify import count, judge
 from corpus_backfill_plugin.command import (
@@ -24,13 +24,12 @@ from corpus_backfill_plugin.command import (
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.params import SpecOption
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare
 from corpus_backfill_plugin.runs.report import clock_time, facts
 from corpus_backfill_plugin.runs.viewer import Signals
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
-from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Postcondition
+from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.terminal.table import write_rows
 from corpus_backfill_plugin.text import one_line
@@ -53,7 +52,6 @@ DATABASE_URL = SpecOption(COMMON_OPTIONS[0])
 """`-d`, `--database-url`, as the commands themselves have it."""
 
 NOT_COUNTABLE = "not countable"
-_STATES = {"held": "done", "failed": "left", "unknown": "unknown"}
 _OURS = ("server_path_", "python_", "timeout_", "debug_")
 
 
@@ -78,20 +76,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     database: str | None = None
     last_run: RunRecord | None = None
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A count that can be started.
-
-    Attributes:
-        request: what a run with the command's defaults would be.
-        postcondition: says what is expected of the count.
-        job: makes the script count.
-    """
-
-    request: RunRequest
-    postcondition: Postcondition
-    job: Invocation
 
 
 @click.command(params=[DATABASE_URL, *(option for option in control_options() if option.name in _OURS)])
@@ -133,13 +117,9 @@ def statuses(
     """
     site = site_of(ctx)
     _ = site.server  # without one, that is the only thing to report
-    known = [_task(ctx, spec) for spec in _specs(site, tuple(dict.fromkeys(names)))]
-
-    def counted(task: Task | Status) -> Status:
-        return task if isinstance(task, Status) else _count(task, seconds, stopped)
-
+    counts = [_count_of(ctx, spec, seconds, stopped) for spec in _specs(site, tuple(dict.fromkeys(names)))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(counted, task) for task in known]
+        futures = [pool.submit(counted) for counted in counts]
         while wait(futures, timeout=0.1).not_done and not stopped():
             pass
         for future in futures:
@@ -158,33 +138,59 @@ def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec | BrokenSp
             yield spec
 
 
-def _task(ctx: click.Context, spec: LoadedSpec | BrokenSpec) -> Task | Status:
-    """Return the count of a command, or what is known of it when it can't even be started.
+def _count_of(
+    ctx: click.Context,
+    spec: LoadedSpec | BrokenSpec,
+    seconds: float | None,
+    stopped: Callable[[], bool],
+) -> Callable[[], Status]:
+    """Return what counts a command; where nothing can be counted, what returns why.
 
     Raises:
         BackfillError: the server app can't be used, which all commands share.
     """
     url = ctx.params["database_url"]
     unknown = Status(command=spec.file.name, state="unknown", database=shown(url) if url else None)
+
+    def known(**facts: str) -> Callable[[], Status]:
+        return lambda: msgspec.structs.replace(unknown, **facts)
+
     if isinstance(spec, BrokenSpec):
-        return msgspec.structs.replace(unknown, reason=f"its spec is broken: {spec.faults[0]}")
-    name, command = spec.file.name, script_command(spec)
-    condition = spec.script.postcondition
+        return known(reason=f"its spec is broken: {spec.faults[0]}")
+    command, condition = script_command(spec), spec.script.postcondition
     if condition is None or not condition.run:
-        return msgspec.structs.replace(unknown, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
+        return known(state=NOT_COUNTABLE, left=NOT_COUNTABLE)
     try:
-        with command.make_context(name, _words(ctx, command), parent=ctx.parent or ctx) as inner:
+        with command.make_context(spec.file.name, _words(ctx, command), parent=ctx.parent or ctx) as inner:
             chosen = checked_selection(inner, command.script)
         request = prepare(spec, chosen, site_of(ctx), verify=False, commit=False)
     except (ServerNotFoundError, ServerUnusableError):
         raise
     except click.ClickException as error:
-        return msgspec.structs.replace(unknown, reason=error.format_message().replace("\n", " "))
+        return known(reason=error.format_message().replace("\n", " "))
     if reason := not_countable(command.script, Path(request.script_path)):
-        left = f"{NOT_COUNTABLE}: {reason}"
-        return msgspec.structs.replace(unknown, state=NOT_COUNTABLE, left=left, reason=reason)
-    job = count_invocation(command.script, chosen, request.invocation)
-    return Task(request=request, postcondition=condition, job=job)
+        return known(state=NOT_COUNTABLE, left=f"{NOT_COUNTABLE}: {reason}", reason=reason)
+
+    def counted() -> Status:
+        found = count(
+            count_invocation(command.script, chosen, request.invocation),
+            request.output,
+            seconds=seconds or parse_duration(condition.timeout),
+            environ=os.environ,
+            stopped=stopped,
+        )
+        verdict = judge(condition, found)
+        facts = {"counts": found.counts, "database": request.database}
+        if verdict.state == "unknown":
+            return msgspec.structs.replace(unknown, reason=verdict.sentence, **facts)
+        left = (
+            f"{found.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
+            for name, wanted in condition.expect.items()
+        )
+        state = "done" if verdict.state == "held" else "left"
+        return msgspec.structs.replace(unknown, state=state, left=", ".join(left) or "-", **facts)
+
+    return counted
 
 
 def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
@@ -198,27 +204,6 @@ def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
     if not any(isinstance(param, SpecOption) and param.name == DATABASE_URL.name for param in command.params):
         raise click.UsageError("it has no --database-url: call it without, or name other commands", ctx)
     return [f"--database-url={ctx.params['database_url']}"]
-
-
-def _count(task: Task, seconds: float | None, stopped: Callable[[], bool]) -> Status:
-    limit = seconds or parse_duration(task.postcondition.timeout)
-    counted = count(task.job, task.request.output, seconds=limit, environ=os.environ, stopped=stopped)
-    expected = task.postcondition.expect
-    verdict = judge(task.postcondition, counted)
-    unknown = verdict.state == "unknown"
-    left = ", ".join(
-        f"{counted.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
-        for name, wanted in expected.items()
-        if not unknown
-    )
-    return Status(
-        command=task.request.command,
-        state=_STATES[verdict.state],
-        counts=counted.counts,
-        left=left or "-",
-        reason=verdict.sentence if unknown else "",
-        database=task.request.database,
-    )
 
 
 def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
