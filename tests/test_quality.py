@@ -1,4 +1,4 @@
-"""The package keeps its own rules: lint, types, and a scan for unsafe calls."""
+"""The package keeps its own rules: lint, types, and scans for unsafe calls and dead code."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
         pytest.param(["ruff", "check", "corpus_backfill_plugin"], id="ruff"),
         pytest.param(["mypy", "corpus_backfill_plugin"], id="mypy"),
         pytest.param(["bandit", "-q", "-c", "pyproject.toml", "-r", "corpus_backfill_plugin"], id="bandit"),
+        pytest.param(["vulture"], id="vulture"),
     ],
 )
 def test_the_package_is_clean(words: list[str]) -> None:

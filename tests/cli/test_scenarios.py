@@ -56,18 +56,19 @@ def test_the_current_folder_is_not_looked_at(
     assert "no server app found" in outcome.stderr
 
 
-def test_server_path_names_the_server(server: Server, cli: Cli) -> None:
-    outcome = cli("version-0", "--server-path", str(server.folder))
-    assert (outcome.code, outcome.told["folder"]) == (0, str(server.folder))
-
-
-def test_server_path_may_stand_on_the_group(server: Server, cli: Cli) -> None:
-    outcome = cli("--server-path", str(server.folder), "version-0")
-    assert (outcome.code, outcome.told["folder"]) == (0, str(server.folder))
-
-
-def test_the_environment_names_the_server(server: Server, cli: Cli) -> None:
-    outcome = cli("version-0", env={"CORPUS_SERVER_APP_PATH": str(server.folder)})
+@pytest.mark.parametrize(
+    ("before", "behind", "env"),
+    [
+        pytest.param((), ("--server-path", "{}"), {}, id="on the command"),
+        pytest.param(("--server-path", "{}"), (), {}, id="on the group"),
+        pytest.param((), (), {"CORPUS_SERVER_APP_PATH": "{}"}, id="in the environment"),
+    ],
+)
+def test_the_server_is_named(
+    server: Server, cli: Cli, *, before: tuple[str, ...], behind: tuple[str, ...], env: dict[str, str]
+) -> None:
+    words = [word.format(server.folder) for word in (*before, "version-0", *behind)]
+    outcome = cli(*words, env={name: value.format(server.folder) for name, value in env.items()})
     assert (outcome.code, outcome.told["folder"]) == (0, str(server.folder))
 
 

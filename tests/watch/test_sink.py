@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pexpect
-import pyte
 import pytest
+from terminals import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,78 +47,21 @@ OURS = re.compile(rb"\x1b7.*?\x1b8|\x1bD\x1b\[A", re.DOTALL)
 """What the bar writes, all of it: what is left is what the script wrote."""
 
 
-class Terminal:
-    """A process on a terminal of a size, and the screen that a person would see."""
-
-    def __init__(
-        self,
-        script: Path,
-        *spec: str,
-        rows: int = 24,
-        columns: int = 80,
-        job_control: bool = False,
-        environ: dict[str, str] | None = None,
-    ) -> None:
-        kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "COLUMNS", "LINES")}
-        self.screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.1)
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw = b""
-        command = [sys.executable, RUN, str(script), *spec]
-        self.process = pexpect.spawn(
-            *(("/bin/sh", ["-i"]) if job_control else (command[0], command[1:])),
-            dimensions=(rows, columns),
-            env={**kept, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **(environ or {})},
-        )
-
-        if job_control:
-            self.process.sendline(shlex.join(command))
-
-    def pump(self, seconds: float = 0.05) -> bool:
-        """Take in what comes within `seconds`; False at the end."""
-        if not select.select([self.process.child_fd], [], [], seconds)[0]:
-            return True
-        try:
-            data = os.read(self.process.child_fd, 65_536)
-        except OSError:
-            return False
-        self.raw += data
-        self.stream.feed(data)
-        return bool(data)
-
-    def until(self, found: Callable[[], bool], seconds: float = 15) -> None:
-        end = time.monotonic() + seconds
-        while not found():
-            assert time.monotonic() < end, self.rows()
-            if not self.pump():
-                assert found(), self.rows()
-                return
-
-    def finish(self, seconds: float = 30) -> list[str]:
-        end = time.monotonic() + seconds
-        while self.pump():
-            assert time.monotonic() < end, self.rows()
-        self.process.close()
-        return self.rows()
-
-    def rows(self) -> list[str]:
-        return [row.rstrip() for row in self.screen.display]
-
-    def all_rows(self) -> list[str]:
-        """What has scrolled away, and what is in sight, without empty rows."""
-        past = [
-            "".join(row[x].data for x in range(self.screen.columns)).rstrip()
-            for row in self.screen.history.top
-        ]
-        return [row for row in [*past, *self.rows()] if row]
-
-    def resize(self, rows: int, columns: int) -> None:
-        dropped = max(self.screen.lines - rows, 0)
-        self.screen.resize(rows, columns)
-        self.screen.cursor.y = max(self.screen.cursor.y - dropped, 0)  # pyte moves the text alone
-        self.process.setwinsize(rows, columns)
-
-    def drop(self) -> None:
-        self.process.close(force=True)
+def watched(
+    script: Path,
+    *spec: str,
+    rows: int = 24,
+    columns: int = 80,
+    job_control: bool = False,
+    environ: dict[str, str] | None = None,
+) -> Terminal:
+    """Run `watched_run.py` on a terminal, or type its command line into a shell there."""
+    command = [sys.executable, RUN, str(script), *spec]
+    shell = ["/bin/sh", "-i"]
+    terminal = Terminal(shell if job_control else command, rows=rows, columns=columns, environ=environ)
+    if job_control:
+        terminal.process.sendline(shlex.join(command))
+    return terminal
 
 
 @pytest.fixture
@@ -138,7 +78,7 @@ def script(tmp_path: Path) -> Callable[[str], Path]:
 def test_lines_scroll_above_the_bar_and_none_is_lost(
     script: Callable[[str], Path], rows: int, columns: int
 ) -> None:
-    terminal = Terminal(script(STEPS), rows=rows, columns=columns)
+    terminal = watched(script(STEPS), rows=rows, columns=columns)
     terminal.until(lambda: "%" in terminal.rows()[-1])
     assert any(row.startswith("record") for row in terminal.rows()[:-1])
     assert terminal.rows()[-1].count("%") == 1
@@ -154,7 +94,7 @@ def test_lines_scroll_above_the_bar_and_none_is_lost(
 
 
 def test_a_partial_line_is_shown_at_once_and_goes_on_where_it_stood(script: Callable[[str], Path]) -> None:
-    terminal = Terminal(script(PAUSED), rows=10, columns=60)
+    terminal = watched(script(PAUSED), rows=10, columns=60)
     terminal.until(lambda: "half a li" in terminal.rows() and "75%" in terminal.rows()[-1])
     terminal.until(lambda: "half a line, now whole" in terminal.rows())
     assert "75%" in terminal.rows()[-1]
@@ -165,7 +105,7 @@ def test_a_partial_line_is_shown_at_once_and_goes_on_where_it_stood(script: Call
 def test_after_a_resize_there_is_one_bar_at_the_new_bottom(
     script: Callable[[str], Path], rows: int, columns: int
 ) -> None:
-    terminal = Terminal(script(PAUSED), rows=10, columns=60)
+    terminal = watched(script(PAUSED), rows=10, columns=60)
     terminal.until(lambda: "75%" in terminal.rows()[-1])
     terminal.resize(rows, columns)
     terminal.until(lambda: "75%" in terminal.rows()[-1] and "half a line, now whole" in terminal.rows())
@@ -174,7 +114,7 @@ def test_after_a_resize_there_is_one_bar_at_the_new_bottom(
 
 
 def test_ctrl_c_leaves_a_clean_screen(script: Callable[[str], Path]) -> None:
-    terminal = Terminal(script(PAUSED), rows=10, columns=60)
+    terminal = watched(script(PAUSED), rows=10, columns=60)
     terminal.until(lambda: "half a line, now whole" in terminal.rows())
     terminal.process.sendintr()
     left = terminal.finish()
@@ -185,7 +125,7 @@ def test_ctrl_c_leaves_a_clean_screen(script: Callable[[str], Path]) -> None:
 
 
 def test_ctrl_z_puts_the_bar_away_and_continuing_brings_it_back(script: Callable[[str], Path]) -> None:
-    terminal = Terminal(script(PAUSED), rows=12, columns=60, job_control=True, environ={"PS1": "$ "})
+    terminal = watched(script(PAUSED), rows=12, columns=60, job_control=True, environ={"PS1": "$ "})
     terminal.until(lambda: "75%" in terminal.rows()[-1])
     terminal.process.sendcontrol("z")
     terminal.until(lambda: any("Stopped" in row for row in terminal.rows()))
@@ -208,14 +148,14 @@ def test_no_color_means_no_color(
     environ: dict[str, str],
     colored: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
-    terminal = Terminal(script(STEPS), environ=environ)
+    terminal = watched(script(STEPS), environ=environ)
     terminal.finish()
     assert (b"\x1b[32m" in terminal.raw) is colored
     assert b"\x1b[24;1H" in terminal.raw
 
 
 def test_a_dumb_terminal_gets_plain_lines(script: Callable[[str], Path]) -> None:
-    terminal = Terminal(script(STEPS), environ={"TERM": "dumb", "LINE_EVERY": "0.3"})
+    terminal = watched(script(STEPS), environ={"TERM": "dumb", "LINE_EVERY": "0.3"})
     left = terminal.finish()
     assert b"\x1b" not in terminal.raw
     assert sum(row.startswith("demo: ") and "/40" in row for row in [*left, *terminal.all_rows()]) >= 2
@@ -237,7 +177,7 @@ def test_a_pipe_gets_a_plain_line_now_and_then_on_stderr(script: Callable[[str],
 
 @pytest.mark.parametrize("columns", [120, 80, 45])
 def test_the_real_tqdm_goes_on_drawing_above_the_bar(script: Callable[[str], Path], columns: int) -> None:
-    terminal = Terminal(
+    terminal = watched(
         script(
             "import time\nfrom tqdm import tqdm\nfor i in tqdm(range(40), mininterval=0): time.sleep(0.03)"
         ),
@@ -253,7 +193,7 @@ def test_the_real_tqdm_goes_on_drawing_above_the_bar(script: Callable[[str], Pat
 
 
 def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(script: Callable[[str], Path]) -> None:
-    terminal = Terminal(
+    terminal = watched(
         script(
             "import sys, time\n"
             "w = lambda t: (sys.stdout.write(t), sys.stdout.flush())\n"
@@ -274,7 +214,7 @@ def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(script: Callable[[s
 
 @pytest.mark.quiet  # counts drawings in a second
 def test_a_flood_of_updates_draws_ten_times_a_second(script: Callable[[str], Path]) -> None:
-    terminal = Terminal(
+    terminal = watched(
         script(
             "import time\nend = time.monotonic() + 1.0\ni = 0\n"
             "while time.monotonic() < end:\n"
@@ -289,7 +229,7 @@ def test_a_flood_of_updates_draws_ten_times_a_second(script: Callable[[str], Pat
 
 def test_failures_stand_in_the_bar_and_in_the_summary(script: Callable[[str], Path]) -> None:
     text = STEPS.replace('print(f"record {i}")', "print(f'FAILED {i}: bad')")
-    terminal = Terminal(script(text), columns=100)
+    terminal = watched(script(text), columns=100)
     terminal.until(lambda: "failed" in terminal.rows()[-1] and "%" in terminal.rows()[-1])
     left = terminal.finish()
     assert any(row.startswith("Done 40 of 40, failed 40 in ") for row in left)

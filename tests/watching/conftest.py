@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from terminals import Terminal
 
-from watching.places import PROVED, SPEC, WORDS, WORK, Place, Terminal
+from watching.places import PROVED, SPEC, WORDS, WORK, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,10 +74,12 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
     """Run the program on a terminal."""
     opened: list[Terminal] = []
 
-    def run(*words: str, **more: Any) -> Terminal:  # noqa: ANN401  the size, and variables
-        opened.append(Terminal(*words, **more))
+    def run(*words: str, rows: int = 24, columns: int = 80, **environ: str) -> Terminal:
+        utf8 = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
+        command = [*WORDS, *words]
+        opened.append(Terminal(command, rows=rows, columns=columns, environ=utf8 | environ))
         return opened[-1]
 
     yield run
     for made in opened:
-        made.process.close(force=True)
+        made.drop()

@@ -1,17 +1,14 @@
-"""A server app with one command that does as its options say, and the real program on a terminal."""
+"""A server app with one command that does as its options say."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pexpect
-import pyte
 from tools import wait_until
 
 from corpus_backfill_plugin.agent.folder import RunFolder
@@ -19,8 +16,6 @@ from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import Server
 
     from corpus_backfill_plugin.agent.records import RunRecord
@@ -162,55 +157,3 @@ class Place:
             for record in left:
                 for survivor in self.folder(record.number).survivors():
                     os.kill(survivor.pid, 9)
-
-
-class Terminal:
-    """The program on a terminal of a size, and the screen that a person would see."""
-
-    def __init__(self, *words: str, rows: int = 24, columns: int = 80, **environ: str) -> None:
-        self.screen = pyte.Screen(columns, rows)
-        self.raw = ""
-        self._stream = pyte.Stream(self.screen)
-        self.process = pexpect.spawn(
-            WORDS[0],
-            [*WORDS[1:], *words],
-            env={**os.environ, "TERM": "xterm", "LANG": "C.UTF-8", "PYTHONUTF8": "1", **environ},
-            dimensions=(rows, columns),
-            encoding="utf-8",
-            timeout=30,
-        )
-
-    def read_until(self, condition: Callable[[], object]) -> None:
-        """Take in what comes until `condition` holds or the program has ended.
-
-        Raises:
-            TimeoutError: neither happened.
-        """
-        late = time.monotonic() + 30
-        while not condition():
-            if time.monotonic() > late:
-                raise TimeoutError("\n".join(self.screen.display))
-            try:
-                piece = self.process.read_nonblocking(65_536, timeout=0.1)
-            except pexpect.TIMEOUT:
-                continue
-            except pexpect.EOF:
-                return
-            self.raw += piece
-            self._stream.feed(piece)
-
-    def read_to_end(self) -> int:
-        """Take in all that comes and return the exit code."""
-        self.read_until(lambda: False)
-        self.process.wait()
-        return int(self.process.exitstatus if self.process.exitstatus is not None else -1)
-
-    @property
-    def lines(self) -> list[str]:
-        """The screen's lines, without blanks at their ends."""
-        return [line.rstrip() for line in self.screen.display]
-
-    @property
-    def bar(self) -> str:
-        """The last line."""
-        return self.lines[-1]

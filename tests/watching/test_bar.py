@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Program, Server
+    from terminals import Terminal
 
-    from watching.places import Place, Terminal
+    from watching.places import Place
 
 TQDM = """
 import sys, time
@@ -60,9 +61,10 @@ def test_tqdm_has_a_bar_below_it(
 ) -> None:
     declare(place.server, TQDM, "tqdm")
     seen = terminal("duration", rows=rows, columns=columns, NO_COLOR="1")
-    seen.read_until(lambda: re.search(expected, seen.bar))
+    seen.until(lambda: re.search(expected, seen.bar))
     assert re.search(expected, seen.bar)
-    assert seen.read_to_end() == 0
+    seen.finish()
+    assert seen.code == 0
     told = " ".join("".join(seen.screen.display).split())
     assert not re.search(r"ETA", seen.bar)
     if columns > 14:
@@ -75,13 +77,14 @@ def test_a_pattern_has_a_bar_while_lines_scroll_above_it(
 ) -> None:
     declare(place.server, PLAIN, "^[{done}/{total}]")
     seen = terminal("duration", rows=8)
-    seen.read_until(lambda: "ETA" in seen.bar and "[25/40]" in "\n".join(seen.lines))
-    numbers = [int(line.split("/")[0][1:]) for line in seen.lines[:-1] if line.startswith("[")]
+    seen.until(lambda: "ETA" in seen.bar and "[25/40]" in "\n".join(seen.rows()))
+    numbers = [int(line.split("/")[0][1:]) for line in seen.rows()[:-1] if line.startswith("[")]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
     assert len(numbers) >= 6
-    assert seen.read_to_end() == 0
-    assert any(line.startswith("Done 40 of 40 in") for line in seen.lines)
-    script = re.sub(r"\x1b7.*?\x1b8|\x1bD\x1b\[A", "", seen.raw)
+    seen.finish()
+    assert seen.code == 0
+    assert any(line.startswith("Done 40 of 40 in") for line in seen.rows())
+    script = re.sub(r"\x1b7.*?\x1b8|\x1bD\x1b\[A", "", seen.text)
     assert [line for line in script.splitlines() if line.startswith("[")] == [
         f"[{number}/40] record {number}" for number in range(1, 41)
     ]
@@ -92,18 +95,20 @@ def test_the_protocol_is_not_shown_and_colours_are_left_out_on_request(
 ) -> None:
     place.fill(30)
     seen = terminal("work", "--pause", "0.03", NO_COLOR="1")
-    seen.read_until(lambda: "ETA" in seen.bar)
-    assert seen.read_to_end() == 0
-    assert "::progress" not in seen.raw
-    assert not re.search(r"\x1b\[[0-9;]*[1-9]m", seen.raw)
+    seen.until(lambda: "ETA" in seen.bar)
+    seen.finish()
+    assert seen.code == 0
+    assert "::progress" not in seen.text
+    assert not re.search(r"\x1b\[[0-9;]*[1-9]m", seen.text)
     assert b"::progress done=30 total=30" in place.folder().log("stdout").read_bytes()
 
 
 def test_a_dumb_terminal_gets_no_escapes(terminal: Callable[..., Terminal]) -> None:
     seen = terminal("work", "--pause", "0.1", TERM="dumb")
-    assert seen.read_to_end() == 0
-    assert "\x1b" not in seen.raw
-    assert "item a6" in seen.raw
+    seen.finish()
+    assert seen.code == 0
+    assert "\x1b" not in seen.text
+    assert "item a6" in seen.text
 
 
 def test_a_pipe_gets_a_plain_line_now_and_then(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +170,8 @@ def test_a_liar_on_a_terminal_shows_no_percentage_beyond_the_whole(
     """
     declare(place.server, "\n".join(line[8:] for line in script.splitlines()), "^[{done}/{total}]")
     seen = terminal("duration")
-    assert seen.read_to_end() == 0
-    drawn = re.findall(r"(\d+)%", "".join(re.findall(r"\x1b7.*?\x1b8", seen.raw)))
+    seen.finish()
+    assert seen.code == 0
+    drawn = re.findall(r"(\d+)%", "".join(re.findall(r"\x1b7.*?\x1b8", seen.text)))
     assert all(int(percent) <= 100 for percent in drawn)
     assert place.record().state == "succeeded"

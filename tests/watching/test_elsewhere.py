@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Program
+    from terminals import Terminal
 
-    from watching.places import Place, Terminal
+    from watching.places import Place
 
 
 @pytest.mark.quiet  # a rate of 3 to 12 a second
@@ -44,7 +45,7 @@ def test_a_run_that_somebody_watches_is_read_from_the_ledger(
 ) -> None:
     place.fill(60)
     watching = terminal("work", "--pause", "0.1", "--bad", "a3")
-    watching.read_until(lambda: "ETA" in watching.bar and place.record().view is not None)
+    watching.until(lambda: "ETA" in watching.bar and place.record().view is not None)
     record = place.record()
     assert record.view is not None
     assert (record.view.total, record.view.failures, record.failures) == (60, 1, 1)
@@ -84,15 +85,16 @@ def test_attach_shows_the_same_bar_with_what_was_printed_before(
     backfill("work", "--pause", "0.1", "--detach")
     time.sleep(2)
     attached = terminal("runs", "attach", NO_COLOR="1")
-    attached.read_until(lambda: "ETA" in attached.bar)
-    assert "::progress" not in attached.raw
-    assert "item a1\r\n" in attached.raw
+    attached.until(lambda: "ETA" in attached.bar)
+    assert "::progress" not in attached.text
+    assert "item a1\r\n" in attached.text
     # Ten a second at most, from the begin of the run on and not from when one began to look.
     done, rate = attached.bar.split("/60")[0].split()[-1], attached.bar.split("/s")[0].split()[-1]
     assert int(done) >= 10
     assert 2 < float(rate) < 11.5
     attached.process.sendintr()
-    assert attached.read_to_end() == 128 + signal.SIGINT
+    attached.finish()
+    assert attached.code == 128 + signal.SIGINT
     assert place.until_ended().state == "stopped"
 
 
