@@ -40,6 +40,9 @@ _CHUNK = 1 << 20
 _DESCRIPTORS = 4096
 """More than a supervisor inherits."""
 
+_CUT = "its log was truncated or removed while it ran"
+_MASKED = "its finisher was killed when it had masked the log"
+
 _FATAL = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
@@ -200,6 +203,9 @@ def conclude(
         taken=not folder.path.exists(),
     )  # fmt: skip
     cut = seen.cut if seen else folder.is_cut()  # before masking, which changes lengths
+    lost = _CUT if cut else ""
+    if seen is None and folder.masked.exists():  # by a finisher that was killed or stopped since
+        lost = lost or _MASKED
     secrets = request.invocation.secrets if request else ()
     seen = seen or read_logs(folder, request.output if request else None)
     results, view = seen.results, view_at_end(seen, outcome.took)
@@ -218,8 +224,8 @@ def conclude(
     if request:
         why = folder.finisher_failure() or "its supervisor was killed before it was counted"
         outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped, why=why)
-        if cut:
-            outcome, proof = doubt(outcome, proof, request)
+        if lost:
+            outcome, proof = doubt(outcome, proof, request, lost)
     return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
 
 

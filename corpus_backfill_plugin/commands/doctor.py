@@ -250,9 +250,8 @@ def _specs(site: Site) -> Iterator[Finding]:
     sources = sorted({file.source for name in names if (file := catalog.find(name))})
     yield Finding("specs", "ok", f"{len(names)} commands from: {', '.join(sources) or 'nowhere'}")
     for trouble in catalog.troubles:
-        yield Finding(
-            "specs", "fault", trouble, f"Correct the folder, or remove the pack (group {PACKS})."
-        )
+        yield Finding("specs", "fault", trouble, f"Correct the folder, or remove the pack (group {PACKS}).")
+    replaced: dict[tuple[str, str], list[str]] = {}
     for name in names:
         in_force = catalog.contenders(name)
         for file in in_force:
@@ -262,8 +261,11 @@ def _specs(site: Site) -> Iterator[Finding]:
             else:
                 yield from (Finding("specs", "fault", str(fault)) for fault in spec.faults)
         for file in catalog.shadowed(name):
-            text = f"'{name}' of {file.source} is replaced by {in_force[0].source}"
-            yield Finding("specs", "note", text)
+            replaced.setdefault((file.source, in_force[0].source), []).append(name)
+    for (source, by), shadowed in replaced.items():
+        verb = "are" if shadowed[1:] else "is"
+        text = f"{', '.join(map(repr, shadowed))} of {source} {verb} replaced by {by}"
+        yield Finding("specs", "note", text)
 
 
 def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:

@@ -139,6 +139,7 @@ def test_few_open_files_are_told_or_are_enough(elsewhere: Callable[..., Outcome]
     for line in ("backfill version-0 --no-verify", "backfill runs", "backfill doctor"):
         outcome = elsewhere(f"ulimit -n {number}; {line}")
         assert outcome.code == 0 or "Too many open files" in outcome.stderr
+        assert "Make room there" not in outcome.stderr, "there is room enough"
     assert elsewhere("backfill runs --state running").stdout == ""
 
 
@@ -318,3 +319,17 @@ def test_a_pipe_in_the_place_of_a_run_is_pruned_and_not_waited_for(
     os.mkfifo(folder)
     assert "Forgot 1 run." in ask("runs", "prune", "--older-than", "0s").stderr
     assert list(folder.parent.iterdir()) == []
+
+
+def test_a_pipe_in_the_place_of_a_file_of_a_run_is_not_waited_for(
+    ask: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    assert ask(*RUN).code == 0
+    for name in ("stdout.log", "run.json", "stop"):
+        path = tmp_path / "state/runs/1" / name
+        path.unlink()
+        os.mkfifo(path)
+    outcome = ask("runs", "logs")
+    assert (outcome.code, "can't be read: no regular file" in outcome.stderr) == (1, True)
+    for words in (("runs",), ("runs", "show"), ("status",), RUN):
+        assert ask(*words).code == 0

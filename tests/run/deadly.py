@@ -76,5 +76,5 @@ def finish(point: str, folders: str, words: list[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--finisher":
-        sys.exit(finish(*sys.argv[2:4], sys.argv[4:]))
+        sys.exit(finish(sys.argv[2], sys.argv[3], sys.argv[4:]))
     supervise(os.environ["DEADLY_POINT"])
