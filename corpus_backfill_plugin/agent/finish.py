@@ -87,6 +87,8 @@ def finish(
     ledger: Ledger | None,
     stopped: Callable[[], bool] = never,
     seen: OutputReader | None = None,
+    *,
+    number: int | None = None,
 ) -> Finished:
     """Finish the record of a run whose processes are proved to be gone.
 
@@ -100,6 +102,7 @@ def finish(
         stopped: asked now and then while what is left is counted; true ends that, and by raising it leaves
             the run to be finished by another.
         seen: what has read the run's logs already, all of them; None reads them now.
+        number: the run's, which its folder need not say any more; None takes what it says.
 
     Returns:
         What it came to, also when another was faster.
@@ -108,7 +111,8 @@ def finish(
         UnrecordedError: the ledger can't be written; whoever looks next does it.
     """
     metadata = folder.metadata()
-    number = metadata.number if metadata else None
+    if number is None and metadata:
+        number = metadata.number
     record = None
     with suppress(BackfillError):  # unreadable: writing will fail as well, and say so
         record = ledger.get(number) if ledger and number is not None else None

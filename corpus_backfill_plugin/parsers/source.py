@@ -58,6 +58,7 @@ def read_source(text: bytes | str, file: str, roots: Iterable[Path] = ()) -> Par
         tree = ast.parse(text.removeprefix("\ufeff") if isinstance(text, str) else text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line, reason = getattr(error, "lineno", None), str(getattr(error, "msg", error))
+        reason = reason or "it nests too deeply"  # a MemoryError says nothing
         where = f"{file}:{line}" if line else file
         what = "cannot be read" if "unicode error" in reason else "not Python that can be read"
         raise BackfillError(f"{where}: {what}: {one_line(reason)}", "correct the script first") from None
@@ -163,14 +164,11 @@ def _without_parser(reading: Follower, tree: ast.Module) -> ParserModel:
     """Return that a script has no parser, or why none was seen."""
     imported = {name: None for one in reading.trees.values() for name in _imports(one, reading)}
     library: Library = next((one for one in get_args(Library) if one in imported), "none")
-    argv = any(
-        isinstance(n, ast.Attribute) and n.attr == "argv"
-        for one in reading.trees.values()
-        for n in ast.walk(one)
-    )
-    if library == "none" and argv:
+    nodes = [node for one in reading.trees.values() for node in ast.walk(one)]
+    if library == "none" and any(_name(node) == "argv" for node in nodes):
         library = "sys.argv"
     others = [name for name in imported if name not in sys.stdlib_module_names]
+    others += [f"{_name(n.func)}()" for n in nodes if isinstance(n, ast.Call) and _name(n.func) in _RUNNERS]
     reason = ""
     if library == "sys.argv":
         reason = "the script reads sys.argv itself"
@@ -188,12 +186,24 @@ def _without_parser(reading: Follower, tree: ast.Module) -> ParserModel:
     return ParserModel(library=library, description=ast.get_docstring(tree) or "", unknowns=tuple(unknowns))
 
 
+_RUNNERS = {"exec", "__import__", "import_module", "run_module", "run_path"}
+"""Functions that run code which is not in the script's text."""
+
+
+def _name(node: ast.AST) -> str:
+    """Return the name that `node` is, ends with or imports; empty for any other."""
+    return str(getattr(node, "id", getattr(node, "attr", getattr(node, "name", ""))) or "")
+
+
 def _imports(tree: ast.Module, reading: Follower) -> Iterator[str]:
     """Yield the modules that a file imports and that are not the server's own, by their first word."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            yield "." * node.level + (node.module or "")
+            continue
+        elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
         else:
             continue

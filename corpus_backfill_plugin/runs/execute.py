@@ -199,7 +199,7 @@ class Run:
             return stopped()
 
         try:
-            finished = finish(self._folder, self._request, self._ledger, wanted, seen)
+            finished = finish(self._folder, self._request, self._ledger, wanted, seen, number=self.number)
         except UnrecordedError as failed:
             link.close(finished=False)
             say(f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended.")
