@@ -208,7 +208,7 @@ def test_a_configuration_that_is_none_stops_a_run_and_doctor_finds_it(
 
 def _faults(ask: Callable[..., Outcome]) -> list[str]:
     found = json.loads(ask("doctor", "--json").stdout)
-    return [f"{finding['area']}: {finding['text']}" for finding in found if finding["state"] == "fault"]
+    return [f"{finding['area']}: {finding['text']}" for finding in found if finding["state"] == "error"]
 
 
 def test_doctor_finds_a_program_for_the_end_that_is_not_there(
