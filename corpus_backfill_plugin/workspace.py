@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess  # nosec B404 - one fixed program, git, with an argument list
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -202,8 +200,7 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if text:
             return Interpreter((_named_program(text, how, environ),), how)
-    search = environ.get("PATH")
-    uv = shutil.which("uv", path=search)
+    uv = _which("uv", environ)
     if uv:
         return Interpreter(("uv", "run", "python"), f"uv at {uv}")
     own = app.folder / ".venv" / "bin" / "python"
@@ -214,9 +211,15 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     )
 
 
+def _which(program: str, environ: Mapping[str, str]) -> str | None:
+    from shutil import which
+
+    return which(program, path=environ.get("PATH"))
+
+
 def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
     if os.sep not in text:
-        found = shutil.which(text, path=environ.get("PATH"))
+        found = _which(text, environ)
         if found:
             return found
         raise ServerUnusableError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
@@ -235,6 +238,10 @@ def server_commit(app: ServerApp) -> str | None:
     The repository need not be the operator's own, so nothing that it configures is run: no hook, monitor or
     filter, nothing inside of submodules, and no transport for objects that it lacks.
     """
+    # Git is not started where it would find no repository.
+    real = app.folder.resolve()
+    if not any(os.path.exists(f"{place}/.git") for place in (real, *real.parents)):  # noqa: PTH110 - as above
+        return None
     git = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(app.folder))
     head = _git_says(*git, "rev-parse", "--verify", "HEAD")
     if head is None:
@@ -251,6 +258,8 @@ def server_commit(app: ServerApp) -> str | None:
 
 
 def _git_says(*argv: str) -> str | None:
+    import subprocess  # nosec B404 - one fixed program, git, with an argument list
+
     environ = {name: os.environ[name] for name in GIT_ENVIRON if name in os.environ}
     environ |= {
         "GIT_OPTIONAL_LOCKS": "0",

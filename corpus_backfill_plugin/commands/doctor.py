@@ -250,9 +250,7 @@ def _specs(site: Site) -> Iterator[Finding]:
     sources = sorted({file.source for name in names if (file := catalog.find(name))})
     yield Finding("specs", "ok", f"{len(names)} commands from: {', '.join(sources) or 'nowhere'}")
     for trouble in catalog.troubles:
-        yield Finding(
-            "specs", "fault", trouble, f"Correct the folder, or remove the pack (group {PACKS})."
-        )
+        yield Finding("specs", "fault", trouble, f"Correct the folder, or remove the pack (group {PACKS}).")
     for name in names:
         in_force = catalog.contenders(name)
         for file in in_force:

@@ -6,20 +6,22 @@ is asked for. Trouble in one source or file costs its own commands and nothing e
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.about import entry_points
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
 
     from corpus_backfill_plugin.specs.model import Script
     from corpus_backfill_plugin.specs.reader import Fault
@@ -220,18 +222,16 @@ def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
     )
     if script is None or faults:
         return BrokenSpec(file, faults)
+    import hashlib
+
     return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
 
 
-def pack_source(entry_points: Iterable[Any]) -> Source:
-    """Return the specs of installed packs: entry points that name a module, or `module:folder`.
-
-    Args:
-        entry_points: importlib's EntryPoint objects of the group `corpus_backfill_plugin.specs`.
-    """
+def pack_source(packs: Iterable[EntryPoint]) -> Source:
+    """Return the specs of installed packs: entry points that name a module, or `module:folder`."""
     folders: list[Folder] = []
     troubles: list[str] = []
-    for entry in entry_points:
+    for entry in packs:
         label = f"pack {one_line(entry.name)}"
         try:
             path = _pack_folder(entry)
@@ -245,8 +245,7 @@ def pack_source(entry_points: Iterable[Any]) -> Source:
     return Source("packs", tuple(folders), tuple(troubles))
 
 
-def _pack_folder(entry: Any) -> Path:  # noqa: ANN401 - the stdlib's or the backport's EntryPoint
-    # Here, not above: a pack is rare, and finding a module without importing it needs importlib.util.
+def _pack_folder(entry: EntryPoint) -> Path:
     from importlib.util import find_spec
 
     module, _, folder = entry.value.partition(":")
@@ -258,26 +257,18 @@ def _pack_folder(entry: Any) -> Path:  # noqa: ANN401 - the stdlib's or the back
     return base / folder.strip() if folder.strip() else base
 
 
-def installed_packs() -> Source:
-    """Return the packs installed in this environment."""
-    # Here, not above: looking through all distributions is slow; only a listing or a lookup pays for it.
-    from importlib.metadata import entry_points
-
-    return pack_source(sorted(entry_points(group=PACKS), key=lambda entry: entry.name))
-
-
 def operator_folder() -> Path:
     """Return the operator's own folder of specs, whether it is there or not.
 
     A user without a home folder has none: the path is then below /nonexistent, as Debian calls their home.
     """
-    # Here, not above: only a lookup of specs needs it.
-    from platformdirs import user_config_path
-
-    try:
-        return user_config_path(CONFIG_FOLDER) / "specs"
-    except RuntimeError:
-        return Path("/nonexistent", CONFIG_FOLDER, "specs")
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if not base.is_absolute():  # the XDG standard has such a one ignored
+        try:
+            base = Path.home() / ("Library/Application Support" if sys.platform == "darwin" else ".config")
+        except RuntimeError:
+            base = Path("/nonexistent")
+    return base / CONFIG_FOLDER / "specs"
 
 
 def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
@@ -292,7 +283,7 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
     return Catalog(
         (
             Source(SHIPPED_SOURCE, (Folder(SHIPPED_SOURCE, SHIPPED),)),
-            installed_packs(),
+            pack_source(entry_points(PACKS)),
             Source("server", server),
             Source("operator", (Folder("operator", operator_folder()),)),
             Source("environment", tuple(Folder(SPECS_VARIABLE, p) for p in listed), missing),

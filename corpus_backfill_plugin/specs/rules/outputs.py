@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.agent.output import TQDM
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
 from corpus_backfill_plugin.specs.diagnostics import Finding, KeyPath
 from corpus_backfill_plugin.text import listed, nearest
@@ -21,7 +20,7 @@ _NAMES = {"progress": ("done", "total", "rate"), "failed": ("item", "reason")}
 def _templates(output: Output) -> Iterator[tuple[str, KeyPath, str]]:
     for key in ("progress", "failed", "result"):
         value = getattr(output, key)
-        if isinstance(value, str) and (key, value) != ("progress", TQDM):
+        if isinstance(value, str) and (key, value) != ("progress", "tqdm"):
             yield key, ("output", key), value
         elif value and not isinstance(value, str):
             yield from ((key, ("output", key, place), text) for place, text in enumerate(value))
