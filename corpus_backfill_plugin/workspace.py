@@ -1,13 +1,12 @@
-"""The server app: where it is, whether it is whole, and what runs its scripts."""
+"""The server app: where it is, whether it is complete, and what runs its scripts."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
@@ -44,8 +43,7 @@ class ServerUnusableError(BackfillError):
     """A server app was named or found, but its scripts can't be run."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerApp:
+class ServerApp(NamedTuple):
     """A server app's folder, absolute, and the words that say how it was found."""
 
     folder: Path
@@ -57,8 +55,7 @@ class ServerApp:
         return self.folder / SCRIPTS_FOLDER
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """The words that stand before a script, how they were chosen, and a warning or nothing."""
 
     program: tuple[str, ...]
@@ -106,16 +103,12 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
     for candidate in siblings(starts):
         if candidate.is_dir():
             return _usable(candidate, f"beside {candidate.parent}")
-    tried = "; ".join(("--server-path (not given)", f"{PATH_VARIABLE} (not set)", *_walks(starts)))
+    tried = ["--server-path (not given)", f"{PATH_VARIABLE} (not set)"]
+    tried += [f"a {SIBLING} folder beside {one_line(str(start))} or any folder above it" for start in starts]
     raise ServerNotFoundError(
-        f"no server app found; tried in this order: {tried}",
+        f"no server app found; tried in this order: {'; '.join(tried)}",
         f"Give --server-path DIR, or set {PATH_VARIABLE} to the folder of corpus-server-app.",
     )
-
-
-def _walks(starts: Iterable[Path]) -> Iterator[str]:
-    for start in starts:
-        yield f"a {SIBLING} folder beside {one_line(str(start))} or any folder above it"
 
 
 def _usable(folder: Path, how: str) -> ServerApp:
@@ -279,19 +272,19 @@ def _git_says(*argv: str) -> str | None:
 SITE_KEY = "corpus_backfill_plugin.workspace"
 
 
-@dataclass(frozen=True)
 class Site:
     """Options of the operator that choose where scripts run, and what follows from them, found once.
 
-    Attributes:
+    Args:
         environ: the operator's environment.
         server_path: what `--server-path` was given.
         python: what `--python` was given.
     """
 
-    environ: Mapping[str, str]
-    server_path: str | None = None
-    python: str | None = None
+    def __init__(
+        self, environ: Mapping[str, str], server_path: str | None = None, python: str | None = None
+    ) -> None:
+        self.environ, self.server_path, self.python = environ, server_path, python
 
     def anew(self) -> Site:
         """Return the same choice with nothing found yet: files may have changed since."""

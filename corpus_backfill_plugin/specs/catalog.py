@@ -1,7 +1,8 @@
-"""Which specs there are: the sources in their order, who shadows whom, and one name opens one file.
+"""Which specs there are: the sources in their order of precedence, and one name opens one file.
 
 Listing names reads folders only; a file is opened when its command, or the list with its help lines,
-is asked for. Trouble in one source or file costs its own commands and nothing else.
+is asked for. Trouble in one source or file costs its own commands and nothing else. Named tuples, as the
+dataclasses of such a module would cost each start more than all else in it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from corpus_backfill_plugin.about import entry_points
 from corpus_backfill_plugin.agent.files import absolute_path
@@ -34,26 +34,23 @@ SHIPPED = Path(__file__).parent.parent / "builtin"
 SHIPPED_SOURCE = "shipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(NamedTuple):
     """A folder of specs and what people call it: `shipped`, `pack NAME`, `server`, `operator`."""
 
     label: str
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Folders of equal rank: one name in two of them is a fault of both files."""
+class Source(NamedTuple):
+    """Folders of equal rank: one name in two of them is an error of both files."""
 
     label: str
     folders: tuple[Folder, ...]
     troubles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SpecFile:
-    """Where the spec of one command stands.
+class SpecFile(NamedTuple):
+    """Where the spec of one command is.
 
     Attributes:
         name: the command's name, the file's stem.
@@ -69,13 +66,12 @@ class SpecFile:
 
     def seen_from(self, rival: SpecFile) -> SpecFile:
         """Return `rival` with this file among its own rivals."""
-        others = (SpecFile(self.name, self.source, self.path), *(r for r in self.rivals if r != rival))
-        return SpecFile(rival.name, rival.source, rival.path, others)
+        others = (self._replace(rivals=()), *(r for r in self.rivals if r != rival))
+        return rival._replace(rivals=others)
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSpec:
-    """A spec file that was read and has no faults.
+class LoadedSpec(NamedTuple):
+    """A spec file that was read and has no errors.
 
     Attributes:
         file: where it is.
@@ -88,8 +84,7 @@ class LoadedSpec:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenSpec:
+class BrokenSpec(NamedTuple):
     """A spec file that declares no script.
 
     Attributes:
@@ -101,20 +96,21 @@ class BrokenSpec:
     faults: tuple[Fault, ...]
 
 
-@dataclass(frozen=True)
 class Catalog:
     """The specs of all `sources`, the later source before the earlier."""
 
-    sources: tuple[Source, ...]
-    _troubles: list[str] = field(default_factory=list)
-    _loaded: dict[str, LoadedSpec | BrokenSpec] = field(default_factory=dict)
+    def __init__(self, sources: tuple[Source, ...]) -> None:
+        self.sources = sources
+        self._troubles: list[str] = []
+        self._loaded: dict[str, LoadedSpec | BrokenSpec] = {}
 
     @cached_property
     def _stacks(self) -> dict[str, list[SpecFile]]:
         stacks: dict[str, list[SpecFile]] = {}
         for source in self.sources:
             for name, files in self._listed(source).items():
-                stacks.setdefault(name, []).insert(0, _spec_file(name, files))
+                first, *rivals = (SpecFile(name, folder.label, path) for folder, path in files)
+                stacks.setdefault(name, []).insert(0, first._replace(rivals=tuple(rivals)))
         return stacks
 
     def _listed(self, source: Source) -> dict[str, list[tuple[Folder, Path]]]:
@@ -175,11 +171,6 @@ class Catalog:
         files = [SpecFile(path.stem, SHIPPED_SOURCE, path) for path in SHIPPED.glob(f"*{SUFFIX}")]
         specs = [self.load(file.name) if self.find(file.name) == file else load(file) for file in files]
         return {spec.script.script for spec in specs if isinstance(spec, LoadedSpec)}
-
-
-def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
-    first, *rivals = (SpecFile(name, folder.label, path) for folder, path in files)
-    return SpecFile(name, first.source, first.path, tuple(rivals))
 
 
 def read_plain(path: Path, most: int) -> bytes:
