@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from importlib.metadata import EntryPoint
 
+    from corpus_backfill_plugin.specs.diagnostics import Diagnostic
     from corpus_backfill_plugin.specs.model import Script
-    from corpus_backfill_plugin.specs.reader import Fault
 
 SPECS_VARIABLE = "CORPUS_BACKFILL_SPECS"
 CONFIG_FOLDER = "corpus-backfill"
@@ -93,7 +93,7 @@ class BrokenSpec(NamedTuple):
     """
 
     file: SpecFile
-    faults: tuple[Fault, ...]
+    faults: tuple[Diagnostic, ...]
 
 
 class Catalog:
@@ -187,30 +187,20 @@ def read_plain(path: Path, most: int) -> bytes:
 
 
 def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
-    """Read one spec file, with every fault it has: its name's and its rivals' too."""
+    """Read one spec file, with everything that is wrong with it: its name and its rivals too."""
     # Here, not above: listing names and completing them must not pay for msgspec.
-    from corpus_backfill_plugin.specs.reader import MAX_BYTES, Fault, read_script
+    from corpus_backfill_plugin.specs.reader import MAX_BYTES, Diagnostic, read_script
 
     shown = one_line(str(file.path))
     try:
         data = read_plain(file.path, MAX_BYTES)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        fault = Fault(
-            file=shown, line=None, key="", problem=f"cannot be read: {reason}", hint="check the file"
-        )
-        return BrokenSpec(file, (fault,))
+        problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        return BrokenSpec(file, (Diagnostic((), problem, "check the file", file=shown),))
     script, faults = read_script(data, shown, name=file.name)
-    faults += tuple(
-        Fault(
-            file=shown,
-            line=None,
-            key="",
-            problem=f"{one_line(str(rival.path))} has the same name in the same source",
-            hint="rename one of them",
-        )
-        for rival in file.rivals
-    )
+    for rival in file.rivals:
+        problem = f"{one_line(str(rival.path))} has the same name in the same source"
+        faults += (Diagnostic((), problem, "rename one of them", file=shown),)
     if script is None or faults:
         return BrokenSpec(file, faults)
     import hashlib
