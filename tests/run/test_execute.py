@@ -19,7 +19,7 @@ import click
 import msgspec
 import platformdirs
 import pytest
-from run.conftest import wait_until
+from tools import wait_until
 
 import corpus_backfill_plugin
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run.conftest import wait_until
+from tools import wait_until
 
 from corpus_backfill_plugin.agent.redact import Masker, Secret
 
