@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from corpus_backfill_plugin.errors import BackfillError
@@ -51,6 +53,26 @@ def _wait_writable(descriptor: int) -> None:
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
     poller.poll()
+
+
+def open_regular(path: Path) -> int:
+    """Return a descriptor to read the file at `path`, waiting for no pipe that was put in its place.
+
+    Raises:
+        OSError: it can't be read, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "no regular file", str(path))
+
+
+def room_hint(error: OSError) -> str:
+    """Return what to do when a file of the state folder can't be made."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "Allow more open files (`ulimit -n 256`)."
+    return "Make room there, or name another state folder in CORPUS_BACKFILL_STATE."
 
 
 def memory_file(content: bytes) -> int:

@@ -40,6 +40,9 @@ _CHUNK = 1 << 20
 _DESCRIPTORS = 4096
 """More than a supervisor inherits."""
 
+_CUT = "its log was truncated or removed while it ran"
+_MASKED = "its finisher was killed when it had masked the log"
+
 _FATAL = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
@@ -84,6 +87,8 @@ def finish(
     ledger: Ledger | None,
     stopped: Callable[[], bool] = never,
     seen: OutputReader | None = None,
+    *,
+    number: int | None = None,
 ) -> Finished:
     """Finish the record of a run whose processes are proved to be gone.
 
@@ -97,6 +102,7 @@ def finish(
         stopped: asked now and then while what is left is counted; true ends that, and by raising it leaves
             the run to be finished by another.
         seen: what has read the run's logs already, all of them; None reads them now.
+        number: the run's, which its folder need not say any more; None takes what it says.
 
     Returns:
         What it came to, also when another was faster.
@@ -105,7 +111,8 @@ def finish(
         UnrecordedError: the ledger can't be written; whoever looks next does it.
     """
     metadata = folder.metadata()
-    number = metadata.number if metadata else None
+    if number is None and metadata:
+        number = metadata.number
     record = None
     with suppress(BackfillError):  # unreadable: writing will fail as well, and say so
         record = ledger.get(number) if ledger and number is not None else None
@@ -200,6 +207,9 @@ def conclude(
         taken=not folder.path.exists(),
     )  # fmt: skip
     cut = seen.cut if seen else folder.is_cut()  # before masking, which changes lengths
+    lost = _CUT if cut else ""
+    if seen is None and folder.masked.exists():  # by a finisher that was killed or stopped since
+        lost = lost or _MASKED
     secrets = request.invocation.secrets if request else ()
     seen = seen or read_logs(folder, request.output if request else None)
     results, view = seen.results, view_at_end(seen, outcome.took)
@@ -218,8 +228,8 @@ def conclude(
     if request:
         why = folder.finisher_failure() or "its supervisor was killed before it was counted"
         outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped, why=why)
-        if cut:
-            outcome, proof = doubt(outcome, proof, request)
+        if lost:
+            outcome, proof = doubt(outcome, proof, request, lost)
     return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
 
 

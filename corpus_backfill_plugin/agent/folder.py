@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from corpus_backfill_plugin.agent import lock, processes
-from corpus_backfill_plugin.agent.files import write_whole
+from corpus_backfill_plugin.agent.files import open_regular, write_whole
 from corpus_backfill_plugin.agent.records import RunRequest
 from corpus_backfill_plugin.text import one_line
 
@@ -296,6 +296,7 @@ def signal_name(number: int) -> str:
 def _read(path: Path, kind: type[T]) -> T | None:
     """Return what a file says, None when it is missing or was never finished."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        with os.fdopen(open_regular(path), "rb") as file:
+            return msgspec.json.decode(file.read(), type=kind)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return None

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Self
 
+from corpus_backfill_plugin.agent.files import open_regular
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.errors import BackfillError
 
@@ -50,6 +51,8 @@ class Follower:
             self._tails = [_Tail(folder, stream, sink) for stream in streams]
         except FileNotFoundError:
             raise BackfillError(f"the logs in {folder.path} are gone", "") from None
+        except OSError as error:
+            raise BackfillError(f"a log in {folder.path} can't be read: {error.strerror}", "") from None
 
     def __enter__(self) -> Self:
         """Return the follower itself."""
@@ -99,7 +102,7 @@ class _Tail:
 
     def __init__(self, folder: RunFolder, stream: str, sink: TerminalSink) -> None:
         self._stream, self._sink = stream, sink
-        self._source = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
+        self._source = open_regular(folder.log(stream))
         self._at = 0
         self._shown = True
         self.whole, self.cut = True, False

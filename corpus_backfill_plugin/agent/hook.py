@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from corpus_backfill_plugin.agent.files import memory_file
+from corpus_backfill_plugin.agent.processes import has_ended
 from corpus_backfill_plugin.agent.redact import mask
 from corpus_backfill_plugin.database import AMBIENT
 from corpus_backfill_plugin.errors import BackfillError
@@ -75,13 +76,13 @@ def read_config(path: Path) -> Config:
         config = msgspec.convert(raw, Config)
         parse_duration(config.on_end_timeout)
     except reader.UnreadableError as error:
-        faults: tuple[reader.Fault, ...] = (reader.Fault(shown, error.line, "", error.problem, error.hint),)
+        faults: tuple[reader.Diagnostic, ...] = (error.diagnostic(shown),)
     except msgspec.ValidationError:
         from corpus_backfill_plugin.specs.shape import fit
 
         faults = reader.located(fit(raw, Config)[1], raw, text, shown)
     except ValueError as error:
-        faults = (reader.Fault(shown, None, "on-end-timeout", str(error)),)
+        faults = (reader.Diagnostic((), str(error), file=shown, key="on-end-timeout"),)
     else:
         return config
     raise BackfillError("\n".join(map(str, faults)), "Correct the file; nothing was started.")
@@ -148,16 +149,15 @@ def _call(config: Config, facts: bytes, request: RunRequest | None, stopped: Cal
             os.close(stdin)
         try:
             until = time.monotonic() + parse_duration(config.on_end_timeout)
-            while process.poll() is None:
+            while not (ended := has_ended(process)):
                 if stopped() or time.monotonic() > until:
                     break
                 time.sleep(_TICK)
-            code = process.poll()
         finally:
             with suppress(ProcessLookupError, PermissionError):  # gone, or (macOS) nothing but a zombie
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        if code is None:
+            code = process.wait()
+        if not ended:
             why = "a stop was asked for" if stopped() else f"it took longer than {config.on_end_timeout}"
             return f"{name} was ended: {why}"
         if code == 0:

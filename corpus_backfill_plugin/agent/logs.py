@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from corpus_backfill_plugin.agent.files import open_regular
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.agent.progress import View
@@ -40,7 +41,7 @@ def read_logs(folder: RunFolder, output: Output | None) -> OutputReader:
     reader = OutputReader(output)
     for stream in STREAMS:
         try:
-            descriptor = os.open(folder.log(stream), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_regular(folder.log(stream))
         except OSError:
             continue
         with os.fdopen(descriptor, "rb", buffering=0) as log:
@@ -97,7 +98,7 @@ def _view(reader: OutputReader, took: float) -> View | None:
 def _tail(folder: RunFolder, stream: str, length: int) -> bytes:
     """Return the last `length` bytes of a log, from the begin of a line on."""
     try:
-        with folder.log(stream).open("rb") as log:
+        with os.fdopen(open_regular(folder.log(stream)), "rb") as log:
             at = log.seek(0, os.SEEK_END) - length
             log.seek(max(at, 0))
             tail = log.read(length)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from corpus_backfill_plugin.agent.supervisor import descendants, pids, send, start_time, stat_fields
+
+if TYPE_CHECKING:
+    from subprocess import Popen  # nosec B404 - named, not used
 
 __all__ = ["boot_id", "is_same", "is_stopped", "machine_id", "pids", "send", "start_time", "survivors"]
 
@@ -45,6 +49,19 @@ def machine_id() -> str:
 def is_stopped(pid: int) -> bool:
     """Return whether `pid` was stopped by a signal, so that it does nothing until SIGCONT."""
     return stat_fields(pid)[:1] == ["T"]
+
+
+def has_ended(process: Popen[bytes]) -> bool:
+    """Return whether our child has ended, without reaping it: its number can't be given to another yet.
+
+    So its group can still be signalled safely. macOS has no such question before Python 3.13.
+    """
+    if sys.platform == "darwin" or process.returncode is not None:
+        return process.poll() is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True  # reaped by a host that reaps every child
 
 
 def is_same(pid: int, started: int, booted: str, session: int) -> bool:

@@ -6,6 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from corpus_backfill_plugin.agent.finish import Finished, finish, write_end
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.outcome import judge
@@ -51,8 +53,14 @@ def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
         finish(folder, None, ledger)
         _call_hook(ledger, record.number, metadata.request)
         return
-    # Killed between the record and the start, or its folder was taken away.
-    outcome = judge(None, None, folder.process(), (0,), time.time(), taken=not folder.path.exists())
+    # Killed between the record and the start, or its folder was taken away, in whole or in part.
+    outcome = judge(
+        folder.ending(), folder.stop_request(), folder.process(), (0,), time.time(),
+        taken=not folder.path.exists(),
+    )  # fmt: skip
+    if outcome.state == "succeeded":
+        reason = f"what it was asked for is gone from its folder ({folder.path}), so nothing could be checked"
+        outcome = msgspec.structs.replace(outcome, state="unverified", reason=reason)
     write_end(ledger, record.number, Finished(outcome=outcome))
     _call_hook(ledger, record.number, None)
 

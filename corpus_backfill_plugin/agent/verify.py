@@ -19,6 +19,7 @@ import msgspec
 from corpus_backfill_plugin.agent.files import memory_file
 from corpus_backfill_plugin.agent.folder import signal_name
 from corpus_backfill_plugin.agent.output import OutputReader, text
+from corpus_backfill_plugin.agent.processes import has_ended
 from corpus_backfill_plugin.agent.records import ProofState
 from corpus_backfill_plugin.agent.redact import mask
 from corpus_backfill_plugin.specs.model import Output
@@ -171,7 +172,7 @@ class _Count:
                 if stream is not None:
                     os.set_blocking(stream.fileno(), False)
                     selector.register(stream, selectors.EVENT_READ, name)
-            while process.poll() is None:
+            while not has_ended(process):
                 if stopped():
                     return "the count was stopped"
                 if time.monotonic() >= until:
@@ -218,10 +219,11 @@ class _Count:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process and all that it started: asked first if it still runs, then for certain."""
-    if process.poll() is None:
+    if not has_ended(process):
         _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(TERM_SECONDS)
+        until = time.monotonic() + TERM_SECONDS
+        while not has_ended(process) and time.monotonic() < until:
+            time.sleep(_TICK / 10)
     _signal(process, signal.SIGKILL)
     process.wait()
 
@@ -287,12 +289,19 @@ def prove(
     return msgspec.structs.replace(outcome, state=state, reason=verdict.sentence), proof
 
 
-def doubt(outcome: Outcome, proof: Proof, request: RunRequest) -> tuple[Outcome, Proof]:
-    """Return how a run ended whose printed lines were lost: a success that rests on them is not verified."""
+def doubt(outcome: Outcome, proof: Proof, request: RunRequest, why: str) -> tuple[Outcome, Proof]:
+    """Return how a run ended whose printed lines were lost: a success that rests on them is not verified.
+
+    Args:
+        outcome: by its exit code and by what was counted.
+        proof: what came of the postcondition.
+        request: what was asked for.
+        why: what became of the lines.
+    """
     condition = request.postcondition
     if outcome.state != "succeeded" or condition is None or condition.max_failed is None:
         return outcome, proof
-    reason = "its log was truncated or removed while it ran, so not all failures may have been counted"
+    reason = f"{why}, so not all failures may have been counted"
     return msgspec.structs.replace(outcome, state="unverified", reason=reason), Proof("unknown", reason)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from corpus_backfill_plugin.agent.records import without_secrets
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import control_options, site_of
@@ -128,16 +129,20 @@ def _refuse(found: tuple[str, ...]) -> None:
 
 
 def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
-    """Return what the plan says, and where it would run here."""
+    """Return what the plan says, and what it would run on here.
+
+    The database and the options, which hold it, are the applier's: the file could name any.
+    """
+    options = without_secrets(request).options
     return {
         "plan": f"{plan.sha256[:12]}, {'as it was made here' if here else 'not made here'}",
         "made": f"{clock_time(plan.made.timestamp())} by {plan.user} on {plan.host}, from dry run {plan.run}",
         "command": plan.command,
         "arguments": shlex.join(plan.arguments) or "(none)",
-        "options": " ".join(f"{name}={value}" for name, value in plan.options.items()) or "(none)",
+        "options": " ".join(f"{name}={value}" for name, value in options.items()) or "(none)",
         "server": f"{request.server} at {request.server_commit or 'no commit'}",
         "planned for": f"{plan.server} at {plan.server_commit or 'no commit'}",
-        "database": plan.database or "(none)",
+        "database": request.database or "(none)",
         "dry run said": ", ".join(
             f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()
         )

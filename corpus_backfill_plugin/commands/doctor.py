@@ -246,6 +246,7 @@ def _specs(site: Site) -> Iterator[CheckResult]:
     yield CheckResult("ok", f"{len(names)} commands from: {', '.join(sources) or 'nowhere'}")
     for trouble in catalog.troubles:
         yield CheckResult("error", trouble, f"Correct the folder, or remove the pack (group {PACKS}).")
+    replaced: dict[tuple[str, str], list[str]] = {}
     for name in names:
         active = catalog.contenders(name)
         for file in active:
@@ -255,8 +256,11 @@ def _specs(site: Site) -> Iterator[CheckResult]:
             else:
                 yield from (CheckResult("error", str(fault)) for fault in spec.faults)
         for file in catalog.shadowed(name):
-            text = f"'{name}' of {file.source} is replaced by {active[0].source}"
-            yield CheckResult("warning", text)
+            replaced.setdefault((file.source, active[0].source), []).append(name)
+    for (source, by), shadowed in replaced.items():
+        verb = "are" if shadowed[1:] else "is"
+        text = f"{', '.join(map(repr, shadowed))} of {source} {verb} replaced by {by}"
+        yield CheckResult("warning", text)
 
 
 def _unfit(spec: LoadedSpec, site: Site) -> Iterator[CheckResult]:

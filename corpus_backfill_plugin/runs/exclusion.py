@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent import lock
+from corpus_backfill_plugin.agent.files import room_hint
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.errors import BackfillError, HeldError
 from corpus_backfill_plugin.runs.viewer import say
@@ -55,7 +56,7 @@ def acquire(
             except OSError as error:
                 raise BackfillError(
                     f"The lock that keeps a second run out can't be taken: {error.strerror}: {path}",
-                    "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
+                    room_hint(error),
                 ) from error
             if taken is None:
                 taken, at_once = _wait(path, request.command, state, ledger, wait=wait, shared=shared), False

@@ -17,7 +17,7 @@ import click
 
 from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent import lock
-from corpus_backfill_plugin.agent.files import write_whole
+from corpus_backfill_plugin.agent.files import room_hint, write_whole
 from corpus_backfill_plugin.agent.finish import Finished, UnrecordedError, finish, never
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
 from corpus_backfill_plugin.agent.hook import call_hook, config_path, read_config
@@ -145,7 +145,7 @@ class Run:
                 where = error.filename or self._folder.path
                 raise BackfillError(
                     f"{self._request.command} was not started: {error.strerror}: {where}",
-                    "Make room there, or name another state folder in CORPUS_BACKFILL_STATE.",
+                    room_hint(error),
                 ) from error
             raise
         finally:
@@ -199,7 +199,7 @@ class Run:
             return stopped()
 
         try:
-            finished = finish(self._folder, self._request, self._ledger, wanted, seen)
+            finished = finish(self._folder, self._request, self._ledger, wanted, seen, number=self.number)
         except UnrecordedError as failed:
             link.close(finished=False)
             say(f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended.")

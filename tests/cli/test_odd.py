@@ -139,13 +139,14 @@ def test_few_open_files_are_told_or_are_enough(elsewhere: Callable[..., Outcome]
     for line in ("backfill version-0 --no-verify", "backfill runs", "backfill doctor"):
         outcome = elsewhere(f"ulimit -n {number}; {line}")
         assert outcome.code == 0 or "Too many open files" in outcome.stderr
+        assert "Make room there" not in outcome.stderr, "there is room enough"
     assert elsewhere("backfill runs --state running").stdout == ""
 
 
 def test_a_user_without_a_home_needs_a_state_folder_and_no_more(server: Server, tmp_path: Path) -> None:
     """The account has no passwd entry, as in a container that runs under any number."""
     nobody = "import pwd\ndef none(_): raise KeyError\npwd.getpwuid = pwd.getpwnam = none\n"
-    program = f"{nobody}from corpus_backfill_plugin.cli import main\nmain()"
+    program = f"{nobody}from corpus_backfill_plugin.__main__ import main\nmain()"
     environ = {name: value for name, value in os.environ.items() if name != "HOME"}
     environ |= {"CORPUS_SERVER_APP_PATH": str(server.folder), "CORPUS_BACKFILL_PYTHON": sys.executable}
 
@@ -318,3 +319,17 @@ def test_a_pipe_in_the_place_of_a_run_is_pruned_and_not_waited_for(
     os.mkfifo(folder)
     assert "Forgot 1 run." in ask("runs", "prune", "--older-than", "0s").stderr
     assert list(folder.parent.iterdir()) == []
+
+
+def test_a_pipe_in_the_place_of_a_file_of_a_run_is_not_waited_for(
+    ask: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    assert ask(*RUN).code == 0
+    for name in ("stdout.log", "run.json", "stop"):
+        path = tmp_path / "state/runs/1" / name
+        path.unlink()
+        os.mkfifo(path)
+    outcome = ask("runs", "logs")
+    assert (outcome.code, "can't be read: no regular file" in outcome.stderr) == (1, True)
+    for words in (("runs",), ("runs", "show"), ("status",), RUN):
+        assert ask(*words).code == 0

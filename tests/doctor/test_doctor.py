@@ -315,6 +315,9 @@ def test_specs_are_told_with_their_errors_and_what_they_replace(
     assert code == 1
     assert _texts(found, "specs", "ok") == ["5 commands from: server, shipped"]
     assert _texts(found, "specs", "warning") == ["'snr' of shipped is replaced by server"]
+    server.spec("duration", 'script = "media_duration.py"\n')
+    _, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
+    assert _texts(found, "specs", "warning") == ["'duration', 'snr' of shipped are replaced by server"]
     assert _texts(found, "specs", "error") == [
         f"CORPUS_BACKFILL_SPECS: {tmp_path}/none is not a folder",
         f"{server.scripts}/broken.toml:1: script: missing, and required; add script = 'name.py'",

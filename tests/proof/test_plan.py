@@ -350,6 +350,22 @@ def test_what_runs_is_of_the_appliers_own_server_whatever_path_the_plan_names(
     assert store.pending == 12
 
 
+def test_the_database_that_is_shown_is_the_one_that_it_would_run_on(
+    planner: Planner, applied: Program, store: Store
+) -> None:
+    """Before, a plan could show any database and run on the applier's."""
+    assert planner.make("duration") == 0
+    planner.forget()
+    harmless = "postgresql://test/harmless"
+    options = planner.content["options"] | {"database-url": harmless}
+    planner.edit(resealed=True, database=harmless, options=options)
+    outcome = applied(planner.file, "--yes")
+    assert outcome.code == 0
+    assert "harmless" not in outcome.stderr
+    assert f"{os.environ['DATABASE_URL']}\n" in outcome.stderr
+    assert store.pending == 0
+
+
 def test_without_a_server_of_ones_own_a_plan_is_refused(
     planner: Planner, applied: Program, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

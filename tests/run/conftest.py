@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -136,7 +137,8 @@ class Runs:
                 left = ledger.running()
             for record in left:
                 for survivor in self.place(record.number).survivors():
-                    os.kill(survivor.pid, 9)
+                    with suppress(ProcessLookupError):  # it has just ended
+                        os.kill(survivor.pid, 9)
         for process in self._started:
             if process.poll() is None:
                 process.kill()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "run" / "supervisor.py"
+SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "agent" / "supervisor.py"
 
 
 def die() -> None:
@@ -54,16 +54,18 @@ def become_finisher(point: str) -> Callable[[Any], None]:
     """Return a method that turns a supervisor into a finisher that dies at `point`."""
 
     def finish(supervisor: Any) -> None:  # noqa: ANN401  a module loaded by path has no type
-        os.set_inheritable(supervisor.request, True)  # noqa: FBT003  positional-only
-        words = [sys.executable, __file__, "--finisher", point, supervisor.folder, str(supervisor.request)]
+        for number in {supervisor.request, supervisor.code} - {-1}:
+            os.set_inheritable(number, True)  # noqa: FBT003  positional-only
+        words = [sys.executable, __file__, "--finisher", point, supervisor.folders]
+        words += [supervisor.folder, str(supervisor.request)]
         os.execv(sys.executable, words)  # noqa: S606  this file again
 
     return finish
 
 
-def finish(point: str, words: list[str]) -> int:
-    """Be the finisher, up to `point`."""
-    sys.path.insert(0, str(HERE.parent))
+def finish(point: str, folders: str, words: list[str]) -> int:
+    """Be the finisher, up to `point`, imported from where the real one is: the zip held open."""
+    sys.path[:0] = [*folders.splitlines(), str(HERE.parent)]
     from run.drive import die_at
 
     from corpus_backfill_plugin.agent.finish import main
@@ -74,5 +76,5 @@ def finish(point: str, words: list[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--finisher":
-        sys.exit(finish(sys.argv[2], sys.argv[3:]))
+        sys.exit(finish(sys.argv[2], sys.argv[3], sys.argv[4:]))
     supervise(os.environ["DEADLY_POINT"])

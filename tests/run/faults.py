@@ -272,9 +272,9 @@ SUPERVISOR_POINTS = {
     "when all is noted": "leave:before",
 }
 FINISHER_POINTS = {
-    "at its start": "finisher:finish:conclude:before",
-    "before the end is written": "finisher:finish:write_end:before",
-    "after the end is written": "finisher:finish:write_end:after",
+    "at its start": "finisher:agent.finish:conclude:before",
+    "before the end is written": "finisher:agent.finish:write_end:before",
+    "after the end is written": "finisher:agent.finish:write_end:after",
 }
 
 

@@ -19,6 +19,7 @@ import click
 import msgspec
 import platformdirs
 import pytest
+from tools import wait_until
 
 import corpus_backfill_plugin
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
@@ -358,6 +359,35 @@ def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(
     assert shown["state"] == "running"
     runs.gate.touch()
     until(lambda: json.loads(runs.command("show", "--json").out)["state"] == "lost")
+
+
+SABOTAGE = """
+    import os, pathlib, sys
+    (folder,) = pathlib.Path(os.environ["CORPUS_BACKFILL_STATE"]).glob("runs/[0-9]")
+    if sys.argv[1] == "damaged":
+        for name in ("process", "run.json"):
+            (folder / name).write_text('{"')
+    else:
+        folder.rename(folder.with_name("away"))
+        folder.mkdir()
+"""
+
+
+@pytest.mark.parametrize("how", ["damaged", "another"])
+@pytest.mark.parametrize("watched", [True, False], ids=["watched", "detached"])
+def test_a_script_that_meddles_with_its_run_folder_changes_no_record(
+    runs: Runs, how: str, *, watched: bool
+) -> None:
+    """Before, the CLI ended with 0 and the record said: never started."""
+    script = runs.script(SABOTAGE)
+    if watched:
+        assert runs.run(script, how).code == 0
+    else:
+        runs.detach(script, how)
+        wait_until(lambda: b"running" not in runs.command("list").out)
+    record = runs.record()
+    assert (record.state, record.exit_code) == ("succeeded" if watched else "unverified", 0)
+    assert watched or record.reason.startswith("what it was asked for is gone from its folder")
 
 
 def test_without_room_for_a_folder_the_current_one_stays(

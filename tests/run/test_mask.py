@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tools import wait_until
 
 from corpus_backfill_plugin.agent.redact import Masker, Secret
 
@@ -165,6 +166,22 @@ def test_fifty_megabytes_of_secrets_take_less_than_twice_the_time(runs: Runs) ->
 
 def _files_with(folder: Path, text: bytes) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
+
+
+def test_failures_counted_in_a_masked_log_prove_nothing(runs: Runs) -> None:
+    """Its finisher is killed when it has masked the log, in which no line of a failure is left."""
+    script = runs.script("import sys; print('FAILED a1\\nFAILED a2', flush=True)")
+    deadly = ["--supervisor", str(Path(__file__).with_name("deadly.py"))]
+    died = runs.folder / "died"
+    point = {"DEADLY_POINT": "finisher:agent.finish:prove:before", "DEADLY_TRACE": str(died)}
+    words = ["--detach", "--secret", "FAILED", "--max-failed", "0", *deadly, script]
+    assert runs.run(*words, env=os.environ | point).code == 0
+    wait_until(died.exists)
+    runs.command("list")
+    record = runs.wait_for_end()
+    assert runs.log() == b"*** a1\n*** a2\n"
+    assert (record.state, record.proof) == ("unverified", "unknown")
+    assert record.reason.startswith("its finisher was killed when it had masked the log")
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])

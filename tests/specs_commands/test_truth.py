@@ -47,6 +47,11 @@ NOT_READ = {
     "hydra": "import hydra\n@hydra.main(config_path='c')\ndef main(cfg): ...\nmain()\n",
     "flags of a framework": "import tensorflow as tf\ntf.app.flags.DEFINE_string('x', '')\ntf.app.run()\n",
     "sys.argv": "import sys\nprint(sys.argv[1:])\n",
+    "sys.argv by its own name": "from sys import argv\nprint(argv[1:])\n",
+    "a module run by name": "import runpy\nrunpy.run_module('pkg.tool', run_name='__main__')\n",
+    "a module imported by name": "from importlib import import_module\nimport_module('pkg.cli').main()\n",
+    "another file's code": "exec(open('real.py').read())\n",
+    "a relative import": "from .common import main\nmain()\n",
     "an unused argparse": "import argparse\nfrom house import run\nrun(argparse.Namespace())\n",
     "a parser made elsewhere": "import argparse\nfrom house import parser\nargs = parser.parse_args()\n",
 }
