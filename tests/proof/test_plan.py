@@ -358,7 +358,7 @@ def test_the_database_that_is_shown_is_the_one_that_it_would_run_on(
     planner.forget()
     harmless = "postgresql://test/harmless"
     options = planner.content["options"] | {"database-url": harmless}
-    planner.edit(resealed=True, database=harmless, options=options)
+    planner.edit(checksummed_again=True, database=harmless, options=options)
     outcome = applied(planner.file, "--yes")
     assert outcome.code == 0
     assert "harmless" not in outcome.stderr
