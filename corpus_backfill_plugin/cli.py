@@ -35,7 +35,7 @@ MANAGE = {
     "status": "Count what is left to do, of all commands side by side.",
     "doctor": "Check host, server app, specs and state, and say what to correct.",
 }
-"""Commands of the Manage section. Their help lines stand here so that listing them imports none of them."""
+"""Commands of the Manage section. Their help lines are here so that listing them imports none of them."""
 
 
 def managing(name: str) -> click.Command:
@@ -53,7 +53,7 @@ class BackfillGroup(BridgedGroup):
         return [*self._backfills(ctx), *MANAGE]
 
     def _backfills(self, ctx: click.Context) -> list[str]:
-        # A file whose name would redraw the terminal is no command; `specs check` tells of it.
+        # A file whose name would redraw the terminal is no command; `specs check` reports it.
         names = {name for name in _site(ctx).catalog.names() if name.isprintable()}
         return sorted((names | _plugin_entry_points().keys()) - MANAGE.keys())
 
@@ -107,19 +107,19 @@ class BackfillGroup(BridgedGroup):
             formatter.write_text(f"Note: {note}; see 'doctor'.")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, show help where it is asked for; an error that nobody foresaw is told in one line."""
-        with _told(ctx):
+        """Parse, show help where it is asked for; an error that nobody foresaw is shown in one line."""
+        with _errors_in_one_line(ctx):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the command; an error that nobody foresaw is told in one line, its traceback on request."""
-        with _told(ctx):
+        """Run the command; an error that nobody foresaw is shown in one line, its traceback on request."""
+        with _errors_in_one_line(ctx):
             _refuse_windows()
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told(ctx: click.Context) -> Iterator[None]:
+def _errors_in_one_line(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):

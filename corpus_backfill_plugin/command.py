@@ -15,7 +15,6 @@ from corpus_backfill_plugin.params import (
     SpecArgument,
     SpecOption,
     help_text,
-    parameters,
     selection,
     tie_values,
 )
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def site_of(ctx: click.Context) -> Site:
-    """Return the Site of this call, made from the environment when no group stands above."""
+    """Return the Site of this call, made from the environment when there is no group above."""
     return site_in(ctx.meta, Site(dict(os.environ)))
 
 
@@ -44,15 +43,18 @@ class ScriptCommand(click.Command):
     def __init__(self, spec: LoadedSpec, callback: Callable[..., Any]) -> None:
         self.spec = spec
         self.script = spec.script
-        options = self.script.options
         super().__init__(
             spec.file.name,
-            params=[*parameters(self.script, options), *control_options()],
+            params=[
+                *map(SpecOption, self.script.options),
+                *map(SpecArgument, self.script.argument),
+                *control_options(),
+            ],
             callback=callback,
             help=printable(self.script.help or self.script.short_help) or f"Run {self.script.script}.",
             short_help=short_help(self.script),
             hidden=self.script.hidden,
-            epilog=_examples(self.script),
+            epilog="\n".join(map(printable, self.script.examples)) or None,
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -95,10 +97,6 @@ class ScriptCommand(click.Command):
                 )
 
 
-def _examples(script: Script) -> str | None:
-    return "\n".join(map(printable, script.examples)) or None
-
-
 def short_help(script: Script) -> str:
     """Return the line of a command in the list of commands."""
     mark = f" (deprecated{_advice(script.deprecated)})" if script.deprecated else ""
@@ -124,12 +122,12 @@ class BrokenSpecCommand(click.Command):
 
 
 def command_for(spec: LoadedSpec | BrokenSpec) -> click.Command:
-    """Return the command of a spec, a refusing one when it has faults."""
+    """Return the command of a spec, a refusing one when it is broken."""
     return BrokenSpecCommand(spec) if isinstance(spec, BrokenSpec) else script_command(spec)
 
 
 def script_command(spec: LoadedSpec) -> ScriptCommand:
-    """Return the command of a spec without faults."""
+    """Return the command of a spec that loaded."""
 
     def run(**_: Any) -> None:  # noqa: ANN401 - the values are read from the context, with their sources
         _run(click.get_current_context(), spec)
@@ -144,9 +142,13 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
         ctx.exit(_plan(ctx, spec, chosen, limits))
     request = prepare(spec, chosen, site, **limits, commit=not ctx.params["show_command_"])
     if ctx.params["show_command_"]:
-        _show(request)
+        # Here, not above: only this asks for the text form.
+        from corpus_backfill_plugin.invocation import shell_form
+
+        click.echo(shell_form(request.invocation))
         return
-    _warn(script, chosen, site)
+    for text in _warnings(script, chosen, site):
+        click.echo(f"Warning: {one_line(text)}", err=True)
     confirm(request, yes=ctx.params["yes_"])
     # Here, not above: help, completion and --show-command must not pay for what a run needs.
     from corpus_backfill_plugin.runs.execute import execute
@@ -179,22 +181,9 @@ def checked_selection(ctx: click.Context, script: Script) -> Selection:
         click.UsageError: with each rule that is broken.
     """
     chosen = selection(ctx)
-    faults = broken_rules(script, chosen)
-    if faults:
-        raise click.UsageError("; ".join(faults), ctx)
+    if broken := broken_rules(script, chosen):
+        raise click.UsageError("; ".join(broken), ctx)
     return settled(script, chosen)
-
-
-def _show(request: RunRequest) -> None:
-    # Here, not above: only this asks for the text form.
-    from corpus_backfill_plugin.invocation import shell_form
-
-    click.echo(shell_form(request.invocation))
-
-
-def _warn(script: Script, chosen: Selection, site: Site) -> None:
-    for text in _warnings(script, chosen, site):
-        click.echo(f"Warning: {one_line(text)}", err=True)
 
 
 def _warnings(script: Script, chosen: Selection, site: Site) -> Iterable[str]:

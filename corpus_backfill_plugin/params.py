@@ -1,7 +1,7 @@
 """Options and arguments of a spec as click parameters.
 
 Click finds the words, the variables and the host's defaults, in that order; what a value must look like
-is checked by `spec.values`, and the operator's own text is kept: a parsed date would be written anew.
+is checked by `specs.values`, and the operator's own text is kept: a parsed date would be written anew.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from corpus_backfill_plugin.specs.values import (
 from corpus_backfill_plugin.text import one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from click.shell_completion import CompletionItem
 
-    from corpus_backfill_plugin.specs.model import Argument, Option, Script
+    from corpus_backfill_plugin.specs.model import Argument, Option
 
 ALONE = "\0alone"
 """Stands for an option with an optional value that was given without one; no argument can hold a NUL."""
@@ -180,7 +180,7 @@ def _option_settings(option: Option) -> dict[str, Any]:
     if option.type == "bool":
         return settings | {
             "is_flag": True,
-            "default": option.default if option.default is not None else None,
+            "default": option.default,
             "type": click.BOOL,
         }
     if option.type == "count":
@@ -203,11 +203,7 @@ def _default_setting(default: object) -> dict[str, Any]:
 
 
 def _default(default: Any) -> Any:  # noqa: ANN401 - a scalar or a tuple in, a text or texts out, as click wants
-    if default is None:
-        return None
-    if isinstance(default, tuple):
-        return tuple(_default(item) for item in default)
-    return value_text(default)
+    return tuple(map(value_text, default)) if isinstance(default, tuple) else value_text(default)
 
 
 def _placeholder(parameter: Option | Argument) -> str:
@@ -255,28 +251,21 @@ def help_text(option: Option | Argument) -> str:
     return printable(" ".join((option.help, f"[{'; '.join(facts)}]" if facts else "")).strip())
 
 
-def _bounds(option: Option | Argument) -> list[str]:
-    facts = []
-    if option.min is not None and option.max is not None:
-        facts.append(f"{option.min} to {option.max}")
-    elif option.min is not None:
-        facts.append(f"at least {option.min}")
-    elif option.max is not None:
-        facts.append(f"at most {option.max}")
-    if option.max_length is not None:
-        facts.append(f"{option.max_length} characters at most")
-    if option.regex_help:
-        facts.append(option.regex_help)
-    if option.min_items is not None:
-        facts.append(f"at least {option.min_items} of them")
-    if option.max_items is not None:
-        facts.append(f"at most {option.max_items} of them")
-    return facts
-
-
-def parameters(script: Script, options: Sequence[Option]) -> list[click.Parameter]:
-    """Return the click parameters of a spec, in its order."""
-    return [*map(SpecOption, options), *map(SpecArgument, script.argument)]
+def _bounds(option: Option | Argument) -> Iterator[str]:
+    low, high = option.min, option.max
+    if low is not None and high is not None:
+        yield f"{low} to {high}"
+        low = high = None
+    for text, value in (
+        ("at least {}", low),
+        ("at most {}", high),
+        ("{} characters at most", option.max_length),
+        ("{}", option.regex_help or None),
+        ("at least {} of them", option.min_items),
+        ("at most {} of them", option.max_items),
+    ):
+        if value is not None:
+            yield text.format(value)
 
 
 def tie_values(words: Sequence[str], options: Sequence[Option]) -> list[str]:
@@ -351,11 +340,8 @@ def _check_items(ctx: click.Context, param: SpecOption | SpecArgument, value: Va
     declared = param.declared
     if not isinstance(value, list) or not declared.multiple:
         return
-    if declared.min_items is not None and len(value) < declared.min_items:
-        raise click.BadParameter(
-            f"give at least {declared.min_items}, not {len(value)}", ctx, cast("click.Parameter", param)
-        )
-    if declared.max_items is not None and len(value) > declared.max_items:
-        raise click.BadParameter(
-            f"give at most {declared.max_items}, not {len(value)}", ctx, cast("click.Parameter", param)
-        )
+    number, low, high = len(value), declared.min_items, declared.max_items
+    if low is not None and number < low:
+        raise click.BadParameter(f"give at least {low}, not {number}", ctx, cast("click.Parameter", param))
+    if high is not None and number > high:
+        raise click.BadParameter(f"give at most {high}, not {number}", ctx, cast("click.Parameter", param))

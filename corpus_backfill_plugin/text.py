@@ -1,4 +1,4 @@
-"""Text from specs, files and the environment, made safe to stand on a terminal."""
+"""Text from specs, files and the environment, made safe for a terminal."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class ServerApp(NamedTuple):
 
 
 class Interpreter(NamedTuple):
-    """The words that stand before a script, how they were chosen, and a warning or nothing."""
+    """The words before a script, how they were chosen, and a warning or nothing."""
 
     program: tuple[str, ...]
     found: str
@@ -84,7 +84,7 @@ def siblings(starts: Iterable[Path]) -> Iterator[Path]:
 def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path]) -> ServerApp:
     """Find the server app: the `option`, else the environment, else a sibling of an install folder.
 
-    The current folder is never looked at: code would run from wherever one happens to stand.
+    The current folder is never looked at: code would run from wherever the operator happens to be.
 
     Args:
         option: what `--server-path` was given, None when it was not.
@@ -93,7 +93,7 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
 
     Raises:
         ServerUnusableError: the path named is no folder with a `backfill` folder that can be read.
-        ServerNotFoundError: none was named and none found; tells what was tried, in order.
+        ServerNotFoundError: none was named and none found; says what was tried, in order.
     """
     named = ((option, "--server-path"), (environ.get(PATH_VARIABLE), PATH_VARIABLE))
     for text, how in named:

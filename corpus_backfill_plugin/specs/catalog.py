@@ -151,7 +151,7 @@ class Catalog:
         return stack[0] if stack else None
 
     def contenders(self, name: str) -> tuple[SpecFile, ...]:
-        """Return the file active for `name` and its rivals of the same source: several are all at fault."""
+        """Return the file active for `name` and its rivals of the same source: several are all wrong."""
         file = self.find(name)
         return (file, *map(file.seen_from, file.rivals)) if file else ()
 

@@ -1,7 +1,7 @@
 """Everything that concerns several keys of a spec at once: the registry of rules, and how they are applied.
 
-A rule never sees a fault of another: what a misspelt key or a wrong type would make it say wrongly is left
-out here.
+No rule reports what follows from the error of another: what a misspelt key or a wrong type would make it say
+wrongly is left out here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
-    from corpus_backfill_plugin.specs.model import Argument, Option, Script
+    from corpus_backfill_plugin.specs.model import Script
 
 __all__ = ["DENIED_ENV", "RESERVED_COMMANDS", "RESERVED_OPTIONS", "check_script", "is_denied_env"]
 
@@ -26,12 +26,12 @@ RESERVED_OPTIONS = names.RESERVED_OPTIONS
 SCRIPT_RULES: tuple[Callable[[Script], Iterator[Diagnostic]], ...] = (
     names.RULES + scripts.RULES + outputs.RULES
 )
-"""Rules for the whole."""
+"""Rules for the complete spec."""
 
 REFERENCE_RULES: tuple[Callable[[Script], Iterator[Diagnostic]], ...] = references.RULES
-"""Rules for the whole that need every option's name to be known."""
+"""Rules for the complete spec that need every option's name to be known."""
 
-_WHOLE_TABLES = ("option", "argument", "group", "postcondition")
+_JUDGED_AS_ONE = ("option", "argument", "group", "postcondition")
 """Where one unreadable key makes what is said of the others doubtful."""
 
 
@@ -51,11 +51,9 @@ def check_script(script: Script, name: str, unread: frozenset[KeyPath] = frozens
 def _findings(script: Script, name: str, *, names_known: bool) -> Iterator[Diagnostic]:
     yield from scripts.command_is_free(name)
     yield from scripts.examples_are_of_this_command(script, name)
-    tables: dict[str, tuple[Option | Argument, ...]] = {"option": script.option, "argument": script.argument}
-    for table, parameters in tables.items():
-        for position, parameter in enumerate(parameters):
-            for rule in PARAMETER_RULES:
-                yield from (found.under(table, position) for found in rule(parameter))
+    for path, parameter in references.tables(script):
+        for rule in PARAMETER_RULES:
+            yield from (found.under(*path) for found in rule(parameter))
     for script_rule in SCRIPT_RULES + (REFERENCE_RULES if names_known else ()):
         yield from script_rule(script)
 
@@ -67,4 +65,4 @@ def _hides_a_name(path: KeyPath) -> bool:
 def _doubtful(path: KeyPath) -> KeyPath:
     if path[0] == "postcondition":
         return path[:1]
-    return path[:2] if path[0] in _WHOLE_TABLES else path
+    return path[:2] if path[0] in _JUDGED_AS_ONE else path

@@ -41,7 +41,7 @@ DENIED_ENV: tuple[tuple[str, str], ...] = (
     ),
     ("CORPUS_BACKFILL_.*", "belongs to this program itself"),
 )
-"""Each family of denied variables: an expression for whole names in capitals, and what such ones do."""
+"""Each family of denied variables: an expression for complete names in capitals, and what such ones do."""
 
 
 def is_denied_env(name: str) -> bool:

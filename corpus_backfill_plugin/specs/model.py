@@ -1,7 +1,7 @@
 """The spec's vocabulary as types: the one declaration that checks, JSON Schema and docs follow from.
 
-A spec file is TOML with kebab-case keys; `Script` is its whole. Types, ranges and patterns of single
-values stand here; what concerns several keys at once is in `checks`.
+A spec file is TOML with kebab-case keys; `Script` is all of it. Types, ranges and patterns of single
+values are here; what concerns several keys at once is in `checks`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CommonOption = Literal["database-url", "dry-run", "limit"]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """A TOML table of a spec: frozen, kebab-case, an unknown key is a fault."""
+    """A TOML table of a spec: frozen, kebab-case, an unknown key is an error."""
 
 
 class _Parameter(_Table, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class _Parameter(_Table, frozen=True, kw_only=True):
 
 
 class Option(_Parameter, frozen=True, kw_only=True):
-    """One `[[option]]`: a switch of the command, and how the script is told of it."""
+    """One `[[option]]`: a switch of the command, and how the script gets it."""
 
     short: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]\Z", description="one letter")] | None = None
     aliases: Annotated[tuple[Name, ...], Meta(description="further names the operator may type")] = ()

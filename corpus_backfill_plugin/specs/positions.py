@@ -1,4 +1,4 @@
-"""The line of every key in a TOML text, which Python's reader does not tell.
+"""The line of every key in a TOML text, which Python's reader does not report.
 
 A scan, not a parser: it takes text that `tomllib` has accepted already, and is only made when there is a
 fault to show.
@@ -21,7 +21,7 @@ _STRING = re.compile(
 )
 
 _DEEPEST = 16
-"""Parts of a dotted key that are told apart: a spec has five at most, and long paths cost time."""
+"""Parts of a dotted key that are distinguished: a spec has five at most, and long paths cost time."""
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:

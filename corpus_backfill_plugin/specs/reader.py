@@ -1,4 +1,4 @@
-"""TOML text to a Script, or to all of its faults at once, each with file, line, key and hint."""
+"""TOML text to a Script, or to all that is wrong with it, each with file, line, key and hint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_script(
 
     Args:
         text: a spec file's content; bytes are UTF-8.
-        file: the file as it is to be shown in faults.
+        file: the file as it is to be shown.
         name: the command's name; default the stem of `file`.
     """
     try:
@@ -157,7 +157,7 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Diagnostic]]:
 
 
 def _nul_characters(raw: dict[str, Any]) -> Iterator[Diagnostic]:
-    """Yield where a NUL stands: TOML can write one, an argument list or environment cannot carry it."""
+    """Yield where a NUL is: TOML can write one, an argument list or environment cannot carry it."""
     problem = "holds a NUL character, which no argument or variable can carry"
     waiting: list[tuple[KeyPath, object]] = [((), raw)]
     while waiting:
@@ -176,7 +176,7 @@ def _nul_characters(raw: dict[str, Any]) -> Iterator[Diagnostic]:
 def located(
     findings: list[Diagnostic], raw: dict[str, Any], source: str, file: str
 ) -> tuple[Diagnostic, ...]:
-    """Return `findings` with the line that each stands in, sorted by it."""
+    """Return `findings` with the line of each, sorted by it."""
     from corpus_backfill_plugin.specs.positions import key_lines, line_of
 
     try:

@@ -78,7 +78,7 @@ def broken_rules(script: Script, selection: Selection) -> tuple[str, ...]:
 
 
 def _is_chosen(script: Script, selection: Selection, name: str) -> bool:
-    """Whether the operator gave something that the script is told of: not a bool that says no by silence."""
+    """Whether the operator gave something that reaches the script: not a bool that says no by silence."""
     if name not in selection.given or name not in selection.values:
         return False
     if selection.values[name] is not False:
@@ -129,7 +129,7 @@ def _shown(wanted: Scalar) -> str:
 
 
 def _broken_groups(script: Script, selection: Selection) -> list[str]:
-    faults = []
+    broken = []
     for group in script.group:
         given = [name for name in group.members if _is_chosen(script, selection, name)]
         missing = [name for name in group.members if name not in given]
@@ -138,12 +138,12 @@ def _broken_groups(script: Script, selection: Selection) -> list[str]:
         )
         has_value = any(selection.values.get(name, False) is not False for name in group.members)
         if group.rule in EXCLUSIVE and len(given) > 1:
-            faults.append(f"only one of {every} can be given, not {some} together")
+            broken.append(f"only one of {every} can be given, not {some} together")
         elif group.rule in {"exactly-one", "at-least-one"} and not given and not has_value:
-            faults.append(f"one of {every} is required")
+            broken.append(f"one of {every} is required")
         elif group.rule == "all-or-none" and given and missing:
-            faults.append(f"{some} needs {others} as well")
-    return faults
+            broken.append(f"{some} needs {others} as well")
+    return broken
 
 
 def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:

@@ -110,7 +110,7 @@ def _fit_field(value: object, declared: Any) -> tuple[Any, list[Diagnostic]]:  #
         return fit(value, info.cls)
     found = list(_check(value, info))
     if found and isinstance(info, inspect.DictType) and isinstance(value, dict):
-        # What stands beside a bad entry is judged all the same.
+        # What is beside a bad entry is checked all the same.
         bad = {finding.path[0] for finding in found}
         return {key: item for key, item in value.items() if key not in bad}, found
     if found:
@@ -149,22 +149,22 @@ def _plain(info: inspect.Type) -> Any:  # noqa: ANN401 - one of msgspec's type d
 
 
 def _check(value: object, info: Any) -> Iterator[Diagnostic]:  # noqa: ANN401 - one of msgspec's type descriptions
-    judge = _JUDGES.get(type(info))
+    check = _CHECKS.get(type(info))
     accepts, words = _ACCEPTS[type(info)]
     if isinstance(info, inspect.UnionType):
         yield from _check_union(value, info)
     elif isinstance(info, inspect.LiteralType):
-        yield from _judge_literal(value, info.values)
+        yield from _check_literal(value, info.values)
     elif not isinstance(value, accepts) or (isinstance(value, bool) and bool not in accepts):
         yield Diagnostic((), f"expected {words}, got {kind(value)}", _respell(value, words))
-    elif judge:
-        yield from judge(value, info)
+    elif check:
+        yield from check(value, info)
 
 
 def _check_union(value: object, info: inspect.UnionType) -> Iterator[Diagnostic]:
     literals = [v for option in info.types if isinstance(option, inspect.LiteralType) for v in option.values]
     if literals:
-        yield from _judge_literal(value, (True, False, *literals))
+        yield from _check_literal(value, (True, False, *literals))
         return
     for option in info.types:
         accepts, _ = _ACCEPTS[type(option)]
@@ -197,7 +197,7 @@ def _respell(value: object, wanted: str) -> str:
     return ""
 
 
-def _judge_text(value: str, info: inspect.StrType) -> Iterator[Diagnostic]:
+def _check_text(value: str, info: inspect.StrType) -> Iterator[Diagnostic]:
     if info.min_length and len(value) < info.min_length:
         yield Diagnostic((), "must not be empty")
     elif info.max_length and len(value) > info.max_length:
@@ -207,14 +207,14 @@ def _judge_text(value: str, info: inspect.StrType) -> Iterator[Diagnostic]:
         yield Diagnostic((), f"{quoted(value)} is not {words}", hint)
 
 
-def _judge_number(value: float, info: inspect.IntType) -> Iterator[Diagnostic]:
+def _check_number(value: float, info: inspect.IntType) -> Iterator[Diagnostic]:
     if info.ge is not None and value < info.ge:
         yield Diagnostic((), f"{quoted(value)} is less than {info.ge}")
     elif info.le is not None and value > info.le:
         yield Diagnostic((), f"{quoted(value)} is more than {info.le}")
 
 
-def _judge_literal(value: object, allowed: tuple[Any, ...]) -> Iterator[Diagnostic]:
+def _check_literal(value: object, allowed: tuple[Any, ...]) -> Iterator[Diagnostic]:
     if any(type(value) is type(one) and value == one for one in allowed):
         return
     hint = nearest(value, [one for one in allowed if isinstance(one, str)]) if isinstance(value, str) else ""
@@ -224,7 +224,7 @@ def _judge_literal(value: object, allowed: tuple[Any, ...]) -> Iterator[Diagnost
     yield Diagnostic((), f"{quoted(value)} {few} {listed(allowed)}", hint)
 
 
-def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Diagnostic]:
+def _check_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Diagnostic]:
     if info.min_length and len(value) < info.min_length:
         yield Diagnostic((), f"has {len(value)}, needs at least {info.min_length}")
     item_type = _plain(info.item_type)
@@ -232,7 +232,7 @@ def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Diagno
         yield from (found.under(position) for found in _check(item, item_type))
 
 
-def _judge_table(value: dict[str, Any], info: inspect.DictType) -> Iterator[Diagnostic]:
+def _check_table(value: dict[str, Any], info: inspect.DictType) -> Iterator[Diagnostic]:
     for key, item in value.items():
         yield from (found.under(key) for found in _check(item, _plain(info.value_type)))
 
@@ -248,9 +248,9 @@ _ACCEPTS: dict[type, tuple[tuple[type, ...], str]] = {
     inspect.StructType: ((dict,), "a table"),
     inspect.UnionType: ((object,), "a value"),
 }
-_JUDGES: dict[type, Callable[[Any, Any], Iterator[Diagnostic]]] = {
-    inspect.StrType: _judge_text,
-    inspect.IntType: _judge_number,
-    inspect.VarTupleType: _judge_list,
-    inspect.DictType: _judge_table,
+_CHECKS: dict[type, Callable[[Any, Any], Iterator[Diagnostic]]] = {
+    inspect.StrType: _check_text,
+    inspect.IntType: _check_number,
+    inspect.VarTupleType: _check_list,
+    inspect.DictType: _check_table,
 }

@@ -1,4 +1,4 @@
-"""Rules for names that may stand once: to the operator, to the script, and in the environment."""
+"""Rules for names that may be used once: to the operator, to the script, and in the environment."""
 
 from __future__ import annotations
 
@@ -14,22 +14,10 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Script
 
 RESERVED_OPTIONS = frozenset(
-    {
-        "debug",
-        "detach",
-        "help",
-        "no-record",
-        "no-verify",
-        "plan",
-        "python",
-        "server-path",
-        "show-command",
-        "timeout",
-        "verify",
-        "version",
-        "wait",
-        "yes",
-    }
+    (
+        *("debug", "detach", "help", "no-record", "no-verify", "plan", "python", "server-path"),
+        *("show-command", "timeout", "verify", "version", "wait", "yes"),
+    )
 )
 """Long options of the commands themselves, on every script."""
 
@@ -81,16 +69,24 @@ def _without_common(name: str) -> str:
 
 def shorts_are_free(script: Script) -> Iterator[Diagnostic]:
     """No two options go by one letter."""
-    taken = {o.short: f"the common option --{o.name}" for o in common_in_use(script) if o.short}
+    taken = _of_common(script, "short")
     for position, option in enumerate(script.option):
-        if option.short is None:
-            continue
         path: KeyPath = ("option", position, "short")
         if option.short in RESERVED_SHORTS:
             yield Diagnostic(path, f"-{option.short} is help", "choose another")
         elif option.short in taken:
             yield Diagnostic(path, f"-{option.short} is taken by {taken[option.short]}", "choose another")
-        taken.setdefault(option.short, f"option {option.name}")
+        if option.short:
+            taken.setdefault(option.short, f"option {option.name}")
+
+
+def _of_common(script: Script, key: str) -> dict[str, str]:
+    """Return what the common options have for `key`, and who has it."""
+    return {
+        value: f"the common option --{option.name}"
+        for option in common_in_use(script)
+        if (value := getattr(option, key))
+    }
 
 
 def flags_are_sent_once(script: Script) -> Iterator[Diagnostic]:
@@ -115,16 +111,13 @@ def flags_are_sent_once(script: Script) -> Iterator[Diagnostic]:
 
 def variables_are_passed_once(script: Script) -> Iterator[Diagnostic]:
     """A variable has one origin."""
-    taken = {o.pass_env: f"the common option --{o.name}" for o in common_in_use(script) if o.pass_env}
-    taken |= {name: "[env]" for name in script.env if name not in taken}
+    taken = dict.fromkeys(script.env, "[env]") | _of_common(script, "pass_env")
     for position, option in enumerate(script.option):
-        name = option.pass_env
-        if name and name in taken:
-            yield Diagnostic(
-                ("option", position, "pass-env"), f"{name} is set by {taken[name]} already", "choose another"
-            )
-        if name:
-            taken.setdefault(name, f"option {option.name}")
+        if option.pass_env in taken:
+            what = f"{option.pass_env} is set by {taken[option.pass_env]} already"
+            yield Diagnostic(("option", position, "pass-env"), what, "choose another")
+        if option.pass_env:
+            taken.setdefault(option.pass_env, f"option {option.name}")
 
 
 def stdin_is_passed_once(script: Script) -> Iterator[Diagnostic]:
@@ -137,9 +130,9 @@ def stdin_is_passed_once(script: Script) -> Iterator[Diagnostic]:
 
 def roles_are_played_once(script: Script) -> Iterator[Diagnostic]:
     """The core looks for one switch of each role."""
-    taken = {o.role: f"the common option --{o.name}" for o in common_in_use(script) if o.role}
+    taken = _of_common(script, "role")
     for position, option in enumerate(script.option):
-        if option.role and option.role in taken:
+        if option.role in taken:
             common = taken[option.role].partition("common option --")[2]
             hint = f"leave {quoted(common)} out of common" if common else "remove one of them"
             what = f"{quoted(option.role)} is the role of {taken[option.role]} already"

@@ -1,4 +1,4 @@
-"""Rules for what a script's lines mean, and for what proves a run."""
+"""Rules for what a script's lines mean, and for what verifies a run."""
 
 from __future__ import annotations
 
@@ -46,45 +46,35 @@ def _name_faults(path: KeyPath, names: tuple[str, ...], known: tuple[str, ...]) 
             yield Diagnostic(path, what, nearest(name, known) or "write {} for what is to be passed over")
 
 
-def proof_is_whole(script: Script) -> Iterator[Diagnostic]:
-    """A count needs something that counts and something to come out."""
-    proof = script.postcondition
-    if proof is None:
+def postcondition_is_complete(script: Script) -> Iterator[Diagnostic]:
+    """A count needs something that counts, and something to be expected of it."""
+    after = script.postcondition
+    if after is None:
         return
-    if proof.run and not proof.expect:
-        yield Diagnostic(
-            ("postcondition", "run"), "nothing is expected of it", "add expect = { pending = 0 }"
-        )
-    if proof.expect and not proof.run:
-        what = "nothing counts it"
-        yield Diagnostic(
-            ("postcondition", "expect"), what, "add run, the arguments that make the script count"
-        )
-    if proof.skip_if_given and not proof.run:
-        yield Diagnostic(
-            ("postcondition", "skip-if-given"), "there is no run to skip", "add run, or remove it"
-        )
-    if not proof.run and not proof.expect and proof.max_failed is None:
-        yield Diagnostic(("postcondition",), "proves nothing", "add run and expect, or max-failed")
+    path = ("postcondition",)
+    if after.run and not after.expect:
+        yield Diagnostic((*path, "run"), "nothing is expected of it", "add expect = { pending = 0 }")
+    if after.expect and not after.run:
+        hint = "add run, the arguments that make the script count"
+        yield Diagnostic((*path, "expect"), "nothing counts it", hint)
+    if after.skip_if_given and not after.run:
+        yield Diagnostic((*path, "skip-if-given"), "there is no run to skip", "add run, or remove it")
+    if not after.run and not after.expect and after.max_failed is None:
+        yield Diagnostic(path, "proves nothing", "add run and expect, or max-failed")
 
 
 def expected_counts_are_printed(script: Script) -> Iterator[Diagnostic]:
     """What is expected is a name in some result template."""
-    proof, texts = script.postcondition, script.output.result if script.output else ()
-    if proof is None:
-        return
-    names: list[str] = []
-    for text in texts:
-        try:
-            names += Template(text, counts=True).names
-        except TemplateError:
-            return  # reported already, and the names are not known
-    for name in proof.expect:
+    texts = script.output.result if script.output else ()
+    try:
+        names = [name for text in texts for name in Template(text, counts=True).names]
+    except TemplateError:
+        return  # reported already, and the names are not known
+    for name in script.postcondition.expect if script.postcondition else ():
         if name not in names:
+            what = f"no template of output.result has {{{name}}}"
             hint = nearest(name, names) or f"add '^{name}={{{name}}}' to output.result"
-            yield Diagnostic(
-                ("postcondition", "expect", name), f"no template of output.result has {{{name}}}", hint
-            )
+            yield Diagnostic(("postcondition", "expect", name), what, hint)
 
 
-RULES = (templates_are_read, proof_is_whole, expected_counts_are_printed)
+RULES = (templates_are_read, postcondition_is_complete, expected_counts_are_printed)

@@ -67,7 +67,7 @@ def takes_no_value(parameter: Option | Argument) -> Iterator[Diagnostic]:
 
 
 def choices_are_values(parameter: Option | Argument) -> Iterator[Diagnostic]:
-    """Each choice is a value of the type, and stands once."""
+    """Each choice is a value of the type, and is there once."""
     if parameter.type in _VALUELESS:
         return
     seen: set[str] = set()

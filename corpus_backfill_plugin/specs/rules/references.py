@@ -1,4 +1,4 @@
-"""Rules for keys that name other options: they are held back when a fault hides some of the names."""
+"""Rules for keys that name other options: they are left out when an error hides some of the names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Argument, Group, Option, Script
 
 
-def _tables(script: Script) -> Iterator[tuple[KeyPath, Option | Argument]]:
+def tables(script: Script) -> Iterator[tuple[KeyPath, Option | Argument]]:
+    """Yield the table of each option and argument, and where it is."""
     for position, option in enumerate(script.option):
         yield ("option", position), option
     for position, argument in enumerate(script.argument):
@@ -36,7 +37,7 @@ def _unknown(path: KeyPath, name: str, known: Iterable[str], what: str = "option
 def required_options_exist(script: Script) -> Iterator[Diagnostic]:
     """`requires` names options or arguments of this command."""
     known = _known(script)
-    for path, parameter in _tables(script):
+    for path, parameter in tables(script):
         for position, name in enumerate(parameter.requires):
             yield from _unknown((*path, "requires", position), name, known)
 
@@ -44,7 +45,7 @@ def required_options_exist(script: Script) -> Iterator[Diagnostic]:
 def conditions_can_come_true(script: Script) -> Iterator[Diagnostic]:
     """`required-if` names an option and a value that it can have."""
     known = _known(script)
-    for path, parameter in _tables(script):
+    for path, parameter in tables(script):
         for name, value in parameter.required_if.items():
             place = (*path, "required-if", name)
             yield from _unknown(place, name, known)

@@ -103,7 +103,7 @@ def arguments_are_told_apart(script: Script) -> Iterator[Diagnostic]:
 
 
 def subcommand_is_a_word(script: Script) -> Iterator[Diagnostic]:
-    """A subcommand is no option, and what stands before it needs it."""
+    """A subcommand is no option, and what is sent before it needs it."""
     if script.subcommand and script.subcommand.startswith("-"):
         yield Diagnostic(("subcommand",), f"{quoted(script.subcommand)} begins with a dash", "use fixed-args")
     for position, option in enumerate(script.option):
