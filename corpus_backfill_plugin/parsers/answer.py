@@ -29,18 +29,11 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Scalar
 
 _CLASSES = {
-    "_StoreAction": "store",
-    "_StoreConstAction": "store_const",
-    "_StoreTrueAction": "store_true",
-    "_StoreFalseAction": "store_false",
-    "_AppendAction": "append",
-    "_AppendConstAction": "append_const",
-    "_CountAction": "count",
-    "_ExtendAction": "extend",
-    "_HelpAction": "help",
-    "_VersionAction": "version",
+    "_StoreAction": "store", "_StoreConstAction": "store_const", "_StoreTrueAction": "store_true",
+    "_StoreFalseAction": "store_false", "_AppendAction": "append", "_AppendConstAction": "append_const",
+    "_CountAction": "count", "_ExtendAction": "extend", "_HelpAction": "help", "_VersionAction": "version",
     "BooleanOptionalAction": "boolean_optional",
-}
+}  # fmt: skip
 
 
 def model_of(answer: Mapping[str, Any], file: str) -> ParserModel:
@@ -134,25 +127,14 @@ def _paragraphs(text: str | None) -> str:
     return "\n\n".join(" ".join(part.split()) for part in parts if part.strip())
 
 
-_CLICK_TYPES: dict[str, ParsedType] = {
-    "text": "str",
-    "str": "str",
-    "string": "str",
-    "integer": "int",
-    "int": "int",
-    "float": "float",
-    "boolean": "str",
-    "bool": "str",
-    "path": "path",
-    "directory": "path",
-    "file": "path",
-    "filename": "path",
-    "uuid": "uuid",
-    "choice": "str",
-    "purepath": "path",
-    "integer range": "int",
-    "float range": "float",
+_WORDS: dict[ParsedType, tuple[str, ...]] = {
+    "str": ("text", "str", "string", "boolean", "bool", "choice"),
+    "int": ("integer", "int", "integer range"),
+    "float": ("float", "float range"),
+    "path": ("path", "directory", "file", "filename", "purepath"),
+    "uuid": ("uuid",),
 }
+_CLICK_TYPES = {word: type_ for type_, words in _WORDS.items() for word in words}
 
 
 def _click_option(param: Mapping[str, Any]) -> ParsedOption:
