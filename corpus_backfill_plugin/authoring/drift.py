@@ -109,7 +109,7 @@ class _Comparison:
 
     def __init__(self, script: Script, model: ParserModel) -> None:
         self.script = script
-        self.whole = model
+        self.top = model
         self.outer: list[ParserModel] = []
         self.model = model
         self.wrong_word = self._descend()
@@ -124,9 +124,9 @@ class _Comparison:
         """Name in the spec of each option of the script that stands in it, by the script's flag."""
 
     def run(self) -> Iterator[Drift]:
-        seen = self.whole.options or self.whole.positionals or self.whole.subcommands
-        if not self.whole.complete and not seen:
-            yield self._unknown(self.whole.unknowns[0].reason)
+        seen = self.top.options or self.top.positionals or self.top.subcommands
+        if not self.top.complete and not seen:
+            yield self._unknown(self.top.unknowns[0].reason)
             return
         if self.wrong_word:
             yield self.wrong_word
@@ -252,7 +252,7 @@ class _Comparison:
     @property
     def all_seen(self) -> bool:
         """Whether every option was seen, also of a parser that lets pass what it does not know."""
-        return self.whole.library == "argparse" and self.whole.complete and self.model.complete
+        return self.top.library == "argparse" and self.top.complete and self.model.complete
 
     def unseen(self, words: Sequence[str]) -> Iterator[str]:
         """Yield those of `words` that were not seen in the parser that gets them."""
@@ -299,7 +299,7 @@ class _Comparison:
         if option.role == "retry-items" and not option.before_subcommand:
             return self.all_seen  # a script that ignores it would work on everything
         parser = self._parser_of(option)
-        return parser.complete and parser.strict and self.whole.complete
+        return parser.complete and parser.strict and self.top.complete
 
     def _arguments(self) -> Iterator[Drift]:
         theirs = [one for one in self.model.positionals if "nargs" not in one.unsure]
