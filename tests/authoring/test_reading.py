@@ -272,7 +272,8 @@ NEVER_WRONG = {
         "p.add_argument('--x', choices=C)", "--x choices",
     ),
     "a try whose handler returns": (
-        "def add(q):\n    try:\n        load()\n    except OSError:\n        return\n    q.add_argument('--x')",
+        "def add(q):\n    try:\n        load()\n    except OSError:\n        return\n"
+        "    q.add_argument('--x')",
         "add(p)", "--x",
     ),
     "a try whose handler goes on": (
