@@ -27,7 +27,7 @@ import msgspec
 from corpus_backfill_plugin.authoring.drift_option import differences, shape
 from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, ParserModel
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
-from corpus_backfill_plugin.specs.model import FLAG_PATTERN
+from corpus_backfill_plugin.specs.model import FLAG_PATTERN, Argument, Option
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
 from corpus_backfill_plugin.specs.rules.names import common_in_use
 from corpus_backfill_plugin.text import quoted
@@ -35,10 +35,10 @@ from corpus_backfill_plugin.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from corpus_backfill_plugin.specs.model import Option, Script
+    from corpus_backfill_plugin.specs.model import Script
 
 Change: TypeAlias = Literal[
-    "lost", "gained", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",
+    "removed", "added", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",
     "common", "subcommand", "count", "unknown",
 ]  # fmt: skip
 
@@ -46,7 +46,7 @@ _ALIKE = 0.45
 """How alike two names must be (difflib's ratio) for one to be taken as the other's new name."""
 
 
-class Drift(msgspec.Struct, frozen=True, kw_only=True):
+class Drift(msgspec.Struct, frozen=True):
     """One difference between a spec and its script.
 
     Attributes:
@@ -113,7 +113,7 @@ class _Comparison:
 
     def __init__(self, script: Script, model: ParserModel) -> None:
         self.script = script
-        self.whole = model
+        self.top = model
         self.outer: list[ParserModel] = []
         self.model = model
         self.wrong_word = self._descend()
@@ -121,23 +121,23 @@ class _Comparison:
         words = [*script.fixed_args, *(script.postcondition.run if script.postcondition else ())]
         self.known_flags = {word.partition("=")[0] for word in words if word.startswith("-")} | self.unlisted
         self.missing: list[tuple[Option, KeyPath]] = []
-        self.gained: set[str] = set()
+        self.added: set[str] = set()
         self.handed_over: set[str] = set()
         """Flags of the script whose values the spec hands over in another way."""
         self.matched: dict[str, str] = {}
         """Name in the spec of each option of the script that stands in it, by the script's flag."""
 
     def run(self) -> Iterator[Drift]:
-        seen = self.whole.options or self.whole.positionals or self.whole.subcommands
-        if not self.whole.complete and not seen:
-            yield self._unknown(self.whole.unknowns[0].reason)
+        seen = self.top.options or self.top.positionals or self.top.subcommands
+        if not self.top.complete and not seen:
+            yield self._unknown(self.top.unknowns[0].reason)
             return
         if self.wrong_word:
             yield self.wrong_word
             return
         yield from self._options()
         yield from self._count_words()
-        yield from self._lost_and_gained()
+        yield from self._removed_and_added()
         yield from self._arguments()
         yield from self._groups()
         for unknown in [u for m in (*self.outer, self.model) for u in m.unknowns if u.hides_options]:
@@ -146,13 +146,7 @@ class _Comparison:
             )
 
     def _unknown(self, reason: str) -> Drift:
-        return Drift(
-            change="unknown",
-            path=("script",),
-            key="script",
-            problem=f"could not be compared: {reason}",
-            certain=False,
-        )
+        return Drift("unknown", ("script",), "script", f"could not be compared: {reason}", certain=False)
 
     def _descend(self) -> Drift | None:
         """Go to the parser of the spec's subcommand."""
@@ -166,28 +160,27 @@ class _Comparison:
             elif word in last and self.model.complete:
                 has = ", ".join(quoted(sub.name) for sub in self.model.subcommands) or "none"
                 problem = f"the script has no subcommand {quoted(word)}, it has {has}"
-                return Drift(change="subcommand", path=("subcommand",), key="subcommand", problem=problem)
+                return Drift("subcommand", ("subcommand",), "subcommand", problem)
             elif word in last:
                 return self._unknown(f"subcommand {quoted(word)} was not seen")
         if self.model.subcommands and self.model.subcommand_required:
             has = ", ".join(quoted(sub.name) for sub in self.model.subcommands)
             problem = f"the script needs a subcommand ({has}), the spec has none"
-            return Drift(change="subcommand", path=("script",), key="subcommand", problem=problem)
+            return Drift("subcommand", ("script",), "subcommand", problem)
         return None
 
     def _options(self) -> Iterator[Drift]:
         """Compare the options that both have; keep the rest for later."""
         for option in common_in_use(self.script):
-            yield from self._option(option, ("common",), "common")
+            yield from self._option(option, ("common",))
         for at, option in enumerate(self.script.option):
-            yield from self._option(option, ("option", at), "option")
+            yield from self._option(option, ("option", at))
 
-    def _option(self, option: Option, path: KeyPath, kind: str) -> Iterator[Drift]:
-        parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
+    def _option(self, option: Option, path: KeyPath) -> Iterator[Drift]:
+        parser = self._parser_of(option)
         parsed = parser.option(option.script_flag)
         if parsed is None:
-            negative = next((o for o in parser.options if o.negative == option.script_flag), None)
-            parsed = negative
+            parsed = next((o for o in parser.options if o.negative == option.script_flag), None)
         if parsed is None:
             if not option.pass_env and not option.pass_stdin:
                 self.missing.append((option, path))
@@ -198,29 +191,28 @@ class _Comparison:
             self.matched[twin.flag if twin else option.negate] = option.name
         if set(parsed.flags) & self.unlisted:
             return
-        key = f"{kind}.{option.name}"
-        if option.pass_env or option.pass_stdin:
-            self.handed_over.add(parsed.flag)
-            if parsed.required:
-                how = f"in {option.pass_env}" if option.pass_env else "on standard input"
-                problem = (
-                    f"the spec hands it over {how}, the script requires {parsed.flag} on its command line"
-                )
-                yield Drift(change="required", path=path, key=key, problem=problem, parsed=parsed)
+        if not option.pass_env and not option.pass_stdin:
+            yield from self._differences(option, parsed, path, parser)
             return
-        yield from self._differences(option, parsed, path)
+        self.handed_over.add(parsed.flag)
+        if parsed.required:
+            how = f"in {option.pass_env}" if option.pass_env else "on standard input"
+            problem = f"the spec hands it over {how}, the script requires {parsed.flag} on its command line"
+            yield Drift("required", path, f"{path[0]}.{option.name}", problem, parsed=parsed)
 
-    def _differences(self, option: Option, parsed: ParsedOption, path: KeyPath) -> Iterator[Drift]:
-        parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
+    def _parser_of(self, option: Option) -> ParserModel:
+        """Return the parser that reads an option of the spec."""
+        return self.outer[-1] if option.before_subcommand and self.outer else self.model
+
+    def _differences(
+        self, option: Option | Argument, parsed: ParsedOption, path: KeyPath, parser: ParserModel
+    ) -> Iterator[Drift]:
         for found in differences(option, parsed, self.unlisted, parser):
+            place = path if path == ("common",) else (*path, found.key)
+            key = f"{path[0]}.{option.name}.{found.key}"
+            before = isinstance(option, Option) and option.before_subcommand
             yield Drift(
-                change=found.change,
-                path=path if path == ("common",) else (*path, found.key),
-                key=f"{path[0]}.{option.name}.{found.key}",
-                problem=found.problem,
-                certain=found.certain,
-                parsed=parsed,
-                before=option.before_subcommand,
+                found.change, place, key, found.problem, certain=found.certain, parsed=parsed, before=before
             )
 
     def _left(self) -> list[tuple[ParsedOption, bool]]:
@@ -236,7 +228,7 @@ class _Comparison:
             and not option.hidden
         ]
 
-    def _lost_and_gained(self) -> Iterator[Drift]:
+    def _removed_and_added(self) -> Iterator[Drift]:
         left = self._left()
         pairs = _renames(self.missing, [option for option, _ in left])
         for option, path in self.missing:
@@ -246,29 +238,25 @@ class _Comparison:
                 self.matched[new.flag] = option.name
                 problem = f"the spec sends {option.script_flag}, the script calls it {new.flag}"
                 hint = f"write flag = {quoted(new.flag)}"
-                yield Drift(change="renamed", path=path, key=key, problem=problem, hint=hint, parsed=new)
-                yield from self._differences(option, new, path)
+                yield Drift("renamed", path, key, problem, hint, parsed=new)
+                yield from self._differences(option, new, path, self._parser_of(option))
             elif not self._complete(option):
                 problem = f"could not be compared: {option.script_flag} was not seen in the script"
-                yield Drift(change="unknown", path=path, key=key, problem=problem, certain=False)
+                yield Drift("unknown", path, key, problem, certain=False)
             else:
-                change: Change = "common" if path == ("common",) else "lost"
-                common = [o.name for o in common_in_use(self.script) if o.name != option.name]
-                hint = (
-                    f"write common = [{', '.join(map(quoted, common))}]"
-                    if change == "common"
-                    else "remove it"
-                )
+                change: Change = "common" if path == ("common",) else "removed"
+                common = [quoted(o.name) for o in common_in_use(self.script) if o.name != option.name]
+                hint = f"write common = [{', '.join(common)}]" if change == "common" else "remove it"
                 problem = f"the spec sends {option.script_flag}, the script does not have it"
-                yield Drift(change=change, path=path, key=key, problem=problem, hint=hint)
+                yield Drift(change, path, key, problem, hint)
         for parsed, before in left:
             if parsed.flag not in self.matched:
-                yield self._gained(parsed, before=before)
+                yield self._added(parsed, before=before)
 
     @property
     def all_seen(self) -> bool:
         """Whether every option was seen, also of a parser that lets pass what it does not know."""
-        return self.whole.library == "argparse" and self.whole.complete and self.model.complete
+        return self.top.library == "argparse" and self.top.complete and self.model.complete
 
     def unseen(self, words: Sequence[str]) -> Iterator[str]:
         """Yield those of `words` that were not seen in the parser that gets them."""
@@ -293,38 +281,29 @@ class _Comparison:
     def _count_words(self) -> Iterator[Drift]:
         certain = self.all_seen
         for word in self.unseen(self.script.postcondition.run if self.script.postcondition else ()):
-            yield Drift(
-                change="count" if certain else "unknown",
-                path=("postcondition", "run"),
-                key="postcondition.run",
-                problem=f"the spec counts by {word}, the script does not have it"
-                if certain
-                else f"could not be compared: {word} was not seen in the script",
-                certain=certain,
-            )
+            problem = f"could not be compared: {word} was not seen in the script"
+            if certain:
+                problem = f"the spec counts by {word}, the script does not have it"
+            change: Change = "count" if certain else "unknown"
+            yield Drift(change, ("postcondition", "run"), "postcondition.run", problem, certain=certain)
 
-    def _gained(self, parsed: ParsedOption, *, before: bool) -> Drift:
+    def _added(self, parsed: ParsedOption, *, before: bool) -> Drift:
         reason = parsed.unsure.get("kind") or parsed.unsure.get("nargs")
         if not re.search(FLAG_PATTERN, parsed.flag):
             reason = "cannot be written in a spec"
         if reason:
             return self._unknown(f"line {parsed.line}: {parsed.flag}: {reason}")
-        self.gained.add(parsed.flag)
-        return Drift(
-            change="gained",
-            path=("script",),
-            key=f"option.{parsed.flag.lstrip('-')}",
-            problem=f"the script has {parsed.flag} ({shape(parsed)}), the spec does not",
-            hint=f"add it, or write unlisted = [{quoted(parsed.flag)}]",
-            parsed=parsed,
-            before=before,
-        )
+        self.added.add(parsed.flag)
+        problem = f"the script has {parsed.flag} ({shape(parsed)}), the spec does not"
+        hint = f"add it, or write unlisted = [{quoted(parsed.flag)}]"
+        key = f"option.{parsed.flag.lstrip('-')}"
+        return Drift("added", ("script",), key, problem, hint, parsed=parsed, before=before)
 
     def _complete(self, option: Option) -> bool:
         if option.role == "retry-items" and not option.before_subcommand:
             return self.all_seen  # a script that ignores it would work on everything
-        parser = self.outer[-1] if option.before_subcommand and self.outer else self.model
-        return parser.complete and parser.strict and self.whole.complete
+        parser = self._parser_of(option)
+        return parser.complete and parser.strict and self.top.complete
 
     def _arguments(self) -> Iterator[Drift]:
         theirs = [one for one in self.model.positionals if "nargs" not in one.unsure]
@@ -337,31 +316,16 @@ class _Comparison:
             if at >= len(theirs):
                 if self.model.complete and len(theirs) == len(self.model.positionals):
                     problem = f"the spec sends an argument here, the script takes {len(theirs)}"
-                    yield Drift(change="lost", path=path, key=key, problem=problem, hint="remove it")
+                    yield Drift("removed", path, key, problem, "remove it")
                 continue
-            for found in differences(argument, theirs[at], self.unlisted, self.model):
-                yield Drift(
-                    change=found.change,
-                    path=(*path, found.key),
-                    key=f"{key}.{found.key}",
-                    problem=found.problem,
-                    certain=found.certain,
-                    parsed=theirs[at],
-                )
+            yield from self._differences(argument, theirs[at], path, self.model)
         for parsed in theirs[len(self.script.argument) :]:
             problem = f"the script takes the argument {parsed.dest} ({shape(parsed)}), the spec does not"
-            yield Drift(
-                change="gained",
-                path=("script",),
-                key=f"argument.{parsed.dest}",
-                problem=problem,
-                hint="add it",
-                parsed=parsed,
-            )
+            yield Drift("added", ("script",), f"argument.{parsed.dest}", problem, "add it", parsed=parsed)
 
     def _groups(self) -> Iterator[Drift]:
         for group in self.model.groups:
-            known = {*self.matched, *self.gained} - self.handed_over
+            known = {*self.matched, *self.added} - self.handed_over
             present = [flag for flag in group.members if flag in known]
             if len(present) < 2 or set(present) & self.unlisted:  # noqa: PLR2004 - one alone excludes nobody
                 continue
@@ -374,19 +338,14 @@ class _Comparison:
                 continue
             if "at-most-one" in rules:
                 at = rules["at-most-one"]
-                yield Drift(
-                    change="group",
-                    path=("group", at, "rule"),
-                    key=f"group.{at + 1}.rule",
-                    problem=f"the spec takes at most one, {sides}",
-                    group=wanted,
-                )
+                problem = f"the spec takes at most one, {sides}"
+                yield Drift("group", ("group", at, "rule"), f"group.{at + 1}.rule", problem, group=wanted)
                 continue
             part = [at for at, g in enumerate(self.script.group) if len(names & set(g.members)) > 1]
             path: KeyPath = ("group", part[0], "members") if part else ("script",)
             key = f"group.{part[0] + 1}.members" if part else "group"
             problem = f"{sides}, the spec does not say so"
-            yield Drift(change="group", path=path, key=key, problem=problem, group=wanted)
+            yield Drift("group", path, key, problem, group=wanted)
 
 
 def _renames(missing: list[tuple[Option, KeyPath]], left: list[ParsedOption]) -> dict[str, ParsedOption]:
@@ -399,9 +358,8 @@ def _renames(missing: list[tuple[Option, KeyPath]], left: list[ParsedOption]) ->
             found = list(differences(option, parsed, set(), None))
             if any(difference.change in {"type", "arity", "choices"} for difference in found):
                 continue
-            alike = difflib.SequenceMatcher(
-                None, option.script_flag.lstrip("-"), parsed.flag.lstrip("-")
-            ).ratio()
+            names = option.script_flag.lstrip("-"), parsed.flag.lstrip("-")
+            alike = difflib.SequenceMatcher(None, *names).ratio()
             same_help = bool(option.help) and option.help == parsed.help
             if alike >= _ALIKE or same_help:
                 scored.append((alike + same_help, option.name, parsed))

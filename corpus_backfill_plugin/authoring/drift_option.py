@@ -41,10 +41,9 @@ def differences(
         unlisted: what the spec leaves out on purpose.
         parser: the parser that `parsed` belongs to, to know its other flags by; None skips `negate`.
     """
-    told = set(unlisted)
     for part, reason in parsed.unsure.items():
         if part not in {"help", "metavar"}:
-            key = {"kind": "type", "nargs": "nargs"}.get(part, part)
+            key = "type" if part == "kind" else part
             yield Difference("unknown", key, f"could not be compared: {reason}", certain=False)
     if "kind" in parsed.unsure or "nargs" in parsed.unsure:
         return
@@ -54,10 +53,10 @@ def differences(
         yield Difference("arity", key, f"the spec has {ours}, the script takes {theirs}")
         return
     if parser is not None and isinstance(option, Option):
-        yield from _negate(option, parsed, parser, told)
+        yield from _negate(option, parsed, parser, unlisted)
     if parsed.takes_value:
         yield from _type(option, parsed)
-        yield from _choices(option, parsed, told)
+        yield from _choices(option, parsed, unlisted)
     yield from _default(option, parsed)
     yield from _required(option, parsed)
 
@@ -125,34 +124,24 @@ def _arity_key(option: Option | Argument, parsed: ParsedOption) -> str:
 def _negate(
     option: Option, parsed: ParsedOption, parser: ParserModel, unlisted: Collection[str]
 ) -> Iterator[Difference]:
-    negatives = {other.negative for other in parser.options} | {
-        f for other in parser.options for f in other.flags
-    }
-    if option.negate and option.negate not in negatives and parser.complete:
-        yield Difference(
-            "negate", "negate", f"the spec turns it off by {option.negate}, the script does not have that"
-        )
-    elif (
-        parsed.negative
-        and option.negate is None
-        and parsed.negative not in unlisted
-        and option.script_flag != parsed.negative
-    ):
-        yield Difference(
-            "negate", "negate", f"the script turns it off by {parsed.negative}, the spec does not"
-        )
+    theirs = {flag for other in parser.options for flag in (other.negative, *other.flags)}
+    known = {option.script_flag, *unlisted}
+    if option.negate and option.negate not in theirs and parser.complete:
+        problem = f"the spec turns it off by {option.negate}, the script does not have that"
+        yield Difference("negate", "negate", problem)
+    elif parsed.negative and option.negate is None and parsed.negative not in known:
+        problem = f"the script turns it off by {parsed.negative}, the spec does not"
+        yield Difference("negate", "negate", problem)
+
+
+_FITTING = {"int": {"int"}, "float": {"float"}, "str": _FORMS_OF_TEXT}
+"""Types in the spec for a type of the script's; for others, the same and plain text."""
 
 
 def _type(option: Option | Argument, parsed: ParsedOption) -> Iterator[Difference]:
     if "type" in parsed.unsure or parsed.type in {"other", "bool"}:
         return
-    if parsed.type in {"int", "float"}:
-        same = option.type == parsed.type
-    elif parsed.type == "str":
-        same = option.type in _FORMS_OF_TEXT
-    else:
-        same = option.type in {parsed.type, "str"}
-    if not same:
+    if option.type not in _FITTING.get(parsed.type, {parsed.type, "str"}):
         yield Difference("type", "type", f"the spec's type is {option.type}, the script's is {parsed.type}")
 
 
@@ -185,27 +174,17 @@ def _between(least: object, most: object) -> str:
 
 
 def _sets(option: Option | Argument, parsed: ParsedOption, unlisted: Collection[str]) -> Iterator[Difference]:
-    flag = parsed.flag
-    further = f"{flag}=*" in unlisted
-    if not parsed.choices:
-        if parsed.type in {"str", "int", "float"} and not further:
-            problem = f"the spec allows {_listed(option.choices)}, the script any value"
-            yield Difference("choices", "choices", problem)
-        return
-    if not option.choices:
-        yield Difference(
-            "choices", "choices", f"the spec allows any value, the script {_listed(parsed.choices)}"
-        )
-        return
-    left_out = {choice for choice in parsed.choices if f"{flag}={choice}" in unlisted or further}
+    further = f"{parsed.flag}=*" in unlisted
+    left_out = {choice for choice in parsed.choices if f"{parsed.flag}={choice}" in unlisted or further}
     ours, theirs = set(option.choices), set(parsed.choices)
-    if ours - theirs or theirs - ours - left_out:
-        problem = f"the spec allows {_listed(option.choices)}, the script {_listed(parsed.choices)}"
-        yield Difference("choices", "choices", problem)
+    sides = [_listed(choices) or "any value" for choices in (option.choices, parsed.choices)]
+    if not parsed.choices and (further or parsed.type not in {"str", "int", "float"}):
+        return
+    if not ours or not theirs or ours - theirs or theirs - ours - left_out:
+        yield Difference("choices", "choices", f"the spec allows {sides[0]}, the script {sides[1]}")
     elif option.ignore_case and not parsed.ignore_case:
-        yield Difference(
-            "choices", "ignore-case", "the spec takes choices in any case, the script as they are written"
-        )
+        problem = "the spec takes choices in any case, the script as they are written"
+        yield Difference("choices", "ignore-case", problem)
 
 
 def _default(option: Option | Argument, parsed: ParsedOption) -> Iterator[Difference]:
@@ -213,15 +192,14 @@ def _default(option: Option | Argument, parsed: ParsedOption) -> Iterator[Differ
         return
     if parsed.kind in {"append", "extend"}:
         return  # what the spec sends is added to the script's own
-    theirs = parsed.default
+    theirs = None if parsed.kind in {"false", "const"} else parsed.default
     if parsed.kind in {"true", "false", "const", "negatable"}:
-        theirs = None if parsed.kind in {"false", "const"} else theirs
-        if (option.default or None) == (theirs or None):
-            return
-    elif _same_value(option.default, theirs):
+        same = (option.default or None) == (theirs or None)
+    else:
+        same = _same_value(option.default, theirs)
+    if same:
         return
-    has = "has no default" if theirs is None else f"default is {_shown(theirs)}"
-    script = f"the script {has}" if theirs is None else f"the script's {has}"
+    script = "the script has no default" if theirs is None else f"the script's default is {_shown(theirs)}"
     yield Difference("default", "default", f"the spec sends {_shown(option.default)}, {script}")
 
 

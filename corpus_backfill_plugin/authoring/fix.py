@@ -49,9 +49,9 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
         drifts: of `compare` with the same spec.
     """
     certain = [drift for drift in drifts if drift.certain]
-    lost = sorted((drift for drift in certain if drift.change == "lost"), key=lambda d: d.path, reverse=True)
+    removed = sorted((d for d in certain if d.change == "removed"), key=lambda d: d.path, reverse=True)
     newline = "\r\n" if "\r\n" in text else "\n"
-    text = _without_comments(text.replace("\r\n", "\n"), [drift.path for drift in lost])
+    text = _without_comments(text.replace("\r\n", "\n"), [drift.path for drift in removed])
     bare, blocks = _detached(text)
     document = tomlkit.parse(bare)
     fixing = _Fixing(document)
@@ -63,14 +63,14 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
     for drift in certain:
         if drift.change == "common":
             fixing.drop_common(drift.key.partition(".")[2])
-        elif drift.change == "gained" and drift.parsed:
+        elif drift.change == "added" and drift.parsed:
             exclusive = any(d.group and drift.parsed.flag in d.group.members for d in certain)
             fixing.add(drift.parsed, before=drift.before, exclusive=exclusive)
     for drift in certain:
         if drift.change == "group" and drift.group:
             fixing.regroup(drift)
     # Last, and from the end: removing a table moves those behind it.
-    for drift in lost:
+    for drift in removed:
         fixing.remove(drift)
     return _attached(tomlkit.dumps(document), blocks).replace("\n", newline)
 
@@ -193,12 +193,8 @@ class _Fixing:
         if found is not None:
             return found  # type: ignore[no-any-return]  # what an array of tables holds
         table = tomlkit.table()
-        for key, value in {
-            "name": name,
-            "type": common.type,
-            "role": common.role,
-            "help": common.help,
-        }.items():
+        for key in ("name", "type", "role", "help"):
+            value = getattr(common, key)
             if value and value != "str":
                 table[key] = value
         self._append("option", table)
@@ -243,7 +239,7 @@ class _Fixing:
             self.document._insert_after(name, key, value)  # noqa: SLF001 - tomlkit has no public way to insert
 
     def add(self, parsed: ParsedOption, *, before: bool, exclusive: bool) -> None:
-        """Add what the script has gained: to `common` where that fits, else a table of its own."""
+        """Add what the script has added: to `common` where that fits, else a table of its own."""
         fit = common_fit(parsed) if parsed.flags and not before else None
         names = [str(name) for name in self.document.get("common", [o.name for o in COMMON_OPTIONS])]
         taken = {

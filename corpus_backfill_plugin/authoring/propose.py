@@ -21,8 +21,8 @@ LISTED_NUMBERS = 8
 
 _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)($|-)")
 
-_DEFAULT_TOLD = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$", re.IGNORECASE)
-"""The end of a help text that tells the default."""
+_DEFAULT_STATED = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$", re.IGNORECASE)
+"""The end of a help text that states the default."""
 
 
 @dataclass
@@ -75,11 +75,8 @@ def propose_option(
         proposal.todo.append(f"'{flag}' cannot be written as a flag")
     elif flag != f"--{name}":
         table["flag"] = flag
-    letters = [
-        f[1]
-        for f in option.flags
-        if re.fullmatch(r"-[A-Za-z0-9]", f) and f[1] not in {*shorts, *RESERVED_SHORTS}
-    ]
+    used = {*shorts, *RESERVED_SHORTS}
+    letters = [f[1] for f in option.flags if re.fullmatch(r"-[A-Za-z0-9]", f) and f[1] not in used]
     if letters:
         table["short"] = letters[0]
     others = [option_name(f, "") for f in option.flags if f.startswith("--") and f != flag]
@@ -101,7 +98,7 @@ def propose_option(
             "if this is a secret, other users can see it on the script's command line: "
             'let the script read a variable, and write pass-env = "NAME" and secret = true'
         )
-    _tell(option, proposal)
+    _add_remarks(option, proposal)
     return proposal
 
 
@@ -124,7 +121,7 @@ def propose_argument(option: ParsedOption, *, taken: Collection[str] = (), last:
             proposal.todo.append("takes any number of words with more after it, which a spec cannot declare")
     keys.pop("value-optional", None)
     proposal.table |= keys | _words(option, keys)
-    _tell(option, proposal)
+    _add_remarks(option, proposal)
     return proposal
 
 
@@ -185,29 +182,24 @@ def _flag_keys(option: ParsedOption) -> dict[str, Any]:
 
 
 def _allowed(option: ParsedOption) -> dict[str, Any]:
-    keys: dict[str, Any] = {}
     if len(option.choices) > LISTED_NUMBERS and is_run_of_integers(option.choices):
         return {"min": option.choices[0], "max": option.choices[-1]}
-    if option.choices:
-        keys["choices"] = list(option.choices)
-    if option.ignore_case:
-        keys["ignore-case"] = True
-    if option.min is not None:
-        keys["min"] = option.min
-    if option.max is not None:
-        keys["max"] = option.max
-    return keys
+    keys: dict[str, Any] = {
+        "choices": list(option.choices) or None,
+        "ignore-case": option.ignore_case or None,
+    }
+    keys |= {"min": option.min, "max": option.max}
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def _arity(option: ParsedOption, proposal: Proposal) -> dict[str, Any]:
     keys: dict[str, Any] = {}
-    if option.kind == "append":
+    many = option.nargs in {"*", "+"}
+    if option.kind == "append" and (many or option.nargs == "?"):
+        proposal.notes.append("the script takes several values each time; here it gets one each time")
+    if option.kind == "append" or (option.kind == "extend" and not many):
         keys["multiple"] = "repeat"
-        if option.nargs in {"*", "+", "?"}:
-            proposal.notes.append("the script takes several values each time; here it gets one each time")
-    elif option.kind == "extend":
-        keys["multiple"] = "spread" if option.nargs in {"*", "+"} else "repeat"
-    elif option.nargs in {"*", "+"}:
+    elif many:
         keys["multiple"] = "spread"
     elif option.nargs == "?":
         keys["value-optional"] = True
@@ -255,9 +247,9 @@ def _words(option: ParsedOption, declared: dict[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     if option.metavar and option.takes_value and one_line(option.metavar) == option.metavar:
         keys["metavar"] = option.metavar
-    # The command's own help tells the default, from where it is declared.
-    told = declared.keys() & {"default", "default-note"}
-    text = _DEFAULT_TOLD.sub("", option.help) if told else option.help
+    # The command's own help states the default, from where it is declared.
+    declares = declared.keys() & {"default", "default-note"}
+    text = _DEFAULT_STATED.sub("", option.help) if declares else option.help
     if text:
         keys["help"] = text
     if option.hidden:
@@ -265,7 +257,7 @@ def _words(option: ParsedOption, declared: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def _tell(option: ParsedOption, proposal: Proposal) -> None:
+def _add_remarks(option: ParsedOption, proposal: Proposal) -> None:
     at = f"line {option.line}: " if option.line else ""
     for part, reason in option.unsure.items():
         words = {"kind": "how it takes its values", "nargs": "how many values it takes"}.get(part, part)

@@ -76,17 +76,14 @@ def _leaves(model: ParserModel, path: tuple[str, ...], outer: tuple[ParserModel,
     for sub in model.subcommands:
         if not sub.name or sub.name.startswith("-"):
             continue  # nobody can give it
-        # A subcommand's own description is often missing where its line in the list is not.
-        parser = (
-            sub.parser
-            if sub.parser.description
-            else msgspec.structs.replace(sub.parser, description=sub.help)
+        parser = msgspec.structs.replace(
+            sub.parser,
+            # A subcommand's own description is often missing where its line in the list is not.
+            description=sub.parser.description or sub.help,
+            database=model.database,
+            environment=model.environment,
         )
-        found += _leaves(
-            msgspec.structs.replace(parser, database=model.database, environment=model.environment),
-            (*path, sub.name),
-            (*outer, model),
-        )
+        found += _leaves(parser, (*path, sub.name), (*outer, model))
     return found
 
 
@@ -139,9 +136,8 @@ class _Writing:
         while True:
             parts = [self._head(), *self.blocks, _HINTS.strip("\n")]
             text = "\n\n".join(parts) + "\n"
-            fault = next(
-                (fault for fault in read_script(text, f"{self.command}.toml")[1] if fault.line), None
-            )
+            faults = read_script(text, f"{self.command}.toml")[1]
+            fault = next((fault for fault in faults if fault.line), None)
             ends = accumulate(part.count("\n") + 2 for part in parts)
             at = next((n for n, end in enumerate(ends) if fault and fault.line and fault.line < end), 0) - 1
             if fault is None or not 0 <= at < len(self.blocks):
@@ -179,7 +175,9 @@ class _Writing:
     def _head(self) -> str:
         lines = [f"#:schema {one_line(self.schema_ref)}"] if self.schema_ref else []
         lines += [f"# Made from {one_line(self.script)}: a first draft, to be read once with care."]
-        lines += [f"# TODO: {one_line(text)}" for text in [*self.todo, *map(_told, self._own_unknowns())]]
+        lines += [
+            f"# TODO: {one_line(text)}" for text in [*self.todo, *map(_sentence_of, self._own_unknowns())]
+        ]
         lines += ["spec-version = 1", f"script = {toml(self.script)}"]
         paragraphs = [part for part in (self.model.description, self.model.epilog) if part]
         if paragraphs:
@@ -203,12 +201,12 @@ class _Writing:
         return "\n".join(lines)
 
     def _own_unknowns(self) -> list[Unknown]:
-        """Return the unknowns that no option of the spec tells of."""
+        """Return the unknowns that no option of the spec names."""
         options = [*self.model.options, *self.model.positionals]
         options += [option for parser in self.outer for option in parser.options]
-        told = {f"{option.flag} {part}" for option in options for part in option.unsure}
+        named = {f"{option.flag} {part}" for option in options for part in option.unsure}
         parsers = (*self.outer, self.model)
-        unknowns = [unknown for parser in parsers for unknown in parser.unknowns if unknown.what not in told]
+        unknowns = [unknown for parser in parsers for unknown in parser.unknowns if unknown.what not in named]
         return list(dict.fromkeys(unknowns))
 
     def _example(self) -> str:
@@ -250,8 +248,8 @@ class _Writing:
             self.names[f"${variable}"] = name
             keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable}
             keys["secret"] = "url"  # noqa: S105  # nosec B105 - how it is masked
-            told = f"the script reads {variable}: say what database that is, or remove this option"
-            blocks.append(_block("option", Proposal(keys, todo=[told]), ""))
+            todo = f"the script reads {variable}: say what database that is, or remove this option"
+            blocks.append(_block("option", Proposal(keys, todo=[todo]), ""))
         return blocks
 
     def _declared(self) -> list[tuple[ParsedOption, bool]]:
@@ -281,10 +279,9 @@ class _Writing:
         blocks = []
         for group in self.model.groups:
             members = [self.names[flag] for flag in group.members if flag in self.names]
+            exact = group.required and len(members) == len(group.members)
             if len(members) > 1:
-                rule = (
-                    "exactly-one" if group.required and len(members) == len(group.members) else "at-most-one"
-                )
+                rule = "exactly-one" if exact else "at-most-one"
                 blocks.append(f"[[group]]\nmembers = {toml(members)}\nrule = {toml(rule)}")
         return blocks
 
@@ -293,9 +290,9 @@ def _block(kind: str, proposal: Proposal, title: str) -> str:
     body = [f"[[{kind}]]", *(f"{key} = {toml(value)}" for key, value in proposal.table.items())]
     if not proposal.usable:
         body = [f"# {line}" for line in body]
-    told = [f"# TODO: {one_line(text)}" for text in proposal.todo]
-    told += [f"# {one_line(text)}" for text in proposal.notes]
-    return "\n".join([*([title] if title else []), *told, *body])
+    remarks = [f"# TODO: {one_line(text)}" for text in proposal.todo]
+    remarks += [f"# {one_line(text)}" for text in proposal.notes]
+    return "\n".join([*([title] if title else []), *remarks, *body])
 
 
 _LINE = 120
@@ -309,6 +306,6 @@ def _sentence(text: str) -> str:
     return first[: end + 1] if 0 < end < _LINE else first[:_LINE]
 
 
-def _told(unknown: Unknown) -> str:
+def _sentence_of(unknown: Unknown) -> str:
     at = f"line {unknown.where}: " if unknown.where else ""
     return f"{at}{unknown.what}: {unknown.reason}"

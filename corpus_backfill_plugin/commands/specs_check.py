@@ -49,7 +49,6 @@ def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
         from corpus_backfill_plugin.parsers.running import read_by_running
 
         return read_by_running(script, script.parent.parent, site.interpreter.program)
-    # Here, not above: commands that look at no source must not pay for reading Python.
     from corpus_backfill_plugin.parsers.source import read_file
 
     return read_file(script, script.parent.parent)
@@ -73,7 +72,6 @@ def new(ctx: click.Context, script: str, output: str | None, name: str | None, *
     path = _found(site, script).absolute()
     command = name or path.stem.lower().replace("_", "-").strip("-")
     model = read_parser(path, site, run=run)
-    # Here, not above: only this writes specs.
     from corpus_backfill_plugin.authoring.writer import write_specs
 
     beside = output is None or Path(output).absolute().parent == path.parent
@@ -123,7 +121,6 @@ def _found(site: Site, word: str) -> Path:
 
 def _write_new(texts: dict[Path, str], *, with_schema: bool) -> None:
     """Write new files, none over an old one, and beside them the schema if their first line names it."""
-    # Here, not above: only this writes specs.
     import json
 
     from corpus_backfill_plugin.specs.schema import json_schema
@@ -156,38 +153,36 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     NAME is a command, FILE a spec or a script; without any, every spec active that is not hidden.
     """
     site = site_of(ctx)
-    specs = tuple(_chosen(site, names))
-    remarks = [remark for spec, script in specs for remark in _remarks(spec, script, site, run=run, fix=fix)]
+    specs = _chosen(site, names)
+    found = [one for spec, script in specs for one in _diagnostics(spec, script, site, run=run, fix=fix)]
     if as_json:
-        write_json([remark.facts() for remark in remarks])
+        write_json([one.facts() for one in found])
     else:
-        for remark in remarks:
-            click.echo(_line(remark))
-    bad = sum(remark.kind != "note" for remark in remarks)
+        for one in found:
+            click.echo(_line(one))
+    bad = sum(one.kind != "note" for one in found)
     counted = f"{len(specs)} spec{'s' * (len(specs) != 1)} checked"
     click.echo(f"{counted}: {bad or 'no'} fault{'s' * (bad != 1)} or drift", err=True)
     ctx.exit(1 if bad else 0)
 
 
-def _line(remark: Diagnostic) -> str:
-    where = remark.file if remark.line is None else f"{remark.file}:{remark.line}"
-    words = f"{remark.problem}; {remark.hint}" if remark.hint else remark.problem
-    kind = "note: " if remark.kind == "note" else ""
-    return one_line(": ".join(part for part in (where, remark.key, f"{kind}{words}") if part))
+def _line(found: Diagnostic) -> str:
+    where = found.file if found.line is None else f"{found.file}:{found.line}"
+    words = f"{found.problem}; {found.hint}" if found.hint else found.problem
+    kind = "note: " if found.kind == "note" else ""
+    return one_line(": ".join(part for part in (where, found.key, f"{kind}{words}") if part))
 
 
-def _chosen(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
-    """Yield the specs that the words on the command line mean, once each, and their script if one was named.
+def _chosen(site: Site, names: Iterable[str]) -> list[tuple[LoadedSpec | BrokenSpec, Path | None]]:
+    """Return the specs that the words on the command line mean, once each, and their script if one was named.
 
     A script means the specs beside it that name it, and those of installed packages that no spec beside it
     replaces.
     """
-    seen: set[Path] = set()
+    chosen: dict[Path, tuple[LoadedSpec | BrokenSpec, Path | None]] = {}
     for spec, script in _named(site, names):
-        place = spec.file.path.absolute()
-        if place not in seen:
-            seen.add(place)
-            yield spec, script
+        chosen.setdefault(spec.file.path.absolute(), (spec, script))
+    return list(chosen.values())
 
 
 def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
@@ -223,29 +218,23 @@ def _is_installed(file: SpecFile) -> bool:
     return file.source == SHIPPED_SOURCE or file.source.startswith("pack ")
 
 
-def _remarks(
+def _diagnostics(
     spec: LoadedSpec | BrokenSpec, script: Path | None, site: Site, *, run: bool, fix: bool
-) -> Iterator[Diagnostic]:
+) -> Iterable[Diagnostic]:
     if isinstance(spec, BrokenSpec):
-        yield from spec.faults
-        return
+        return spec.faults
+    from corpus_backfill_plugin.authoring.drift import compare, located
+
+    shown = one_line(str(spec.file.path))
     try:
         model = read_parser(script or _script_of(spec, site), site, run=run)
-        drifts = _drifts(spec, model)
+        drifts = compare(spec.script, model)
         if fix and any(drift.certain for drift in drifts):
-            spec = _fixed(spec, drifts)
-            drifts = _drifts(spec, model)
+            drifts = compare(_fixed(spec, drifts).script, model)
     except BackfillError as error:
-        shown = one_line(str(spec.file.path))
-        yield Diagnostic((), error.problem, error.hint, "drift", shown, key="script")
-        return
-    # Here, not above: only a check compares.
-    from corpus_backfill_plugin.authoring.drift import located
-
-    text = spec.file.path.read_text(encoding="utf-8")
-    shown = one_line(str(spec.file.path))
-    yield from located(tuple(d for d in drifts if d.certain), text, shown)
-    yield from located(tuple(d for d in drifts if not d.certain), text, shown)
+        return [Diagnostic((), error.problem, error.hint, "drift", shown, key="script")]
+    found = located(drifts, spec.file.path.read_text(encoding="utf-8"), shown)
+    return sorted(found, key=lambda one: one.kind == "note")
 
 
 def _script_of(spec: LoadedSpec, site: Site) -> Path:
@@ -256,16 +245,8 @@ def _script_of(spec: LoadedSpec, site: Site) -> Path:
     return beside if in_place or spec.file.source == "server" else site.server.scripts / name
 
 
-def _drifts(spec: LoadedSpec, model: ParserModel) -> tuple[Drift, ...]:
-    # Here, not above: only a check compares.
-    from corpus_backfill_plugin.authoring.drift import compare
-
-    return compare(spec.script, model)
-
-
 def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
     """Correct a spec's file, whole or not at all, and read it again."""
-    # Here, not above: only --fix needs them.
     from corpus_backfill_plugin.agent.files import write_whole
     from corpus_backfill_plugin.authoring.fix import fix
     from corpus_backfill_plugin.specs.reader import read_script

@@ -29,18 +29,11 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Scalar
 
 _CLASSES = {
-    "_StoreAction": "store",
-    "_StoreConstAction": "store_const",
-    "_StoreTrueAction": "store_true",
-    "_StoreFalseAction": "store_false",
-    "_AppendAction": "append",
-    "_AppendConstAction": "append_const",
-    "_CountAction": "count",
-    "_ExtendAction": "extend",
-    "_HelpAction": "help",
-    "_VersionAction": "version",
+    "_StoreAction": "store", "_StoreConstAction": "store_const", "_StoreTrueAction": "store_true",
+    "_StoreFalseAction": "store_false", "_AppendAction": "append", "_AppendConstAction": "append_const",
+    "_CountAction": "count", "_ExtendAction": "extend", "_HelpAction": "help", "_VersionAction": "version",
     "BooleanOptionalAction": "boolean_optional",
-}
+}  # fmt: skip
 
 
 def model_of(answer: Mapping[str, Any], file: str) -> ParserModel:
@@ -134,36 +127,25 @@ def _paragraphs(text: str | None) -> str:
     return "\n\n".join(" ".join(part.split()) for part in parts if part.strip())
 
 
-_CLICK_TYPES: dict[str, ParsedType] = {
-    "text": "str",
-    "str": "str",
-    "string": "str",
-    "integer": "int",
-    "int": "int",
-    "float": "float",
-    "boolean": "str",
-    "bool": "str",
-    "path": "path",
-    "directory": "path",
-    "file": "path",
-    "filename": "path",
-    "uuid": "uuid",
-    "choice": "str",
-    "purepath": "path",
-    "integer range": "int",
-    "float range": "float",
+_WORDS: dict[ParsedType, tuple[str, ...]] = {
+    "str": ("text", "str", "string", "boolean", "bool", "choice"),
+    "int": ("integer", "int", "integer range"),
+    "float": ("float", "float range"),
+    "path": ("path", "directory", "file", "filename", "purepath"),
+    "uuid": ("uuid",),
 }
+_CLICK_TYPES = {word: type_ for type_, words in _WORDS.items() for word in words}
 
 
 def _click_option(param: Mapping[str, Any]) -> ParsedOption:
     unsure: dict[str, str] = {}
     notes: list[str] = []
     kind = _click_kind(param)
-    kinds, word = param["type"], str(param["type"]["word"])
+    values, word = param["type"], str(param["type"]["word"])
     type_ = _CLICK_TYPES.get(word, "other")
     choices: tuple[Scalar, ...] = ()
-    if kinds.get("choices"):
-        items = _value(kinds["choices"])
+    if values.get("choices"):
+        items = _value(values["choices"])
         choices = tuple(item.name if isinstance(item, Member) else str(item) for item in items)
         type_ = "str"
     elif word in {"boolean", "bool"}:
@@ -182,7 +164,6 @@ def _click_option(param: Mapping[str, Any]) -> ParsedOption:
         nargs = nargs or "?"
     elif kind == "value" and isinstance(param["flag_value"], str) and not param["is_flag"]:
         nargs = "?"
-    least, most = _bound(kinds, "min"), _bound(kinds, "max")
     return ParsedOption(
         flags=tuple(param["flags"]) if param["kind"] == "option" else (),
         dest=param["name"],
@@ -190,9 +171,9 @@ def _click_option(param: Mapping[str, Any]) -> ParsedOption:
         type=type_,
         type_name=word if type_ == "other" else "",
         choices=choices,
-        ignore_case=kinds.get("case_sensitive") is False,
-        min=least,
-        max=most,
+        ignore_case=values.get("case_sensitive") is False,
+        min=_bound(values, "min"),
+        max=_bound(values, "max"),
         default=default,
         default_note=note,
         required=bool(param["required"]),
@@ -216,11 +197,11 @@ def _click_kind(param: Mapping[str, Any]) -> Kind:
     return "append" if param["multiple"] else "value"
 
 
-def _bound(kinds: Mapping[str, Any], side: str) -> int | float | None:
-    value = kinds.get(side)
-    if kinds.get(f"{side}_open") and isinstance(value, int) and kinds["word"] == "integer range":
+def _bound(values: Mapping[str, Any], side: str) -> int | float | None:
+    value = values.get(side)
+    if values.get(f"{side}_open") and isinstance(value, int) and values["word"] == "integer range":
         return value + (1 if side == "min" else -1)
-    return value if isinstance(value, int | float) and not kinds.get(f"{side}_open") else None
+    return value if isinstance(value, int | float) and not values.get(f"{side}_open") else None
 
 
 def _click_default(  # noqa: PLR0911 - a line for each sort of default

@@ -717,7 +717,7 @@ def _text(node: ast.AST) -> str:
 
 
 def _leaves(body: list[ast.stmt]) -> bool:
-    """Whether a block surely does not go on behind its end."""
+    """Whether a block surely ends the script; what only returns leaves its caller to go on."""
     last = body[-1]
     exits = isinstance(last, ast.Expr) and _text(last).startswith(("sys.exit(", "exit(", "os._exit("))
-    return exits or isinstance(last, ast.Raise | ast.Return)
+    return exits or isinstance(last, ast.Raise)

@@ -21,18 +21,11 @@ class _ParserMet(BaseException):
     """Ends the script where it would parse; no ``except Exception`` of the script's stops it."""
 
 
-class _Recorder:
-    """Turns parsers into JSON values and writes the first one met."""
-
-    def __init__(self, path: Thing) -> None:
-        self.path = path
-
-    def write(self, answer: Thing) -> None:
-        """Write the answer whole or not at all."""
-        part = self.path + ".part"
-        with open(part, "w", encoding="utf-8") as file:  # noqa: PTH123 - no need for pathlib here
-            json.dump(answer, file)
-        os.replace(part, self.path)  # noqa: PTH105 - no need for pathlib here
+def _write(path: Thing, answer: Thing) -> None:
+    """Write the answer completely or not at all."""
+    with open(path + ".part", "w", encoding="utf-8") as file:  # noqa: PTH123 - no need for pathlib here
+        json.dump(answer, file)
+    os.replace(path + ".part", path)  # noqa: PTH105 - no need for pathlib here
 
 
 def _value(value: Thing) -> Thing:
@@ -81,7 +74,7 @@ def _action(action: Thing, titles: Thing) -> Thing:
         "const": _value(action.const),
         "default": _value(action.default),
         "type": _type(action.type),
-        "choices": None if _is_choice(action) else _choices(action.choices),
+        "choices": _choices(action.choices),
         "required": bool(action.required),
         "help": None if action.help is None else str(action.help),
         "metavar": _value(action.metavar),
@@ -93,10 +86,6 @@ def _choices(choices: Thing) -> Thing:
     if choices is None or isinstance(choices, (set, frozenset)):
         return _value(choices)
     return _value(list(choices))
-
-
-def _is_choice(action: Thing) -> Thing:
-    return type(action).__name__ == "_SubParsersAction"
 
 
 def _argparse(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
@@ -119,7 +108,7 @@ def _argparse(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
     }
     positions = {}
     for action in parser._actions:  # noqa: SLF001 - as above
-        if _is_choice(action):
+        if type(action).__name__ == "_SubParsersAction":
             answer["subcommand_required"] = bool(action.required)
             answer["subcommands"] = _subcommands(action, method, seen)
             continue
@@ -162,53 +151,45 @@ def _click_type(param: Thing) -> Thing:
 
 def _typer_type(param: Thing) -> Thing:
     """Return the type of a parameter of a Typer that has no click types any more, by its annotation."""
-    told = param.type_descriptor
-    annotation = told.annotation
+    described = param.type_descriptor
+    annotation = described.annotation
     inner = getattr(annotation, "__args__", None)
     if inner:
         annotation = inner[0]
     found = {"word": getattr(annotation, "__name__", "").lower(), "min": param.min, "max": param.max}
-    if getattr(told, "is_choice", False) and told.choices is not None:
-        values = [c.value if isinstance(c, enum.Enum) else c for c in told.choices]
+    if getattr(described, "is_choice", False) and described.choices is not None:
+        values = [c.value if isinstance(c, enum.Enum) else c for c in described.choices]
         found["choices"] = _value(values)
-        found["case_sensitive"] = bool(told.case_sensitive)
+        found["case_sensitive"] = bool(described.case_sensitive)
+    return found
+
+
+def _click_param(param: Thing) -> Thing:
+    """Return one parameter of a click command."""
+    found = {
+        "kind": param.param_type_name,
+        "flags": list(param.opts),
+        "negative": list(param.secondary_opts),
+        "type": _click_type(param),
+        "eager": bool(param.is_eager),
+    }
+    for key in ("multiple", "required", "is_flag", "count", "hidden"):
+        found[key] = bool(getattr(param, key, False))
+    for key in ("name", "nargs", "envvar", "flag_value", "help", "metavar"):
+        found[key] = _value(getattr(param, key, None))
+    computed = callable(param.default)
+    found["default"] = {"is": "object", "type": "function"} if computed else _value(param.default)
     return found
 
 
 def _click(command: Thing, library: Thing) -> Thing:
     """Return a click command and those below it."""
-    params = []
-    for param in command.params:
-        callback_default = callable(param.default)
-        params.append(
-            {
-                "kind": param.param_type_name,
-                "name": param.name,
-                "flags": list(param.opts),
-                "negative": list(param.secondary_opts),
-                "type": _click_type(param),
-                "nargs": param.nargs,
-                "multiple": bool(getattr(param, "multiple", False)),
-                "required": bool(param.required),
-                "default": {"is": "object", "type": "function"}
-                if callback_default
-                else _value(param.default),
-                "envvar": _value(param.envvar),
-                "is_flag": bool(getattr(param, "is_flag", False)),
-                "flag_value": _value(getattr(param, "flag_value", None)),
-                "count": bool(getattr(param, "count", False)),
-                "eager": bool(param.is_eager),
-                "help": getattr(param, "help", None),
-                "metavar": param.metavar,
-                "hidden": bool(getattr(param, "hidden", False)),
-            }
-        )
     below = getattr(command, "commands", None) or {}
     return {
         "library": library,
         "description": command.help,
         "epilog": command.epilog,
-        "params": params,
+        "params": [_click_param(param) for param in command.params],
         "subcommands": [
             {"name": name, "help": sub.get_short_help_str(200), "parser": _click(sub, library)}
             for name, sub in below.items()
@@ -217,13 +198,13 @@ def _click(command: Thing, library: Thing) -> Thing:
     }
 
 
-def _intercept(recorder: Thing) -> None:
+def _intercept(result: Thing) -> None:
     """Replace what parses in argparse, click, and Typer's own copy of click."""
     import argparse
 
     def parse_known_args(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
         caller = sys._getframe(1).f_code.co_name  # noqa: SLF001 - how the script called it is asked
-        recorder.write(_argparse(self, caller if caller == "parse_args" else "parse_known_args"))
+        _write(result, _argparse(self, caller if caller == "parse_args" else "parse_known_args"))
         raise _ParserMet
 
     argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[method-assign]  # that is the point
@@ -239,15 +220,15 @@ def _intercept(recorder: Thing) -> None:
                 owner = vars(core).get(owner_name) if core is not None else None
                 if owner is not None and owner not in done and "main" in vars(owner):
                     done.add(owner)
-                    owner.main = _click_main(recorder)
+                    owner.main = _click_main(result)
         return module
 
     builtins.__import__ = watching_import
 
 
-def _click_main(recorder: Thing) -> Thing:
+def _click_main(result: Thing) -> Thing:
     def main(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
-        recorder.write(_click(self, "typer" if "typer" in type(self).__module__ else "click"))
+        _write(result, _click(self, "typer" if "typer" in type(self).__module__ else "click"))
         raise _ParserMet
 
     return main
@@ -255,27 +236,26 @@ def _click_main(recorder: Thing) -> Thing:
 
 def run(result: Thing, script: Thing) -> None:
     """Run ``script`` until it parses; the file ``result`` says how that went."""
-    recorder = _Recorder(result)
     sys.argv = [script]
     sys.path[0] = os.path.dirname(os.path.abspath(script))  # noqa: PTH100, PTH120 - no need for pathlib here
     try:
-        _intercept(recorder)
+        _intercept(result)
         runpy.run_path(script, run_name="__main__")
     except _ParserMet:
         return
     except ImportError as error:
-        recorder.write({"failed": "import", "module": error.name or "", "message": str(error)})
+        _write(result, {"failed": "import", "module": error.name or "", "message": str(error)})
     except SystemExit as end:
-        recorder.write({"failed": "exit", "code": str(end.code)})
-    except BaseException as error:  # noqa: BLE001 - whatever the script does, it is told
+        _write(result, {"failed": "exit", "code": str(end.code)})
+    except BaseException as error:  # noqa: BLE001 - whatever the script does is reported
         trace, line = error.__traceback__, 0
         while trace is not None:
             line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == script else line
             trace = trace.tb_next
         message = str(error).splitlines() or [""]
-        recorder.write({"failed": "error", "type": type(error).__name__, "message": message[0], "line": line})
+        _write(result, {"failed": "error", "type": type(error).__name__, "message": message[0], "line": line})
     else:
-        recorder.write({"failed": "end"})
+        _write(result, {"failed": "end"})
 
 
 if __name__ == "__main__":

@@ -220,8 +220,8 @@ def _paragraphs(parser: Parser, keyword: str, unknowns: list[Unknown]) -> str:
 
 def _subcommand(name: str, aliases: tuple[str, ...], text: object, parser: Parser) -> Subcommand:
     shown = text if isinstance(text, str) and text != SUPPRESS else ""
-    told = expand(shown, {"prog": parser.prog})
-    return Subcommand(name=name, aliases=aliases, help=told, parser=to_model(parser))
+    line = expand(shown, {"prog": parser.prog})
+    return Subcommand(name=name, aliases=aliases, help=line, parser=to_model(parser))
 
 
 def _exclusives(
@@ -240,33 +240,17 @@ def _exclusives(
 
 
 _KINDS: dict[str, Kind] = {
-    "store": "value",
-    "store_true": "true",
-    "store_false": "false",
-    "store_const": "const",
-    "append": "append",
-    "append_const": "const",
-    "extend": "extend",
-    "count": "count",
+    "store": "value", "store_true": "true", "store_false": "false", "store_const": "const",
+    "append": "append", "append_const": "const", "extend": "extend", "count": "count",
     "boolean_optional": "negatable",
-}
+}  # fmt: skip
 _TYPES: dict[str, ParsedType] = {
-    "str": "str",
-    "int": "int",
-    "float": "float",
-    "bool": "bool",
-    "pathlib.Path": "path",
-    "pathlib.PurePath": "path",
-    "pathlib.PosixPath": "path",
-    "datetime.date.fromisoformat": "date",
-    "date.fromisoformat": "date",
-    "datetime.datetime.fromisoformat": "datetime",
-    "datetime.fromisoformat": "datetime",
-    "uuid.UUID": "uuid",
-    "argparse.FileType": "path",
-    "os.fspath": "path",
-    "str.strip": "str",
-}
+    "str": "str", "int": "int", "float": "float", "bool": "bool", "str.strip": "str",
+    "pathlib.Path": "path", "pathlib.PurePath": "path", "pathlib.PosixPath": "path",
+    "argparse.FileType": "path", "os.fspath": "path", "uuid.UUID": "uuid",
+    "datetime.date.fromisoformat": "date", "date.fromisoformat": "date",
+    "datetime.datetime.fromisoformat": "datetime", "datetime.fromisoformat": "datetime",
+}  # fmt: skip
 _PATHS = re.compile(r"(os\.path|posixpath)\.(abspath|expanduser|realpath)")
 _CASES = {"str.lower", "str.upper", "str.casefold"}
 

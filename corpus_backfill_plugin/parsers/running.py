@@ -55,7 +55,7 @@ def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout:
         BackfillError: the script did not come to parse, and why; or its text is not Python.
     """
     source = read_file(script, folder)
-    answer = _ask(script, folder, program, timeout, probe_environment(os.environ, source.environment))
+    answer = _answer_of(script, folder, program, timeout, probe_environment(os.environ, source.environment))
     if "failed" in answer:
         raise _failure(script.name, answer)
     return _with_source(model_of(answer, script.name), source)
@@ -76,7 +76,7 @@ def probe_environment(caller: Mapping[str, str], read: Iterable[str] = ()) -> di
     return kept | nowhere | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
 
 
-def _ask(
+def _answer_of(
     script: Path, folder: Path, program: Sequence[str], timeout: float, environment: Mapping[str, str]
 ) -> dict[str, Any]:
     """Run the probe and return its answer."""
@@ -108,7 +108,7 @@ def _ask(
                     "move slow work behind the parsing, or leave --run out",
                 ) from None
             finally:
-                _end(process)
+                _kill(process)
         try:
             answer: dict[str, Any] = msgspec.json.decode(result.read_bytes())
         except (OSError, msgspec.DecodeError):
@@ -121,8 +121,8 @@ def _ask(
         return answer
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End all that is left of the run, its children as well."""
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill all that is left of the run, its children as well."""
     # Nobody may be left; macOS says so with EPERM when a zombie is.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -137,31 +137,26 @@ def _last_line(said: Path) -> str:
 
 
 def _failure(name: str, answer: Mapping[str, Any]) -> BackfillError:
-    how, message = answer["failed"], one_line(str(answer.get("message", "")))[:200]
-    if how == "import":
-        module = one_line(str(answer["module"]))
-        problem = (
-            f"imports '{module}', which the server's environment does not have"
-            if module and "cannot import name" not in message
-            else f"an import fails: {message}"
-        )
-        return BackfillError(f"{name}: {problem}", "sync the server's environment, or leave --run out")
-    if how == "exit":
-        code = one_line(str(answer["code"]))[:100]
-        return BackfillError(
-            f"{name}: ended with {code} before it read its command line",
-            "it asks for something before it parses; leave --run out",
-        )
-    if how == "end":
-        return BackfillError(
-            f"{name}: ran to its end without reading a command line",
-            "nothing to declare but what it reads from the environment; leave --run out",
-        )
+    """Return why a script did not come to parse, by what the probe wrote."""
+    message = one_line(str(answer.get("message", "")))[:200]
+    module = one_line(str(answer.get("module", "")))
     line = f"{name}:{answer['line']}" if answer.get("line") else name
-    return BackfillError(
-        f"{line}: {answer['type']} before it read its command line: {message}".rstrip(": "),
-        "the run's DATABASE_URL leads nowhere, on purpose; leave --run out, or connect after parsing",
-    )
+    problem = f"{line}: {answer.get('type')} before it read its command line: {message}".rstrip(": ")
+    hint = "the run's DATABASE_URL leads nowhere, on purpose; leave --run out, or connect after parsing"
+    match answer["failed"]:
+        case "import":
+            problem = f"{name}: an import fails: {message}"
+            if module and "cannot import name" not in message:
+                problem = f"{name}: imports '{module}', which the server's environment does not have"
+            hint = "sync the server's environment, or leave --run out"
+        case "exit":
+            code = one_line(str(answer["code"]))[:100]
+            problem = f"{name}: ended with {code} before it read its command line"
+            hint = "it asks for something before it parses; leave --run out"
+        case "end":
+            problem = f"{name}: ran to its end without reading a command line"
+            hint = "nothing to declare but what it reads from the environment; leave --run out"
+    return BackfillError(problem, hint)
 
 
 def _with_source(ran: ParserModel, source: ParserModel) -> ParserModel:
@@ -183,9 +178,9 @@ def _merged(ran: ParserModel, source: ParserModel) -> ParserModel:
     below = {sub.name: sub.parser for sub in source.subcommands}
     return msgspec.structs.replace(
         ran,
-        options=tuple(_told(option, source.option(option.flag)) for option in ran.options),
+        options=tuple(_with_text(option, source.option(option.flag)) for option in ran.options),
         positionals=tuple(
-            _told(one, next((other for other in source.positionals if other.dest == one.dest), None))
+            _with_text(one, next((other for other in source.positionals if other.dest == one.dest), None))
             for one in ran.positionals
         ),
         subcommands=tuple(
@@ -203,7 +198,7 @@ _HERE = re.compile(
 """What makes a default one of this machine or moment: then what it is here says nothing."""
 
 
-def _told(option: ParsedOption, source: ParsedOption | None) -> ParsedOption:
+def _with_text(option: ParsedOption, source: ParsedOption | None) -> ParsedOption:
     if source is None:
         return option
     changes: dict[str, Any] = {"line": source.line}

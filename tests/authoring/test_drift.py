@@ -195,12 +195,12 @@ CHANGES = {
         '"--force", action="count"',
         ["duration.toml:19: option.force.type: the spec has a flag, the script takes a flag that is counted"],
     ),
-    "lost": (
+    "removed": (
         'p.add_argument("--tag", action="append")\n',
         "",
         ["duration.toml:21: option.tag: the spec sends --tag, the script does not have it; remove it"],
     ),
-    "gained": (
+    "added": (
         "p.parse_args()",
         'p.add_argument("--retries", type=int, default=2)\np.parse_args()',
         [

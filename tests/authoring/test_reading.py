@@ -271,6 +271,11 @@ NEVER_WRONG = {
         "C = []\ndef register(f):\n    C.append(f.__name__)\n    return f\n@register\ndef a(): ...",
         "p.add_argument('--x', choices=C)", "--x choices",
     ),
+    "a try whose handler returns": (
+        ("def add(q):\n    try:\n        load()\n    except OSError:\n        return\n"
+        "    q.add_argument('--x')"),
+        "add(p)", "--x",
+    ),
     "a try whose handler goes on": (
         "", "try:\n    load()\n    p.add_argument('--x')\nexcept OSError:\n    print()", "--x",
     ),
