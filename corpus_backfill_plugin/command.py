@@ -187,7 +187,7 @@ def checked_selection(ctx: click.Context, script: Script) -> Selection:
 
 def _show(request: RunRequest) -> None:
     # Here, not above: only this asks for the text form.
-    from corpus_backfill_plugin.invocation import shell_form
+    from corpus_backfill_plugin.shell import shell_form
 
     click.echo(shell_form(request.invocation))
 

@@ -6,12 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import Finished, finish, write_end
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
-from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.runs.viewer import say
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.ledger import Ledger
@@ -36,8 +36,8 @@ def recover(state: State, ledger: Ledger) -> None:
     for record in ledger.running():
         try:
             resolve(RunFolder(state.run_folder(record.number), record.token), record, ledger)
-        except BackfillError as error:
-            say(f"Run {record.number} has ended, which can't be recorded yet: {error.problem}.")
+        except AgentError as error:
+            notify(f"Run {record.number} has ended, which can't be recorded yet: {error.problem}.")
             return
 
 
@@ -53,7 +53,7 @@ def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
         return
     # Killed between the record and the start, or its folder was taken away.
     outcome = judge(None, None, folder.process(), (0,), time.time(), taken=not folder.path.exists())
-    write_end(ledger, record.number, Finished(outcome=outcome))
+    write_end(ledger, record.number, Finished(outcome=outcome), None)
     _call_hook(ledger, record.number, None)
 
 

@@ -14,6 +14,7 @@ import msgspec
 from importlib_metadata import PackageNotFoundError, distributions, entry_points, version
 
 from corpus_backfill_plugin.about import DISTRIBUTION
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.bridge import is_bridged
 from corpus_backfill_plugin.cli import PLUGIN_COMMANDS
 from corpus_backfill_plugin.command import site_of
@@ -98,7 +99,7 @@ def examine(ctx: click.Context) -> Iterator[Finding]:
     for area, look in parts:
         try:
             yield from look()
-        except BackfillError as error:
+        except AgentError as error:
             yield Finding(area, "fault", error.problem, error.hint)
         except OSError as error:
             text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
@@ -250,9 +251,7 @@ def _specs(site: Site) -> Iterator[Finding]:
     sources = sorted({file.source for name in names if (file := catalog.find(name))})
     yield Finding("specs", "ok", f"{len(names)} commands from: {', '.join(sources) or 'nowhere'}")
     for trouble in catalog.troubles:
-        yield Finding(
-            "specs", "fault", trouble, f"Correct the folder, or remove the pack (group {PACKS})."
-        )
+        yield Finding("specs", "fault", trouble, f"Correct the folder, or remove the pack (group {PACKS}).")
     for name in names:
         in_force = catalog.contenders(name)
         for file in in_force:
@@ -288,7 +287,7 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[Finding]:
 
 def _config(site: Site) -> Iterator[Finding]:
     # Here, not above: it exists for runs alone, and doctor must answer where runs can't.
-    from corpus_backfill_plugin.agent.hook import config_path, read_config
+    from corpus_backfill_plugin.config import config_path, read_config
 
     path = config_path()
     config = read_config(path)
@@ -331,7 +330,7 @@ def _ledger(state: State) -> Finding:
     try:
         with Ledger(state.ledger) as ledger:
             runs = ledger.check()
-    except BackfillError as error:
+    except AgentError as error:
         return Finding("ledger", "fault", error.problem, error.hint)
     return Finding("ledger", "ok", f"{state.ledger}: {runs} run{'s' * (runs != 1)}")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import ITEMS_FILE, without_secrets
@@ -58,7 +58,7 @@ def rebuild_request(record: RunRecord, environ: Mapping[str, str]) -> RunRequest
         values |= {option.name: ITEMS_FILE for option in items_options(spec)}
     chosen = Selection(values=values, given=frozenset(record.given))
     request = prepare(spec, chosen, site, parent=record.number)
-    return msgspec.structs.replace(request, items=items, timeout=record.timeout)
+    return replace(request, items=items, timeout=record.timeout)
 
 
 def recorded_values(
@@ -262,7 +262,7 @@ def retry_request(record: RunRecord, items: tuple[str, ...], environ: Mapping[st
     request = prepare(spec, selection, site, parent=record.number)
     in_file = () if option.multiple else items
     _check_known(option, spec, request)
-    return msgspec.structs.replace(request, items=in_file, timeout=record.timeout)
+    return replace(request, items=in_file, timeout=record.timeout)
 
 
 def _check_known(option: Option, spec: LoadedSpec, request: RunRequest) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corpus_backfill_plugin.agent.escape import notify
+from corpus_backfill_plugin.agent.facts import all_facts, facts
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import STATES
@@ -20,8 +22,7 @@ from corpus_backfill_plugin.commands.rerun import retry
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.runs.attach import attach, current, find, show_logs, stop_run
-from corpus_backfill_plugin.runs.report import COLUMNS, all_facts, details, facts, row
-from corpus_backfill_plugin.runs.viewer import say
+from corpus_backfill_plugin.runs.report import COLUMNS, details, row
 from corpus_backfill_plugin.specs.values import MAX_SECONDS, parse_duration
 from corpus_backfill_plugin.terminal.table import write_facts, write_json, write_rows
 
@@ -80,7 +81,7 @@ def _list(*, as_json: bool, limit: int, command: str | None, state: str | None) 
         found = ledger.select(state=state, command=command, limit=limit)
         records = [current(record, folder) for record in found]
         for damaged in sorted(ledger.damaged):
-            say(f"Warning: run {damaged} is left out, as its row is damaged; see `backfill doctor`.")
+            notify(f"Warning: run {damaged} is left out, as its row is damaged; see `backfill doctor`.")
     if as_json:
         write_json([facts(record) for record in records])
     else:

@@ -11,8 +11,10 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
+from corpus_backfill_plugin.agent.records import Invocation, RunRecord, RunRequest
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import open_state, state_root
 from corpus_backfill_plugin.agent.verify import Counted, count, judge
@@ -26,10 +28,9 @@ from corpus_backfill_plugin.command import (
 from corpus_backfill_plugin.commands.specs_list import complete_name
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.params import SpecOption
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare
-from corpus_backfill_plugin.runs.report import clock_time, facts
+from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Postcondition
@@ -213,7 +214,7 @@ def _count(task: Task, seconds: float | None, stopped: Callable[[], bool]) -> St
 
 def _judged(task: Task, counted: Counted) -> Status:
     expected = task.postcondition.expect
-    verdict = judge(task.postcondition, counted)
+    verdict = judge(task.postcondition.expect, counted)
     unknown = verdict.state == "unknown"
     left = ", ".join(
         f"{counted.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
@@ -243,7 +244,7 @@ def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
             recover(state, ledger)
             found = ((each.command, _last(ledger, each, server)) for each in known)
             return {command: record for command, record in found if record}
-    except BackfillError as error:
+    except AgentError as error:
         click.echo(f"Warning: {one_line(error.problem)}", err=True)
         return {}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "run" / "supervisor.py"
+SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "agent" / "supervisor.py"
 
 
 def die() -> None:
