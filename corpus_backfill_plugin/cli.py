@@ -129,10 +129,16 @@ def _errors_in_one_line(ctx: click.Context) -> Iterator[None]:
             raise
         raise _refused_by_system(error) from error
     except Exception as error:
+        from corpus_backfill_plugin.agent.errors import AgentError
+
+        if isinstance(error, AgentError):
+            from corpus_backfill_plugin.errors import BackfillError
+
+            raise BackfillError.of(error) from error
         if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
-        from corpus_backfill_plugin.agent.redact import mask
-        from corpus_backfill_plugin.database import AMBIENT, secrets
+        from corpus_backfill_plugin.agent.redact import AMBIENT, mask
+        from corpus_backfill_plugin.database import secrets
         from corpus_backfill_plugin.errors import BackfillError
 
         # Nobody foresaw the error, so nobody knows what its text holds: a database's URL, say.

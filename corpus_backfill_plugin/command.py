@@ -143,7 +143,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     request = prepare(spec, chosen, site, **limits, commit=not ctx.params["show_command_"])
     if ctx.params["show_command_"]:
         # Here, not above: only this asks for the text form.
-        from corpus_backfill_plugin.invocation import shell_form
+        from corpus_backfill_plugin.shell import shell_form
 
         click.echo(shell_form(request.invocation))
         return

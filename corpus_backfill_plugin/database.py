@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 MIN_LONE_PASSWORD = 4
 """Shorter passwords are masked inside their URL only: masking each `abc` would eat the script's output."""
 
-AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")
-"""Variables that hold a database's password for whoever finds them in the environment."""
-
 _HOST = r"(?:\[[^@/?#\[\]]*\]|[^:@/?#\[\],\s]*)(?::\d{1,5})?"
 _URL = re.compile(
     r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?"

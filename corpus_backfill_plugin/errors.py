@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import click
 
-from corpus_backfill_plugin.text import printable
+from corpus_backfill_plugin.agent.errors import AgentError
 
 
 class ExitCode(IntEnum):
@@ -20,26 +20,17 @@ class ExitCode(IntEnum):
     """EX_TEMPFAIL of sysexits.h: another run holds the lock, later it may work."""
 
 
-class BackfillError(click.ClickException):
-    """What is wrong in one line, and what to do about it in another.
+class BackfillError(AgentError, click.ClickException):
+    """An error of the near end. Being a ClickException, whatever host runs the command renders it."""
 
-    Being a ClickException it is rendered by whatever host runs the command, without a traceback.
-
-    Args:
-        problem: what is wrong, with file, line and key where there is one; no trailing dot.
-        hint: what to do now; empty when the problem says it all.
-    """
-
-    exit_code = ExitCode.FAILED
-
-    def __init__(self, problem: str, hint: str = "") -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.hint = hint
+    @classmethod
+    def of(cls, error: AgentError) -> BackfillError:
+        """Return `error` as one that a host renders."""
+        return error if isinstance(error, cls) else cls(error.problem, error.hint)
 
     def format_message(self) -> str:
-        """Return both lines, safe for a terminal."""
-        return printable(f"{self.problem}\n{self.hint}" if self.hint else self.problem)
+        """Return problem and hint, safe for a terminal."""
+        return str(self)
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the error to stderr (or `file`), its hint on a line of its own."""

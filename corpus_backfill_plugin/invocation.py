@@ -6,64 +6,27 @@ Everything here is pure. A preview and a run take the same `Invocation`, so that
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
-import msgspec
+import click
 
 from corpus_backfill_plugin import database
+from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
-from corpus_backfill_plugin.text import printable, quoted
+from corpus_backfill_plugin.text import is_text, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.model import Option, Script
-
-DROPPED = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
-"""They name the CLI's own environment; in the script they would shadow the server's."""
 
 NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 """What argparse takes for a value although it begins with a dash (its `_negative_number_matcher`)."""
 
 MAX_COUNT = 1000
 """How often a flag is repeated; more would fill the memory before the system refuses the argument list."""
-
-
-class Invocation(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to run a script, whole and serialisable: any machine that has the folder can carry it out.
-
-    Attributes:
-        program: the words before the script, such as `uv run python`.
-        script: path of the script, relative to `folder`.
-        arguments: what the script finds in `sys.argv[1:]`.
-        folder: absolute path of the working folder, the server app.
-        environ: variables set on top of the caller's environment; values may be secret.
-        dropped: variables of the caller's that the script must not see.
-        stdin: text for the script's standard input; None is an empty input.
-        secrets: what to mask wherever something is shown or stored.
-        secret_names: variables, also inherited ones, whose value is never shown, password in it or not.
-    """
-
-    program: tuple[str, ...]
-    script: str
-    arguments: tuple[str, ...]
-    folder: str
-    environ: dict[str, str]
-    dropped: tuple[str, ...] = DROPPED
-    stdin: str | None = None
-    secrets: tuple[Secret, ...] = ()
-    secret_names: tuple[str, ...] = ()
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The whole argument list, the program first."""
-        return (*self.program, self.script, *self.arguments)
-
-    def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
-        """Return the script's environment, made from that of the `caller`."""
-        return {k: v for k, v in caller.items() if k not in self.dropped} | self.environ
 
 
 class UnsendableError(ValueError):
@@ -248,43 +211,15 @@ def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
                     yield Secret(value=text)
 
 
-def shell_word(text: str) -> str:
-    """Return `text` as one word of a shell's command line, with nothing in it that a terminal would obey."""
-    if printable(text) == text:
-        return shlex.quote(text)
-    # Beyond POSIX before 2024, but bash, zsh and ksh know it.
-    return f"$'{''.join(map(_escaped, text))}'"
+def check_text(request: RunRequest) -> None:
+    """Check that `request` can be written down for the processes that see to the run.
 
-
-def _escaped(char: str) -> str:
-    if char in "\\'":
-        return f"\\{char}"
-    if printable(char) == char:
-        return char
-    # Octal, as three digits end by themselves: after \x some shells take any number of them.
-    return "".join(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
-
-
-def shell_line(words: Iterable[str]) -> str:
-    """Return `words` as a shell's command line."""
-    return " ".join(map(shell_word, words))
-
-
-def shell_form(invocation: Invocation) -> str:
-    """Return lines that do the same when pasted into a shell.
-
-    Variables that hold a secret stand there by name alone: the lines take them from the shell's own
-    environment, and stop when it has none.
+    Raises:
+        UsageError: bytes that are no text are in it; they are not shown, as they may be secret.
     """
-    exports = [
-        f'{name}="${{{name}:?}}"' if name in invocation.secret_names else f"{name}={shell_word(value)}"
-        for name, value in sorted(invocation.environ.items())
-    ]
-    steps = [
-        f"cd {shell_word(invocation.folder)}",
-        f"unset {' '.join(invocation.dropped)}",
-        f"export {' '.join(exports)}",
-        f"{shell_line(invocation.argv)}{' < /dev/null' if invocation.stdin is None else ''}",
-    ]
-    note = "" if invocation.stdin is None else "# the script reads a value from standard input\n"
-    return note + "(" + " &&\n ".join(steps) + ")"
+    job = request.invocation
+    parts = {"an argument": job.argv, "the server app's folder": (job.folder,), "a value": (job.stdin or "",)}
+    parts |= {f"the value of {name}": (value,) for name, value in job.environ.items()}
+    for what, texts in parts.items():
+        if not all(map(is_text, texts)):
+            raise click.UsageError(f"{what} is not UTF-8 text: no run can be recorded with it")

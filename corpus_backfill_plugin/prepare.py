@@ -8,16 +8,16 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from corpus_backfill_plugin import database
-from corpus_backfill_plugin.agent.records import RunRequest
-from corpus_backfill_plugin.agent.redact import HIDDEN, Secret
+from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.invocation import (
-    Invocation,
     UnsendableError,
     arguments,
     invocation,
@@ -130,8 +130,8 @@ def prepare(
         else lock_key(spec.file.name, app, databases, job.environment(site.environ)),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
-        output=script.output,
-        postcondition=script.postcondition,
+        output=_output(script),
+        postcondition=_postcondition(script),
         verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
         not_countable=uncountable,
@@ -194,7 +194,7 @@ def _with_secrets_around(script: Script, job: Invocation, caller: Mapping[str, s
     """Return `job` knowing the secrets that its script inherits, whether or not the spec speaks of them."""
     options = [option for option in script.options if option.secret]
     urls = {name for option in options if option.secret == "url" for name in _variables(option)}  # noqa: S105  # nosec B105 - a kind
-    names = tuple(dict.fromkeys((*database.AMBIENT, *(n for option in options for n in _variables(option)))))
+    names = tuple(dict.fromkeys((*AMBIENT, *(n for option in options for n in _variables(option)))))
     found = list(job.secrets)
     for name in names:
         value = job.environment(caller).get(name, "")
@@ -204,9 +204,9 @@ def _with_secrets_around(script: Script, job: Invocation, caller: Mapping[str, s
             )
         if name in urls or name == "DATABASE_URL":
             found += database.secrets(value)
-        elif len(value) >= (database.MIN_LONE_PASSWORD if name in database.AMBIENT else 1):
+        elif len(value) >= (database.MIN_LONE_PASSWORD if name in AMBIENT else 1):
             found.append(Secret(value=value))
-    return msgspec.structs.replace(job, secrets=tuple(dict.fromkeys(found)), secret_names=names)
+    return replace(job, secrets=tuple(dict.fromkeys(found)), secret_names=names)
 
 
 def _variables(option: Option) -> tuple[str, ...]:
@@ -239,6 +239,20 @@ def lock_key(command: str, app: ServerApp, databases: tuple[str, ...], environ: 
 def counts_what_is_left(script: Script) -> bool:
     """Return whether the spec declares how the script counts what is left."""
     return bool(script.postcondition and script.postcondition.run)
+
+
+def _output(script: Script) -> Output | None:
+    if (said := script.output) is None:
+        return None
+    return Output(progress=said.progress, failed=said.failed, result=said.result)
+
+
+def _postcondition(script: Script) -> Postcondition | None:
+    if (said := script.postcondition) is None:
+        return None
+    return Postcondition(
+        run=said.run, expect=said.expect, max_failed=said.max_failed, timeout=parse_duration(said.timeout)
+    )
 
 
 def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted: bool) -> str:
@@ -289,4 +303,4 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
     words = arguments(script, kept)
     at = len(words) - len(positional_words(script, kept))
     extra = script.postcondition.run if script.postcondition else ()
-    return msgspec.structs.replace(job, arguments=(*words[:at], *extra, *words[at:]))
+    return replace(job, arguments=(*words[:at], *extra, *words[at:]))

@@ -2,62 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
+
+from corpus_backfill_plugin.agent.escape import duration, is_text, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# C0 without tab and newline, DEL, C1, and the marks that reorder text: any of them lets a spec or a
-# file name redraw the terminal or show a line other than the one that is there. Surrogates can't be written.
-_BYTES = (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))
-_TURNING = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x2070))
-
-
-@cache
-def _unsafe() -> dict[int, str]:
-    wide = (*_TURNING, *range(0xD800, 0xE000))
-    return {code: f"\\x{code:02x}" for code in _BYTES} | {code: f"\\u{code:04x}" for code in wide}
-
-
-@cache
-def _unsafe_on_one_line() -> dict[int, str]:
-    return _unsafe() | {0x09: " ", 0x0A: "\\n"}
-
-
-def printable(text: str) -> str:
-    """Return `text` with every character that a terminal would obey, newline and tab aside, escaped."""
-    return text if text.isprintable() else text.translate(_unsafe())
-
-
-def one_line(text: str) -> str:
-    """Return `text` as one line that is safe on a terminal: newlines are escaped as well."""
-    return text if text.isprintable() else text.translate(_unsafe_on_one_line())
-
-
-def is_text(text: str) -> bool:
-    """Return whether `text` can be written as UTF-8; bytes of an argument that are no text can't."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people say it: `0.4s`, `12s`, `3m 05s`, `2h 03m`, `4d 01h`."""
-    seconds = max(seconds, 0.0)  # a clock set back must not make a run shorter than nothing
-    if seconds < 10:  # noqa: PLR2004 - below, a tenth is worth a mention
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours:02}h"
-    if hours:
-        return f"{hours}h {minutes:02}m"
-    return f"{minutes}m {rest:02}s" if minutes else f"{rest}s"
-
+__all__ = ["duration", "is_text", "kind", "listed", "nearest", "one_line", "printable", "quoted"]
 
 _GUESSED = 200
 """Words that a guess is made among at most: each costs time."""

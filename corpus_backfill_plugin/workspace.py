@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.catalog import SHIPPED_SOURCE, Catalog, catalog
@@ -294,8 +295,8 @@ class Site:
     def _located(self) -> ServerApp | BackfillError:
         try:
             return locate(self.server_path, self.environ, install_folders())
-        except BackfillError as error:
-            return error
+        except AgentError as error:
+            return BackfillError.of(error)
 
     @property
     def server(self) -> ServerApp:

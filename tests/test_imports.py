@@ -9,8 +9,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import corpus_backfill_plugin
 
 if TYPE_CHECKING:
@@ -24,21 +22,11 @@ MODULES = {
 }
 
 ORDER = (
-    "text", "about", "errors", "agent", "specs", "database", "invocation", "workspace", "parsers",
-    "authoring", "prepare", "params", "terminal", "runs", "plans", "command", "bridge", "cli",
+    "agent", "text", "about", "errors", "specs", "config", "database", "invocation", "shell", "workspace",
+    "parsers", "authoring", "prepare", "params", "terminal", "runs", "plans", "command", "bridge", "cli",
     "commands", "__main__",
 )  # fmt: skip
 """Each room, folder or module, imports only rooms before it."""
-
-AGENT_ALONE = False
-"""Whether `agent` imports only itself and the standard library: it is to run where nothing else is."""
-
-EXCEPTIONS = {
-    # What agent still reads of the rest; it goes when AGENT_ALONE becomes true.
-    ("agent", room)
-    for room in ("database", "invocation", "runs", "specs", "terminal")
-    if not AGENT_ALONE
-}
 
 
 @cache
@@ -78,16 +66,8 @@ def test_every_room_has_its_place_in_the_order() -> None:
 
 
 def test_a_room_imports_only_rooms_before_it() -> None:
-    back = {
-        words
-        for here, there, words in between_rooms()
-        if ORDER.index(there) >= ORDER.index(here) and (here, there) not in EXCEPTIONS
-    }
+    back = {words for here, there, words in between_rooms() if ORDER.index(there) >= ORDER.index(here)}
     assert back == set()
-
-
-def test_each_exception_is_needed() -> None:
-    assert {(here, there) for here, there, _ in between_rooms()} >= EXCEPTIONS
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
@@ -98,7 +78,6 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
 
 
-@pytest.mark.skipif(not AGENT_ALONE, reason="agent still reads other rooms: see EXCEPTIONS")
 def test_agent_imports_only_itself_and_the_standard_library() -> None:
     foreign = {
         f"{module} imports {name}"

@@ -1,4 +1,4 @@
-"""This package as it was when a run began, so that an upgrade meanwhile changes nothing for its finisher."""
+"""The agent as it was when a run began, so that an upgrade meanwhile changes nothing for its finisher."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import os
 import sys
 from pathlib import Path
 
-import click
-import msgspec
-
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parent
+PACKAGE = _ROOT.parent
 
 
 def bundle(folder: Path) -> int | None:
-    """Return a descriptor of a zip of this package's modules, to import from through /dev/fd.
+    """Return a descriptor of a zip of the agent's modules, to import from through /dev/fd.
 
     The zip is kept in `folder`, one for all runs, and made anew when a module has changed. Whoever holds the
-    descriptor has its content also after that. None where it can't be made: then there is the package alone.
+    descriptor has its content also after that. None where it can't be made: then there is the
+    installed agent alone.
     """
     state = _state()
     path = folder / f"code-{hashlib.sha256(state.encode()).hexdigest()[:16]}.zip"
@@ -32,25 +31,13 @@ def bundle(folder: Path) -> int | None:
         return None
 
 
-def import_folders() -> list[str]:
-    """Return where this package's libraries were imported from, and last the package itself."""
-    origins = [_origin(module.__file__) for module in (click, msgspec)]
-    return list(dict.fromkeys([*origins, str(_ROOT.parent)]))
-
-
-def _origin(file: str | None) -> str:
-    return str(Path(file or "").absolute().parent.parent)
-
-
 def _state() -> str:
     """Return what differs when a module does, or Python."""
     seen = [sys.version, str(_ROOT)]
-    for place, folders, names in os.walk(_ROOT):
-        folders.sort()
-        for name in sorted(names):
-            if name.endswith(".py"):
-                status = os.stat(f"{place}/{name}")  # noqa: PTH116  a third of the time of pathlib
-                seen.append(f"{place}/{name} {status.st_mtime_ns} {status.st_size}")
+    for module in sorted(os.listdir(_ROOT)):  # noqa: PTH208  a third of the time of pathlib
+        if module.endswith(".py"):
+            status = os.stat(f"{_ROOT}/{module}")  # noqa: PTH116  same
+            seen.append(f"{module} {status.st_mtime_ns} {status.st_size}")
     return "\n".join(seen)
 
 
@@ -62,7 +49,8 @@ def _make(path: Path) -> None:
     try:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w+b") as stream, PyZipFile(stream, "w") as archive:
-            archive.writepy(str(_ROOT))
+            archive.writestr(f"{PACKAGE.name}/__init__.py", "")
+            archive.writepy(str(_ROOT), PACKAGE.name)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

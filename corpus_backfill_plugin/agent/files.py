@@ -7,8 +7,8 @@ import os
 import stat
 from pathlib import Path
 
-from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.text import one_line
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.escape import one_line
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -101,7 +101,7 @@ def absolute_path(text: str, how: str) -> Path:
         how: where it stood, for the error.
 
     Raises:
-        BackfillError: whose home `~` is, or what the current folder is, is not known.
+        AgentError: whose home `~` is, or what the current folder is, is not known.
     """
     try:
         return Path(text).expanduser().absolute()
@@ -109,6 +109,6 @@ def absolute_path(text: str, how: str) -> Path:
         problem = f"no home folder is known for {one_line(text.partition(os.sep)[0])}"
     except FileNotFoundError:
         problem = "the current folder is gone"
-    raise BackfillError(
+    raise AgentError(
         f"{one_line(text)} (from {how}): {problem}", "Write the path from the root, like /srv/x."
     )

@@ -11,29 +11,28 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
 from corpus_backfill_plugin.agent.outcome import Outcome, judge
 from corpus_backfill_plugin.agent.output import Failure, Results
-from corpus_backfill_plugin.agent.progress import View
+from corpus_backfill_plugin.agent.plain import load
+from corpus_backfill_plugin.agent.progress import View  # noqa: TC001  `plain` reads the annotations
 from corpus_backfill_plugin.agent.records import RunRequest
 from corpus_backfill_plugin.agent.redact import Masker, mask
 from corpus_backfill_plugin.agent.verify import Proof, doubt, prove
-from corpus_backfill_plugin.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from corpus_backfill_plugin.agent.output import OutputReader
-    from corpus_backfill_plugin.agent.records import RunRecord
+    from corpus_backfill_plugin.agent.records import OnEnd, RunRecord
     from corpus_backfill_plugin.agent.redact import Secret
 
 _CHUNK = 1 << 20
@@ -50,7 +49,8 @@ _FATAL = {
 """Signals whose meaning can't be changed, or may not: a program's own faults, and what Python sees to."""
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
     """What finishing came to.
 
     Attributes:
@@ -63,15 +63,15 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: Outcome
     masked: bool | None = False
-    results: Results = Results()
+    results: Results = Results()  # noqa: RUF009  frozen
     view: View | None = None
-    proof: Proof = Proof()
+    proof: Proof = Proof()  # noqa: RUF009  frozen
 
 
-class UnrecordedError(BackfillError):
+class UnrecordedError(AgentError):
     """How a run ended is known, and could not be written down."""
 
-    def __init__(self, finished: Finished, failed: BackfillError) -> None:
+    def __init__(self, finished: Finished, failed: AgentError) -> None:
         super().__init__(failed.problem, failed.hint)
         self.finished = finished
 
@@ -113,8 +113,9 @@ def finish(
     metadata = folder.metadata()
     if number is None and metadata:
         number = metadata.number
+    on_end = metadata.request.on_end if metadata else None
     record = None
-    with suppress(BackfillError):  # unreadable: writing will fail as well, and say so
+    with suppress(AgentError):  # unreadable: writing will fail as well, and say so
         record = ledger.get(number) if ledger and number is not None else None
     if ledger and record and record.state != "running":
         return as_recorded(record, ledger)
@@ -125,11 +126,11 @@ def finish(
         if not folder.keep_verdict(_without_items(finished)):
             finished = read_verdict(folder, request, seen) or finished
     try:
-        if ledger and number is not None and not write_end(ledger, number, finished):
+        if ledger and number is not None and not write_end(ledger, number, finished, on_end):
             record = ledger.get(number)
             if record and record.state != "running":
                 return as_recorded(record, ledger)
-    except BackfillError as unwritable:
+    except AgentError as unwritable:
         raise UnrecordedError(finished, unwritable) from unwritable
     if metadata and metadata.ledger is None:
         shutil.rmtree(folder.path.parent, ignore_errors=True)  # the temporary folder around it
@@ -139,8 +140,8 @@ def finish(
 def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputReader | None) -> Finished | None:
     """Return what another found that the run came to; None when nobody has yet. Arguments as of `finish`."""
     try:
-        found = msgspec.json.decode(folder.verdict.read_bytes(), type=Finished)
-    except (OSError, msgspec.DecodeError):
+        found = load(Finished, folder.verdict.read_bytes())
+    except (OSError, ValueError):
         return None
     if found.masked is None or not found.results.failures:
         return found
@@ -148,36 +149,34 @@ def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputRead
     request = request or (metadata.request if metadata else None)
     seen = seen or read_logs(folder, request.output if request else None)
     results = replace(found.results, failed=seen.results.failed)
-    return msgspec.structs.replace(found, results=results)
+    return replace(found, results=results)
 
 
 def _without_items(finished: Finished) -> Finished:
     """Return `finished` small enough for the space kept for it: the items that failed are in the logs."""
     results = replace(finished.results, failed=(), failed_total=finished.results.failures)
-    return msgspec.structs.replace(finished, results=results)
+    return replace(finished, results=results)
 
 
-def write_end(ledger: Ledger, number: int, finished: Finished) -> bool:
+def write_end(ledger: Ledger, number: int, finished: Finished, on_end: OnEnd | None) -> bool:
     """Put what a run came to into its row; return whether that was still to be done."""
-    from corpus_backfill_plugin.agent.hook import is_due
-
     return ledger.finish(
         number,
         finished.results.failed,
-        **msgspec.structs.asdict(finished.outcome),
+        **asdict(finished.outcome),
         masked=finished.masked,
         view=finished.view,
         counts=finished.results.counts,
         failures=finished.results.failures,
         proof=finished.proof.state,
         proof_reason=finished.proof.reason,
-        on_end="due" if is_due(finished.outcome.state) else "",
+        on_end="due" if on_end and on_end.is_due(finished.outcome.state) else "",
     )
 
 
 def as_recorded(record: RunRecord, ledger: Ledger) -> Finished:
     """Return what an ended run came to, as its record has it."""
-    facts = {name: getattr(record, name) for name in Outcome.__struct_fields__}
+    facts = {name: getattr(record, name) for name in (f.name for f in fields(Outcome))}
     return Finished(
         outcome=Outcome(**facts),
         masked=record.masked,
@@ -291,7 +290,7 @@ def main(arguments: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     path = Path(arguments[0])
     with os.fdopen(int(arguments[1]), "rb") as stream:
-        request = msgspec.json.decode(stream.read(), type=RunRequest)
+        request = load(RunRequest, stream.read())
     metadata = RunFolder(path, "").metadata()
     if metadata is None:
         return 1
@@ -303,8 +302,8 @@ def main(arguments: list[str]) -> int:
             with Ledger(Path(metadata.ledger)) as ledger:
                 finish(folder, request, ledger, lambda: folder.stop_request() is not None)
             _call_hook(Path(metadata.ledger), metadata.number or 0, request)
-    except BackfillError as error:
-        error.show()
+    except AgentError as error:
+        sys.stderr.write(f"Error: {error}\n")
         return 1  # whoever looks at the runs next finishes this one
     (path / "finisher.log").unlink(missing_ok=True)
     return 0
@@ -312,9 +311,9 @@ def main(arguments: list[str]) -> int:
 
 def _call_hook(path: Path, number: int, request: RunRequest) -> None:
     """Let the run's locks go, then tell the operator: the next run of the kind need not wait for that."""
-    from corpus_backfill_plugin.agent.hook import call_hook, config_path
+    from corpus_backfill_plugin.agent.hook import call_hook
 
-    if not config_path().exists():
+    if request.on_end is None:
         return
     os.closerange(3, _DESCRIPTORS)
     with Ledger(path) as ledger:

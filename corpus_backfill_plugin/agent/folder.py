@@ -6,15 +6,15 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 from corpus_backfill_plugin.agent import lock, processes
+from corpus_backfill_plugin.agent.escape import one_line
 from corpus_backfill_plugin.agent.files import open_regular, write_whole
+from corpus_backfill_plugin.agent.plain import dump, load
 from corpus_backfill_plugin.agent.records import RunRequest
-from corpus_backfill_plugin.text import one_line
 
 T = TypeVar("T")
 STREAMS = ("stdout", "stderr")
@@ -25,7 +25,8 @@ _VERDICT_ROOM = 4096
 """Bytes that are enough for a `verdict` but for one of very many counts."""
 
 
-class Process(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Process:
     """Who runs, as the supervisor wrote it down before the script began.
 
     Attributes:
@@ -64,7 +65,8 @@ class Process(msgspec.Struct, frozen=True):
         return processes.is_same(self.supervisor, self.supervisor_started, self.boot, self.supervisor)
 
 
-class Ending(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Ending:
     """How the script ended, as the supervisor saw it.
 
     Attributes:
@@ -82,7 +84,8 @@ class Ending(msgspec.Struct, frozen=True):
     printed: tuple[int, int] = (0, 0)
 
 
-class StopRequest(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class StopRequest:
     """Who asked a run to stop; the first who did is remembered."""
 
     by: str
@@ -90,7 +93,8 @@ class StopRequest(msgspec.Struct, frozen=True):
     at: float
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
     """What a run folder says of its run; nothing in it is secret.
 
     Attributes:
@@ -239,7 +243,7 @@ class RunFolder:
 
     def write_metadata(self, metadata: Metadata) -> None:
         """Keep `metadata`, whose request must be free of secrets."""
-        write_whole(self._metadata, msgspec.json.encode(metadata))
+        write_whole(self._metadata, dump(metadata))
 
     def finisher_failure(self) -> str:
         """Return why the finisher that a supervisor became did not finish; empty when that is not known."""
@@ -249,7 +253,7 @@ class RunFolder:
             return ""
         return f"its finisher failed: {one_line(said[-1])[:_SHOWN]}" if said else ""
 
-    def keep_verdict(self, verdict: msgspec.Struct) -> bool:
+    def keep_verdict(self, verdict: object) -> bool:
         """Write what the run came to, unless another did before; return False then, for theirs to be read.
 
         Where there is neither space nor a folder nothing is kept.
@@ -260,7 +264,7 @@ class RunFolder:
                 (self.path / "verdict.new").rename(temporary)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb", buffering=0) as stream:
-                stream.write(msgspec.json.encode(verdict).ljust(_VERDICT_ROOM))
+                stream.write(dump(verdict).ljust(_VERDICT_ROOM))
             os.link(temporary, self.verdict)
         except FileExistsError:
             return False
@@ -277,7 +281,7 @@ class RunFolder:
 
     def note_stop(self, by: str, reason: str) -> None:
         """Note that `by` asks the run to stop, unless somebody did before: into the space kept for it."""
-        note = msgspec.json.encode(StopRequest(by, reason, time.time()))
+        note = dump(StopRequest(by, reason, time.time()))
         with suppress(OSError):  # the folder was taken away
             if self.stop_request() is None:
                 descriptor = os.open(self._stop, os.O_WRONLY | os.O_CLOEXEC)
@@ -297,6 +301,6 @@ def _read(path: Path, kind: type[T]) -> T | None:
     """Return what a file says, None when it is missing or was never finished."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
-            return msgspec.json.decode(file.read(), type=kind)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+            return load(kind, file.read())
+    except (OSError, ValueError):
         return None

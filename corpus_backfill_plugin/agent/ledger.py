@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.escape import is_text, one_line
 from corpus_backfill_plugin.agent.output import Failure
+from corpus_backfill_plugin.agent.plain import build, dump
 from corpus_backfill_plugin.agent.records import RunRecord
-from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.text import is_text, one_line
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,7 +26,7 @@ BUSY_SECONDS = 10.0
 _MOST = 2**63 - 1
 """The largest number that SQLite holds."""
 _NEWEST = 200
-_COLUMNS = RunRecord.__struct_fields__
+_COLUMNS = tuple(each.name for each in fields(RunRecord))
 _AS_JSON = {"options", "given", "arguments", "view", "counts", "masked_options"}
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -76,7 +77,7 @@ class Ledger:
     It can be read on a full disk too; every method that writes then says so.
 
     Raises:
-        BackfillError: it is damaged, locked for long, from a newer version, or can't be written.
+        AgentError: it is damaged, locked for long, from a newer version, or can't be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -143,7 +144,7 @@ class Ledger:
             number = int(made.lastrowid or 0)
             anew = prepare(number)
             if anew is not None:
-                values = _to_row(msgspec.structs.replace(anew, number=number))
+                values = _to_row(replace(anew, number=number))
                 names = ", ".join(f"{name} = ?" for name in values)
                 self._db.execute(
                     f"UPDATE runs SET {names} WHERE number = ?",  # noqa: S608  # nosec B608 - our own columns
@@ -224,7 +225,7 @@ class Ledger:
         """Return run `number`, None when there is none.
 
         Raises:
-            BackfillError: its row is damaged.
+            AgentError: its row is damaged.
         """
         found = next(iter(self._query("WHERE number = ?", (min(number, _MOST),))), None)
         self._refuse_damaged(number)
@@ -234,7 +235,7 @@ class Ledger:
         """Return the run started last, None when there is none.
 
         Raises:
-            BackfillError: its row is damaged.
+            AgentError: its row is damaged.
         """
         found = next(iter(self._query("ORDER BY number DESC LIMIT 1", ())), None)
         if found is None and self.damaged:
@@ -268,7 +269,7 @@ class Ledger:
         """Read all of it, and return how many runs there are.
 
         Raises:
-            BackfillError: it is damaged; of a single row, says which.
+            AgentError: it is damaged; of a single row, says which.
         """
         with self._explained():
             answer = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -316,13 +317,13 @@ class Ledger:
         """Return what a row says, None when it is damaged: that must not cost all the other runs."""
         try:
             return _from_row(row)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             self.damaged[row["number"]] = one_line(str(error))
             return None
 
     def _refuse_damaged(self, number: int) -> None:
         if number in self.damaged:
-            raise BackfillError(
+            raise AgentError(
                 f"The row of run {number} in the ledger {self.path} is damaged: {self.damaged[number]}",
                 f"Its logs are in {self.path.parent / 'runs' / str(number)}. To take the row away: "  # noqa: S608  # nosec B608 - shown, not run
                 f"sqlite3 {self.path} 'DELETE FROM runs WHERE number = {number}'",
@@ -356,7 +357,7 @@ class Ledger:
                         self._skip_taken()
                     self._db.execute(f"PRAGMA user_version = {at + 1}")
         if self._version() > len(MIGRATIONS):
-            raise BackfillError(
+            raise AgentError(
                 f"The ledger {self.path} has version {self._version()}, this program knows {len(MIGRATIONS)}",
                 "It was written by a newer corpus-backfill-plugin: upgrade this one. Nothing was changed.",
             )
@@ -392,7 +393,7 @@ class Ledger:
             yield
         except (self._failure, OSError, UnicodeEncodeError) as error:
             known = self._unwritable if self._unwritable and "readonly" in str(error) else error
-            raise BackfillError(*_explain(self.path, known)) from error
+            raise AgentError(*_explain(self.path, known)) from error
 
 
 def _explain(path: Path, error: Exception) -> tuple[str, str]:
@@ -420,10 +421,12 @@ def _to_row(record: RunRecord) -> dict[str, Any]:
 
 def _encoded(values: dict[str, Any]) -> dict[str, Any]:
     """Return values by column as they are stored."""
-    as_json = {name: msgspec.json.encode(values[name]).decode() for name in _AS_JSON & values.keys()}
+    as_json = {name: dump(values[name]).decode() for name in _AS_JSON & values.keys()}
     return values | as_json
 
 
 def _from_row(row: dict[str, Any]) -> RunRecord:
-    decoded = row | {name: msgspec.json.decode(row[name]) for name in _AS_JSON}
-    return msgspec.convert(decoded, RunRecord, strict=False)
+    decoded = row | {name: json.loads(row[name]) for name in _AS_JSON}
+    # SQLite has no truth values: they are stored as numbers.
+    flags = {name: {0: False, 1: True}.get(row[name], row[name]) for name in ("dry_run", "masked")}
+    return build(RunRecord, decoded | flags)

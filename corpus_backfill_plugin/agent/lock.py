@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
+from corpus_backfill_plugin.agent.plain import dump, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,8 @@ _SETTLE_TRIES = 40
 _SETTLE_PAUSE = 0.025
 
 
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
     """Who holds the one-at-a-time lock, written into the lock file for those who find it taken.
 
     Attributes:
@@ -86,7 +88,7 @@ def sign(descriptor: int, holder: Holder | None) -> None:
     """Write `holder` into the lock file just taken; None wipes the one before."""
     os.ftruncate(descriptor, 0)
     if holder:
-        os.pwrite(descriptor, msgspec.json.encode(holder), 0)
+        os.pwrite(descriptor, dump(holder), 0)
 
 
 def holder_of(path: Path) -> Holder | None:
@@ -95,7 +97,7 @@ def holder_of(path: Path) -> Holder | None:
 
     for _ in range(_SETTLE_TRIES):
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Holder)
-        except (msgspec.DecodeError, OSError):
+            return load(Holder, path.read_bytes())
+        except (ValueError, OSError):
             time.sleep(_SETTLE_PAUSE)  # taken a moment ago, not yet signed
     return None

@@ -7,17 +7,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from corpus_backfill_plugin.agent.files import open_regular
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.agent.progress import View
+from corpus_backfill_plugin.agent.records import Output
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.folder import RunFolder
+    from corpus_backfill_plugin.agent.output import Templates
     from corpus_backfill_plugin.agent.records import RunRecord
-    from corpus_backfill_plugin.specs.model import Output
 
 FRESH_SECONDS = 3.0
 """A note of how far a run is that is younger is as good as a look into its logs."""
@@ -27,7 +26,7 @@ _TAILS = (1 << 16, 1 << 22)
 """Bytes at a log's end that are searched for its last word on progress: few, and if it is not there, more."""
 
 
-def read_logs(folder: RunFolder, output: Output | None) -> OutputReader:
+def read_logs(folder: RunFolder, output: Templates | None) -> OutputReader:
     """Return what has read the logs of an ended run, all of them if its spec names counts or failures.
 
     They are read once, in pieces: memory does not grow with them. A log that is gone says nothing.
@@ -58,7 +57,7 @@ def view_at_end(reader: OutputReader, took: float | None) -> View | None:
     return None if view is None else replace(view, eta=None, failures=failures)
 
 
-def look(folder: RunFolder, output: Output | None, took: float) -> View | None:
+def look(folder: RunFolder, output: Templates | None, took: float) -> View | None:
     """Return how far a run is by the last lines of its logs; None when they don't say.
 
     The rate is that of the whole run, as the lines carry no time.
@@ -71,9 +70,9 @@ def look(folder: RunFolder, output: Output | None, took: float) -> View | None:
     return _view(_last_word(folder, output), took)
 
 
-def _last_word(folder: RunFolder, output: Output | None) -> OutputReader:
+def _last_word(folder: RunFolder, output: Templates | None) -> OutputReader:
     """Return what has read as much of the logs' ends as it takes to know how far the run is."""
-    only = None if output is None else msgspec.structs.replace(output, failed=None, result=())
+    only = None if output is None else Output(progress=output.progress)
     reader = OutputReader(only)
     for length in _TAILS:
         reader = OutputReader(only)
@@ -114,9 +113,9 @@ def with_view(record: RunRecord, folder: RunFolder) -> RunRecord:
     if record.view is not None and 0 <= age < FRESH_SECONDS:
         noted = record.view
         eta = None if noted.eta is None else max(noted.eta - age, 0.0)
-        return msgspec.structs.replace(record, view=replace(noted, eta=eta, elapsed=noted.elapsed + age))
+        return replace(record, view=replace(noted, eta=eta, elapsed=noted.elapsed + age))
     metadata = folder.metadata()
     seen = look(folder, metadata.request.output if metadata else None, took)
     if seen is None:
         return record
-    return msgspec.structs.replace(record, view=replace(seen, failures=record.failures))
+    return replace(record, view=replace(seen, failures=record.failures))

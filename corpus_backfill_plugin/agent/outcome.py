@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest, signal_name
-from corpus_backfill_plugin.agent.records import RunState
+from corpus_backfill_plugin.agent.records import RunState  # noqa: TC001  `plain` reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
     """The end of a run. Fields are as in `RunRecord`."""
 
     state: RunState

@@ -2,22 +2,118 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-import click
-import msgspec
+from corpus_backfill_plugin.agent.progress import View  # noqa: TC001  `plain` reads the annotations
+from corpus_backfill_plugin.agent.redact import HIDDEN, Secret, mask
 
-from corpus_backfill_plugin.agent.progress import View
-from corpus_backfill_plugin.agent.redact import HIDDEN, mask
-from corpus_backfill_plugin.invocation import Invocation
-from corpus_backfill_plugin.specs.model import Output, Postcondition
-from corpus_backfill_plugin.text import is_text
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ITEMS_FILE = "@corpus-backfill:items@"
 """Stands for the path of a run's file of items."""
 
+DROPPED = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
+"""They name the CLI's own environment; in the script they would shadow the server's."""
 
-class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+_LAST_MOMENT = 253402214400.0
+"""Seconds since the epoch, in the year 9999; an age that is as long is none either."""
+
+RunState: TypeAlias = Literal[
+    "running", "succeeded", "incomplete", "unverified", "failed", "stopped", "lost"
+]  # fmt: skip
+STATES: tuple[RunState, ...] = get_args(RunState)
+
+ProofState: TypeAlias = Literal["", "none declared", "held", "failed", "unknown", "skipped"]
+"""Of a postcondition: empty until the script has ended by its own claim with success."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One way to run a script, whole and serialisable: any machine that has the folder can carry it out.
+
+    Attributes:
+        program: the words before the script, such as `uv run python`.
+        script: path of the script, relative to `folder`.
+        arguments: what the script finds in `sys.argv[1:]`.
+        folder: absolute path of the working folder, the server app.
+        environ: variables set on top of the caller's environment; values may be secret.
+        dropped: variables of the caller's that the script must not see.
+        stdin: text for the script's standard input; None is an empty input.
+        secrets: what to mask wherever something is shown or stored.
+        secret_names: variables, also inherited ones, whose value is never shown, password in it or not.
+    """
+
+    program: tuple[str, ...]
+    script: str
+    arguments: tuple[str, ...]
+    folder: str
+    environ: dict[str, str]
+    dropped: tuple[str, ...] = DROPPED
+    stdin: str | None = None
+    secrets: tuple[Secret, ...] = ()
+    secret_names: tuple[str, ...] = ()
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The whole argument list, the program first."""
+        return (*self.program, self.script, *self.arguments)
+
+    def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
+        """Return the script's environment, made from that of the `caller`."""
+        return {k: v for k, v in caller.items() if k not in self.dropped} | self.environ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What the lines that a script prints mean, as templates; fields are as in `output.Templates`."""
+
+    progress: str | tuple[str, ...] | None = None
+    failed: str | tuple[str, ...] | None = None
+    result: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postcondition:
+    """What proves that a run did its work.
+
+    Attributes:
+        run: arguments that make the script count what is left; empty when nothing is counted.
+        expect: counts that must come out, by name.
+        max_failed: failures that still count as success, None for any number.
+        timeout: seconds that the count may take.
+    """
+
+    run: tuple[str, ...] = ()
+    expect: dict[str, int] = field(default_factory=dict)
+    max_failed: int | None = None
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnEnd:
+    """The operator's program for the end of a run.
+
+    Attributes:
+        program: the program and its arguments.
+        folder: where it is started.
+        when: `failed` calls it unless the run succeeded.
+        timeout: seconds that it may take.
+    """
+
+    program: tuple[str, ...]
+    folder: str
+    when: Literal["always", "failed"] = "always"
+    timeout: float = 30.0
+
+    def is_due(self, state: RunState) -> bool:
+        """Return whether it is to be called for a run that ended in `state`."""
+        return self.when == "always" or state != "succeeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
     """One run, before it is started. Nothing in it is secret but `invocation`.
 
     Attributes:
@@ -46,6 +142,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         parent: number of the run that this one retries or repeats.
         items: what a retry is limited to. They go into a file of the run's folder, an item a line, whose path
             takes the place of `ITEMS_FILE` wherever that stands: the folder is known last.
+        on_end: the operator's program for its end; None when there is none.
     """
 
     invocation: Invocation
@@ -73,6 +170,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     not_countable: str = ""
     parent: int | None = None
     items: tuple[str, ...] = ()
+    on_end: OnEnd | None = None
 
 
 _FACTS = {
@@ -86,23 +184,9 @@ def changed_facts(before: RunRequest, after: RunRequest) -> list[str]:
     return [name for name, field in _FACTS.items() if getattr(before, field) != getattr(after, field)]
 
 
-def check_text(request: RunRequest) -> None:
-    """Check that `request` can be written down for the processes that see to the run.
-
-    Raises:
-        UsageError: bytes that are no text are in it; they are not shown, as they may be secret.
-    """
-    job = request.invocation
-    parts = {"an argument": job.argv, "the server app's folder": (job.folder,), "a value": (job.stdin or "",)}
-    parts |= {f"the value of {name}": (value,) for name, value in job.environ.items()}
-    for what, texts in parts.items():
-        if not all(map(is_text, texts)):
-            raise click.UsageError(f"{what} is not UTF-8 text: no run can be recorded with it")
-
-
 def with_items_file(request: RunRequest, path: str) -> RunRequest:
     """Return `request` with `path` in the place of `ITEMS_FILE`, and the items left to that file."""
-    return msgspec.structs.replace(
+    return replace(
         request,
         invocation=_told(request.invocation, path),
         verify=None if request.verify is None else _told(request.verify, path),
@@ -112,7 +196,7 @@ def with_items_file(request: RunRequest, path: str) -> RunRequest:
 
 
 def _told(job: Invocation, path: str) -> Invocation:
-    return msgspec.structs.replace(
+    return replace(
         job,
         arguments=tuple(path if word == ITEMS_FILE else word for word in job.arguments),
         environ={name: path if value == ITEMS_FILE else value for name, value in job.environ.items()},
@@ -120,23 +204,8 @@ def _told(job: Invocation, path: str) -> Invocation:
     )
 
 
-if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.redact import Secret
-
-
-RunState: TypeAlias = Literal[
-    "running", "succeeded", "incomplete", "unverified", "failed", "stopped", "lost"
-]  # fmt: skip
-STATES: tuple[RunState, ...] = get_args(RunState)
-
-ProofState: TypeAlias = Literal["", "none declared", "held", "failed", "unknown", "skipped"]
-"""Of a postcondition: empty until the script has ended by its own claim with success."""
-
-Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=253402214400)]
-"""Seconds since the epoch, up to the year 9999."""
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
     """One row of the ledger. The fields are its columns; those that are no scalars are stored as JSON.
 
     Attributes:
@@ -179,9 +248,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     host: str
     boot: str
-    started: Moment
-    ended: Moment | None = None
-    took: Annotated[float, msgspec.Meta(le=1e12)] | None = None
+    started: float
+    ended: float | None = None
+    took: float | None = None
     exit_code: int | None = None
     signal: int | None = None
     pid: int | None = None
@@ -207,16 +276,26 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     masked_options: tuple[str, ...] = ()
     view: View | None = None
     seen: float | None = None
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = field(default_factory=dict)
     failures: int = 0
     proof: ProofState = ""
     proof_reason: str = ""
     on_end: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a time that no clock shows: it can't be written as a date.
+
+        Raises:
+            ValueError: `started`, `ended` or `took` is beyond all measure.
+        """
+        moments = (self.started, self.ended or 0.0, max(self.took or 0.0, 0.0))
+        if not all(0 <= moment <= _LAST_MOMENT for moment in moments):
+            raise ValueError("a time in it is none that a clock shows")
+
 
 def record_of(request: RunRequest, **facts: Any) -> RunRecord:  # noqa: ANN401  the fields of RunRecord
     """Return the record of a run about to start: what `request` says, and the `facts` it can't know."""
-    shared = {name: getattr(request, name) for name in _SHARED & set(RunRecord.__struct_fields__)}
+    shared = {name: getattr(request, name) for name in _SHARED}
     return RunRecord(**(shared | {"arguments": request.invocation.argv} | facts))
 
 
@@ -236,7 +315,7 @@ _SHARED = {
 def without_secrets(request: RunRequest) -> RunRequest:
     """Return `request` fit to be written down: secrets out of options, arguments, environment; no stdin."""
     secrets, verify = request.invocation.secrets, request.verify
-    return msgspec.structs.replace(
+    return replace(
         request,
         invocation=_bare(request.invocation, secrets),
         verify=None if verify is None else _bare(verify, secrets),
@@ -246,7 +325,7 @@ def without_secrets(request: RunRequest) -> RunRequest:
 
 def _bare(invocation: Invocation, secrets: tuple[Secret, ...]) -> Invocation:
     hidden = {name: HIDDEN for name in invocation.secret_names if name in invocation.environ}
-    return msgspec.structs.replace(
+    return replace(
         invocation,
         arguments=tuple(_hide(list(invocation.arguments), secrets)),
         environ=_hide(invocation.environ, secrets) | hidden,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import Finished, finish, write_end
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
-from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.runs.viewer import say
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.ledger import Ledger
@@ -38,8 +37,8 @@ def recover(state: State, ledger: Ledger) -> None:
     for record in ledger.running():
         try:
             resolve(RunFolder(state.run_folder(record.number), record.token), record, ledger)
-        except BackfillError as error:
-            say(f"Run {record.number} has ended, which can't be recorded yet: {error.problem}.")
+        except AgentError as error:
+            notify(f"Run {record.number} has ended, which can't be recorded yet: {error.problem}.")
             return
 
 
@@ -60,8 +59,8 @@ def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
     )  # fmt: skip
     if outcome.state == "succeeded":
         reason = f"what it was asked for is gone from its folder ({folder.path}), so nothing could be checked"
-        outcome = msgspec.structs.replace(outcome, state="unverified", reason=reason)
-    write_end(ledger, record.number, Finished(outcome=outcome))
+        outcome = replace(outcome, state="unverified", reason=reason)
+    write_end(ledger, record.number, Finished(outcome=outcome), None)
     _call_hook(ledger, record.number, None)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIDDEN = "***"
 
+AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")
+"""Variables that hold a database's password for whoever finds them in the environment."""
 
-class Secret(msgspec.Struct, frozen=True, kw_only=True):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
     """A text that must not be seen, and what stands in its place."""
 
     value: str

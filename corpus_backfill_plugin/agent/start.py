@@ -12,12 +12,11 @@ from pathlib import Path
 from socket import MSG_DONTWAIT, socketpair
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from corpus_backfill_plugin.agent.bundle import bundle, import_folders
+from corpus_backfill_plugin.agent.bundle import PACKAGE, bundle
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import memory_file
 from corpus_backfill_plugin.agent.outcome import explain_failure
-from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.agent.plain import dump
 
 if TYPE_CHECKING:
     from socket import socket
@@ -111,20 +110,20 @@ def start(
         request: what to run; its secrets go to the supervisor in a nameless file, never by argument.
         descriptors: the run's lock, and the one-at-a-time lock if it has one; all processes inherit them.
         environ: the script's environment.
-        kept: folder for a copy of this package, which the finisher runs from; None goes without.
+        kept: folder for a copy of the agent, which the finisher runs from; None goes without.
 
     Raises:
-        BackfillError: it can't be started.
+        AgentError: it can't be started.
     """
     ours, theirs = socketpair()
-    opened = [*folder.open_logs(), memory_file(msgspec.json.encode(request))]
+    opened = [*folder.open_logs(), memory_file(dump(request))]
     out, err, whole = opened
     stdin = subprocess.DEVNULL
     if request.invocation.stdin is not None:
         stdin = memory_file(request.invocation.stdin.encode(errors="surrogateescape"))
         opened.append(stdin)
     code = bundle(kept) if kept else None
-    folders = import_folders()
+    folders = [str(PACKAGE.parent)]
     if code is not None:
         folders.insert(0, f"/dev/fd/{code}")
         opened.append(code)
@@ -172,13 +171,13 @@ def start(
     return link
 
 
-def not_started(request: RunRequest, link: Link) -> BackfillError:
+def not_started(request: RunRequest, link: Link) -> AgentError:
     """Return the error for a script that the supervisor could not start."""
     return _not_started(request, explain_failure(link.failure))
 
 
-def _not_started(request: RunRequest, why: str) -> BackfillError:
-    return BackfillError(
+def _not_started(request: RunRequest, why: str) -> AgentError:
+    return AgentError(
         f"{request.command} was not started: {why}",
         f"Tried `{' '.join(request.invocation.argv[:2])} ...` in {request.invocation.folder}.",
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.escape import is_text, one_line
 from corpus_backfill_plugin.agent.files import absolute_path
-from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.text import is_text, one_line
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VARIABLE = "CORPUS_BACKFILL_STATE"
 
@@ -38,33 +36,44 @@ def state_root() -> Path:
     """Return the state folder's path: `CORPUS_BACKFILL_STATE`, or the user's own by the platform's rules.
 
     Raises:
-        BackfillError: it has none, or one whose name can't be recorded.
+        AgentError: it has none, or one whose name can't be recorded.
     """
     if told := os.environ.get(VARIABLE):
         root = absolute_path(told, VARIABLE)
     else:
-        from platformdirs import user_state_path
-
         try:
-            root = user_state_path("corpus-backfill")
+            root = _default_root()
         except RuntimeError:
-            raise BackfillError(
+            raise AgentError(
                 "there is no state folder: this user has no home folder",
                 f"Name a folder in {VARIABLE}, or set HOME.",
             ) from None
     if not is_text(str(root)):
-        raise BackfillError(
+        raise AgentError(
             f"The name of the state folder {one_line(str(root))} is not UTF-8, and can't be recorded",
             f"Name another folder in {VARIABLE}.",
         )
     return root
 
 
+def _default_root() -> Path:
+    """Return the user's own state folder, where the platform's rules put it.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if named.is_absolute():
+        return named / "corpus-backfill"
+    own = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
+    return Path.home() / own / "corpus-backfill"
+
+
 def open_state() -> State:
     """Return the state folder, made when it is missing, closed to others when it is too open.
 
     Raises:
-        BackfillError: the folder can't be made or written, or belongs to somebody else.
+        AgentError: the folder can't be made or written, or belongs to somebody else.
     """
     state = State(state_root())
     try:
@@ -73,7 +82,7 @@ def open_state() -> State:
         if not os.access(state.root, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
-        raise BackfillError(
+        raise AgentError(
             f"The state folder {state.root} can't be used: {error.strerror or error}",
             f"Runs are recorded there. Correct it, name another folder in {VARIABLE}, "
             "or run without a record by --no-record.",
@@ -85,19 +94,19 @@ def _make_private(folder: Path, state: State) -> None:
     """Make a folder of `state` if it is missing, refuse another owner's, take access away from others.
 
     Raises:
-        BackfillError: it belongs to somebody else, or is open and not for state alone.
+        AgentError: it belongs to somebody else, or is open and not for state alone.
         OSError: it can't be made or changed.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if found.st_uid != os.geteuid():
-        raise BackfillError(
+        raise AgentError(
             f"The state folder {folder} belongs to {user_name(found.st_uid)}, not to you",
             f"Records of runs must not be another user's to change. Name a folder of your own in {VARIABLE}.",
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
         if folder == state.root and not _is_ours(state):
-            raise BackfillError(
+            raise AgentError(
                 f"The state folder {folder} is open to others and holds files that are not ours",
                 f"Closing it could shut others out. Name a folder of your own in {VARIABLE}.",
             )

@@ -12,27 +12,23 @@ import signal
 import subprocess  # nosec B404 - scripts are started here, with an argument list
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
+from corpus_backfill_plugin.agent.escape import duration, one_line
 from corpus_backfill_plugin.agent.files import memory_file
 from corpus_backfill_plugin.agent.folder import signal_name
 from corpus_backfill_plugin.agent.output import OutputReader, text
 from corpus_backfill_plugin.agent.processes import has_ended
-from corpus_backfill_plugin.agent.records import ProofState
+from corpus_backfill_plugin.agent.records import Output, ProofState
 from corpus_backfill_plugin.agent.redact import mask
-from corpus_backfill_plugin.specs.model import Output
-from corpus_backfill_plugin.specs.values import parse_duration
-from corpus_backfill_plugin.text import duration, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from corpus_backfill_plugin.agent.outcome import Outcome
-    from corpus_backfill_plugin.agent.records import RunRequest
-    from corpus_backfill_plugin.invocation import Invocation
-    from corpus_backfill_plugin.specs.model import Postcondition
+    from corpus_backfill_plugin.agent.output import Templates
+    from corpus_backfill_plugin.agent.records import Invocation, RunRequest, RunState
 
 
 MAX_BYTES = 8 << 20
@@ -49,7 +45,8 @@ _TAIL = 1 << 15
 _TICK = 0.1
 
 
-class Counted(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
     """What a count came to.
 
     Attributes:
@@ -57,11 +54,12 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
         reason: why there is no count, on one line, secrets masked; empty when there is one.
     """
 
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = field(default_factory=dict)
     reason: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Verdict:
     """Whether a postcondition holds.
 
     Attributes:
@@ -73,11 +71,10 @@ class Verdict(msgspec.Struct, frozen=True):
     sentence: str
 
 
-def judge(postcondition: Postcondition, counted: Counted) -> Verdict:
-    """Return whether `counted` is what `postcondition` expects."""
+def judge(expected: Mapping[str, int], counted: Counted) -> Verdict:
+    """Return whether `counted` is what a postcondition `expects`."""
     if counted.reason:
         return Verdict("unknown", counted.reason)
-    expected = postcondition.expect
     if missing := [name for name in expected if name not in counted.counts]:
         return Verdict("unknown", f"the count did not say {' and '.join(missing)}")
     off = {name: counted.counts[name] for name in expected if counted.counts[name] != expected[name]}
@@ -96,7 +93,7 @@ def judge(postcondition: Postcondition, counted: Counted) -> Verdict:
 
 def count(
     job: Invocation,
-    output: Output | None,
+    output: Templates | None,
     *,
     seconds: float,
     environ: Mapping[str, str],
@@ -129,7 +126,7 @@ def count(
 class _Count:
     """One process that counts."""
 
-    def __init__(self, job: Invocation, output: Output | None) -> None:
+    def __init__(self, job: Invocation, output: Templates | None) -> None:
         self._job = job
         self._read = 0
         self.reader = OutputReader(Output(result=output.result) if output else None)
@@ -233,7 +230,8 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-class Proof(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Proof:
     """What came of a postcondition. Fields are as `proof` and `proof_reason` of `RunRecord`."""
 
     state: ProofState = ""
@@ -266,7 +264,7 @@ def prove(
     allowed = condition.max_failed if condition else None
     if allowed is not None and failures > allowed:
         reason = f"{failures} item{'s' * (failures != 1)} failed, at most {allowed} allowed"
-        return msgspec.structs.replace(outcome, state="failed", reason=reason), Proof()
+        return replace(outcome, state="failed", reason=reason), Proof()
     if condition is None or request.not_checked or not condition.run:
         return outcome, _uncounted(request, failures)
     if request.verify is None:
@@ -275,18 +273,18 @@ def prove(
         counted = count(
             request.verify,
             request.output,
-            seconds=parse_duration(condition.timeout),
+            seconds=condition.timeout,
             environ=os.environ,
             stopped=stopped,
         )
     else:
         counted = Counted(reason=why)
-    verdict = judge(condition, counted)
+    verdict = judge(condition.expect, counted)
     proof = Proof(verdict.state, verdict.sentence)
     if verdict.state == "held":
         return outcome, proof
-    state = "incomplete" if verdict.state == "failed" else "unverified"
-    return msgspec.structs.replace(outcome, state=state, reason=verdict.sentence), proof
+    state: RunState = "incomplete" if verdict.state == "failed" else "unverified"
+    return replace(outcome, state=state, reason=verdict.sentence), proof
 
 
 def doubt(outcome: Outcome, proof: Proof, request: RunRequest, why: str) -> tuple[Outcome, Proof]:
@@ -302,7 +300,7 @@ def doubt(outcome: Outcome, proof: Proof, request: RunRequest, why: str) -> tupl
     if outcome.state != "succeeded" or condition is None or condition.max_failed is None:
         return outcome, proof
     reason = f"{why}, so not all failures may have been counted"
-    return msgspec.structs.replace(outcome, state="unverified", reason=reason), Proof("unknown", reason)
+    return replace(outcome, state="unverified", reason=reason), Proof("unknown", reason)
 
 
 def _uncounted(request: RunRequest, failures: int) -> Proof:

@@ -13,6 +13,7 @@ import click
 from importlib_metadata import PackageNotFoundError, distributions, entry_points, version
 
 from corpus_backfill_plugin.about import DISTRIBUTION
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.bridge import is_bridged
 from corpus_backfill_plugin.cli import PLUGIN_COMMANDS
 from corpus_backfill_plugin.command import site_of
@@ -98,7 +99,7 @@ def examine(ctx: click.Context) -> Iterator[tuple[str, CheckResult]]:
             for result in check():
                 yield area, result
             continue
-        except BackfillError as error:
+        except AgentError as error:
             yield area, CheckResult("error", error.problem, error.hint)
         except OSError as error:
             text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
@@ -284,7 +285,7 @@ def _unfit(spec: LoadedSpec, site: Site) -> Iterator[CheckResult]:
 
 def _config(site: Site) -> Iterator[CheckResult]:
     # Imported here: doctor must answer where a run's modules can't be loaded.
-    from corpus_backfill_plugin.agent.hook import config_path, read_config
+    from corpus_backfill_plugin.config import config_path, read_config
 
     path = config_path()
     config = read_config(path)

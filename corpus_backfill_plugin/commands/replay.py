@@ -5,6 +5,7 @@ The values are those that were stored. What was not stored, because it is secret
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ def replay_run(
         in_file = () if option.multiple else items
         request = prepare(spec, selection, site, parent=record.number)
         _check_known(option, spec, request)
-    return msgspec.structs.replace(request, items=in_file, timeout=record.timeout)
+    return replace(request, items=in_file, timeout=record.timeout)
 
 
 def _spec(site: Site, command: str, where: str, hint: str) -> LoadedSpec:

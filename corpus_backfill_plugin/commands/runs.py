@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corpus_backfill_plugin.agent.escape import notify
+from corpus_backfill_plugin.agent.facts import all_facts, facts
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.records import STATES
 from corpus_backfill_plugin.commands.apply import apply
@@ -14,8 +16,7 @@ from corpus_backfill_plugin.commands.rerun import rerun, retry
 from corpus_backfill_plugin.commands.shared import json_option, number_argument, opened_ledger
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.runs.attach import attach, current, find, show_logs, stop_run
-from corpus_backfill_plugin.runs.report import COLUMNS, all_facts, details, facts, row
-from corpus_backfill_plugin.runs.viewer import say
+from corpus_backfill_plugin.runs.report import COLUMNS, details, row
 from corpus_backfill_plugin.specs.values import MAX_SECONDS, parse_duration
 from corpus_backfill_plugin.terminal.table import write_facts, write_rows
 
@@ -62,7 +63,7 @@ def _write_list(*, as_json: bool, limit: int, command: str | None, state: str | 
         found = ledger.select(state=state, command=command, limit=limit)
         records = [current(record, folder) for record in found]
         for damaged in sorted(ledger.damaged):
-            say(f"Warning: run {damaged} is left out, as its row is damaged; see `backfill doctor`.")
+            notify(f"Warning: run {damaged} is left out, as its row is damaged; see `backfill doctor`.")
     write_rows([facts(r) if as_json else row(r) for r in records], COLUMNS, as_json=as_json)
 
 

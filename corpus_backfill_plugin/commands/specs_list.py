@@ -12,8 +12,8 @@ from corpus_backfill_plugin.commands.shared import complete_name, json_option, s
 from corpus_backfill_plugin.commands.specs_check import check, new
 from corpus_backfill_plugin.commands.specs_docs import docs
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import shell_line
 from corpus_backfill_plugin.prepare import prepare, unbroken
+from corpus_backfill_plugin.shell import shell_line
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec, load
 from corpus_backfill_plugin.terminal.table import write_facts, write_json, write_rows
 from corpus_backfill_plugin.text import one_line

@@ -11,6 +11,8 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.verify import count, judge
@@ -23,10 +25,9 @@ from corpus_backfill_plugin.command import (
 )
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same, shown
-from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import SpecOption
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare
-from corpus_backfill_plugin.runs.report import clock_time, facts
+from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
@@ -179,7 +180,7 @@ def _count_of(
             environ=os.environ,
             stopped=stopped,
         )
-        verdict = judge(condition, found)
+        verdict = judge(condition.expect, found)
         facts = {"counts": found.counts, "database": request.database}
         if verdict.state == "unknown":
             return msgspec.structs.replace(unknown, reason=verdict.sentence, **facts)
@@ -217,7 +218,7 @@ def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
         with opened_ledger() as (_, ledger):
             found = ((each.command, _last(ledger, each, server)) for each in known)
             return {command: record for command, record in found if record}
-    except BackfillError as error:
+    except AgentError as error:
         click.echo(f"Warning: {one_line(error.problem)}", err=True)
         return {}
 

@@ -13,13 +13,15 @@ import click
 
 from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.records import check_text, without_secrets
+from corpus_backfill_plugin.agent.records import without_secrets
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import current_user, open_state
 from corpus_backfill_plugin.agent.verify import Counted, count, judge
+from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.plans.file import check_free, remember, write_plan
 from corpus_backfill_plugin.plans.model import Plan, checksummed, differences
 from corpus_backfill_plugin.prepare import (
@@ -93,7 +95,7 @@ def make_plan(
             return 128 + signals.pending[0]
         if counted is not None and counted.reason:
             raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
-        run = Run(prepare(spec, dry, site, timeout=timeout), state, ledger)
+        run = Run(with_on_end(prepare(spec, dry, site, timeout=timeout)), state, ledger)
         code = run.watch(run.begin(), signals)
         record = ledger.get(run.number or 0)
         if run.number is None or record is None or record.state != "succeeded":
@@ -191,7 +193,7 @@ def count_to_do(
         environ=os.environ,
         stopped=stopped,
     )
-    verdict = judge(condition, counted)
+    verdict = judge(condition.expect, counted)
     return Counted(reason=verdict.sentence) if verdict.state == "unknown" else counted
 
 

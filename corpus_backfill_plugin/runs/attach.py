@@ -5,20 +5,20 @@ from __future__ import annotations
 import functools
 import signal
 import time
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import UnrecordedError, as_recorded
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
-from corpus_backfill_plugin.agent.follow import Closed, Follower
 from corpus_backfill_plugin.agent.logs import with_view
 from corpus_backfill_plugin.agent.recover import is_here, resolve
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import stop
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Detached, FolderEnd, Signals, Watcher, say
+from corpus_backfill_plugin.runs.tail import Closed, Follower
+from corpus_backfill_plugin.runs.viewer import Detached, FolderEnd, Signals, Watcher
 from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def current(record: RunRecord, state: State) -> RunRecord:
     process = folder.process()
     if process is None:
         return record
-    return with_view(msgspec.structs.replace(record, pid=process.pid, took=process.took()), folder)
+    return with_view(replace(record, pid=process.pid, took=process.took()), folder)
 
 
 def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
@@ -66,7 +66,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
     """
     _require_running(record, folder)
     name = f"{record.command} (run {record.number})"
-    say(f"Attached to {name}. Ctrl-C asks it to stop, Ctrl-\\ leaves it going on.")
+    notify(f"Attached to {name}. Ctrl-C asks it to stop, Ctrl-\\ leaves it going on.")
     with Signals() as signals:
         watcher = Watcher(folder, name, signals)
         try:
@@ -129,12 +129,12 @@ def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> Run
     while time.monotonic() < until or _is_finished_by_another(folder):
         if time.monotonic() > told_at:
             told_at = float("inf")
-            say(f"The script of run {record.number} has ended; waiting for what its end comes to.")
+            notify(f"The script of run {record.number} has ended; waiting for what its end comes to.")
         try:
             resolve(folder, record, ledger)
         except UnrecordedError as failed:
-            say(f"{failed.problem}. The next `backfill runs` that can write records how this one ended.")
-            return msgspec.structs.replace(record, **msgspec.structs.asdict(failed.finished.outcome))
+            notify(f"{failed.problem}. The next `backfill runs` that can write records how this one ended.")
+            return replace(record, **asdict(failed.finished.outcome))
         found = ledger.get(record.number)
         if found is None:
             raise BackfillError(f"run {record.number} was pruned meanwhile", "")

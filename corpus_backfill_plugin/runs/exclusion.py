@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent import lock
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import room_hint
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.errors import BackfillError, HeldError
-from corpus_backfill_plugin.runs.viewer import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ def _wait(path: Path, command: str, state: State, ledger: Ledger | None, *, wait
     error = lock_held_error(command, holder)
     if not wait:
         raise error
-    say(f"{error.problem}; waiting (Ctrl-C to give up).")
+    notify(f"{error.problem}; waiting (Ctrl-C to give up).")
     return lock.wait_for(path, shared=shared)
 
 

@@ -17,15 +17,16 @@ import click
 
 from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent import lock
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import room_hint, write_whole
 from corpus_backfill_plugin.agent.finish import Finished, UnrecordedError, finish, never
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
-from corpus_backfill_plugin.agent.hook import call_hook, config_path, read_config
+from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
 from corpus_backfill_plugin.agent.records import (
     changed_facts,
-    check_text,
     masked_options,
     record_of,
     with_items_file,
@@ -34,10 +35,12 @@ from corpus_backfill_plugin.agent.records import (
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.start import not_started, start
 from corpus_backfill_plugin.agent.state import State, current_user, open_state
+from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.runs.exclusion import acquire
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Detached, Hurry, LinkEnd, Signals, Watcher, say
+from corpus_backfill_plugin.runs.viewer import Detached, Hurry, LinkEnd, Signals, Watcher
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ def execute(
         state = _state(record=record)
         ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
         if state and ledger:
-            read_config(config_path())  # a fault in it is better told now than in hours
+            request = with_on_end(request)
             recover(state, ledger)
         held, at_once = acquire(request, state, ledger, wait=wait)
         if fresh and not at_once:
@@ -182,7 +185,7 @@ class Run:
             link.close(finished=False)
             return left.code
         if sink.found_secret or finished.masked:
-            say(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
+            notify(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
         try:
             return close(finished, self.name, self.number)
         finally:
@@ -202,7 +205,9 @@ class Run:
             finished = finish(self._folder, self._request, self._ledger, wanted, seen, number=self.number)
         except UnrecordedError as failed:
             link.close(finished=False)
-            say(f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended.")
+            notify(
+                f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended."
+            )
             return failed.finished
         link.close(finished=True)
         return finished
@@ -256,7 +261,7 @@ class Run:
     def _give_up(self, reason: str) -> None:
         """Record that the script was never started."""
         if self._ledger and self.number is not None:
-            with suppress(BackfillError):
+            with suppress(AgentError):
                 self._ledger.finish(self.number, state="failed", ended=time.time(), took=0.0, reason=reason)
         # Before its folder is made, the path stands for the current folder, which must stay.
         if self._ledger is None and self._folder.path != Path():
@@ -316,8 +321,8 @@ def _state(*, record: bool) -> State | None:
     """Return the state folder; without a record it is only wanted for the lock, and may be missing."""
     try:
         return open_state()
-    except BackfillError as error:
+    except AgentError as error:
         if record:
             raise
-        say(f"{error.problem}; no lock keeps a second run out.")
+        notify(f"{error.problem}; no lock keeps a second run out.")
         return None

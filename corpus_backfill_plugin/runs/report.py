@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from corpus_backfill_plugin.agent.facts import all_facts
 from corpus_backfill_plugin.agent.folder import signal_name
 from corpus_backfill_plugin.terminal import bar
 from corpus_backfill_plugin.text import duration
@@ -18,29 +15,8 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.records import RunRecord
 
 COLUMNS = ("number", "state", "command", "started", "took", "exit", "progress", "who")
-_NOT_TOLD = {"token", "boot", "view", "seen", "proof", "proof_reason"}
 _SHOWN = 10
 _WIDTH = 79
-
-
-def facts(record: RunRecord) -> dict[str, Any]:
-    """Return `record` as JSON shows it: times as ISO 8601 in UTC, durations in seconds."""
-    told = {name: value for name, value in msgspec.structs.asdict(record).items() if name not in _NOT_TOLD}
-    return told | {
-        "started": _iso(record.started),
-        "ended": _iso(record.ended),
-        "progress": None if record.view is None else asdict(record.view),
-        "masked": None if record.state == "running" else record.masked,
-        "proof": {"state": record.proof, "reason": record.proof_reason} if record.proof else None,
-    }
-
-
-def all_facts(record: RunRecord, ledger: Ledger) -> dict[str, Any]:
-    """Return `facts` with what is in the ledger beside the row: items that failed, runs that repeat it."""
-    return facts(record) | {
-        "failed": [{"item": f.item, "reason": f.reason} for f in ledger.failed_items(record.number)],
-        "retries": ledger.repeats(record.number),
-    }
 
 
 def row(record: RunRecord) -> dict[str, str]:
@@ -109,7 +85,3 @@ def _exit(record: RunRecord) -> str:
     if record.signal is not None:
         return signal_name(record.signal)
     return "-" if record.exit_code is None else str(record.exit_code)
-
-
-def _iso(moment: float | None) -> str | None:
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.folder import signal_name
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.runs.viewer import say
 from corpus_backfill_plugin.terminal.bar import number
 from corpus_backfill_plugin.text import duration, one_line
 
@@ -34,7 +34,7 @@ def close(finished: Finished, name: str, number: int | None) -> int:
     if results.counts or results.failures or finished.view:
         see_all = "see its output" if number is None else f"backfill runs show {number} --json"
         for line in summary(results, finished.view, outcome.took or 0.0, see_all=see_all).splitlines():
-            say(line)
+            notify(line)
     if outcome.state == "lost":
         raise BackfillError(
             f"{name} is lost: {outcome.reason}",
@@ -43,15 +43,15 @@ def close(finished: Finished, name: str, number: int | None) -> int:
     if outcome.signal is not None or outcome.state == "stopped":
         end = "ended" if outcome.signal is None else f"died of {signal_name(outcome.signal)}"
         why = f" after a stop was asked for ({outcome.reason})" if outcome.state == "stopped" else ""
-        say(f"{name} {end}{why}.")
+        notify(f"{name} {end}{why}.")
     elif outcome.state in {"incomplete", "unverified"}:
-        say(f"{name} is {outcome.state}: {outcome.reason}")
+        notify(f"{name} is {outcome.state}: {outcome.reason}")
     elif outcome.state == "failed" and outcome.reason:
-        say(f"{name} failed: {outcome.reason}")
+        notify(f"{name} failed: {outcome.reason}")
     elif proof.state == "held":
-        say(f"{name}: {proof.reason}")
+        notify(f"{name}: {proof.reason}")
     elif proof.state == "skipped":
-        say(f"{name}: not checked: {proof.reason}")
+        notify(f"{name}: not checked: {proof.reason}")
     return outcome.code
 
 

@@ -8,12 +8,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self
 
-import click
-
-from corpus_backfill_plugin.agent.follow import Closed, Follower
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import INSIST_SECONDS, ask, press
-from corpus_backfill_plugin.text import one_line
+from corpus_backfill_plugin.runs.tail import Closed, Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +126,7 @@ class LinkEnd:
             return self._link.gone
         if not self._told:
             self._told = True
-            say(f"The supervisor of {self._name} was killed; waiting for the processes of the run.")
+            notify(f"The supervisor of {self._name} was killed; waiting for the processes of the run.")
         return self._otherwise.wait(seconds)
 
 
@@ -187,16 +185,16 @@ class Watcher:
         if number == signal.SIGHUP:
             raise Detached(128 + number)
         if number == signal.SIGQUIT:
-            say(f"Left {self._name}; it goes on.")
+            notify(f"Left {self._name}; it goes on.")
             raise Detached(128 + number)
         self._asked += 1
         how = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         self._folder.note_stop(current_user(), how)
         if self._asked == 1:
             ask(self._folder, number)
-            say(f"Asked {self._name} to stop; press Ctrl-C again to end it.")
+            notify(f"Asked {self._name} to stop; press Ctrl-C again to end it.")
         else:
-            say(f"Ending {self._name}.")
+            notify(f"Ending {self._name}.")
             press(self._folder, signal.SIGTERM)
             self._kill_at = time.monotonic() + (INSIST_SECONDS if self._asked == 2 else 0)  # noqa: PLR2004  a third time is in a hurry
 
@@ -208,7 +206,7 @@ class Watcher:
             return
         self._left_at = float("inf")
         names = ", ".join(f"{s.pid} {s.command}" for s in self._folder.survivors()[:3])
-        say(f"The script has ended; what it started still runs: {names or 'not known which'}. Waiting.")
+        notify(f"The script has ended; what it started still runs: {names or 'not known which'}. Waiting.")
 
 
 class Hurry:
@@ -234,13 +232,5 @@ class Hurry:
                 raise Detached(128 + number)
         if time.monotonic() >= self._told_at:
             self._told_at = float("inf")
-            say("Counting what is left; Ctrl-C gives up on that.")
+            notify("Counting what is left; Ctrl-C gives up on that.")
         return bool(self._signals.pending) or self._folder.stop_request() is not None
-
-
-def say(text: str) -> None:
-    """Tell the person something, on stderr; if that is gone, there is nobody to tell."""
-    try:
-        click.echo(one_line(text), err=True)
-    except OSError:
-        return

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from corpus_backfill_plugin.about import entry_points
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
-from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def _listed_folders(environ: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple
     for text in filter(None, environ.get(SPECS_VARIABLE, "").split(os.pathsep)):
         try:
             path = absolute_path(text, SPECS_VARIABLE)
-        except BackfillError as error:
+        except AgentError as error:
             troubles.append(error.problem)
             continue
         if path.is_dir():

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.agent.verify import MAX_BYTES, Counted, Verdict, count, judge
-from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.specs.model import Output, Postcondition
 
 OUTPUT = Output(result=("^updated={updated}", "^pending={pending}"))
@@ -220,11 +220,11 @@ def test_a_reason_shows_no_secret(tmp_path: Path, body: str) -> None:
 def test_a_verdict_is_the_count_held_against_what_is_expected(
     expect: dict[str, int], counts: dict[str, int], verdict: Verdict
 ) -> None:
-    assert judge(Postcondition(run=("--remaining",), expect=expect), Counted(counts=counts)) == verdict
+    assert judge(expect, Counted(counts=counts)) == verdict
 
 
 def test_without_a_count_the_verdict_is_unknown_never_held() -> None:
-    assert judge(NONE_LEFT, Counted(reason="it hung")) == Verdict("unknown", "it hung")
+    assert judge({"pending": 0}, Counted(reason="it hung")) == Verdict("unknown", "it hung")
 
 
 def assert_gone(mark: str) -> None:

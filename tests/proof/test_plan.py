@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -22,13 +23,12 @@ import pytest
 
 from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 from corpus_backfill_plugin.agent.state import open_state
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
 from corpus_backfill_plugin.commands.replay import replay_plan
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.plans.file import read_plan, write_plan
 from corpus_backfill_plugin.plans.make import both, make_plan
 from corpus_backfill_plugin.plans.model import Plan, Tolerance, checksummed, differences
@@ -727,22 +727,22 @@ def test_the_same_run_has_no_difference_whoever_logs_in_to_the_database() -> Non
      "postgresql://h/d PGHOST=x", "***", "sqlite:///d", None],
 )  # fmt: skip
 def test_any_other_database_is_a_difference(database: str | None) -> None:
-    assert judged(request=msgspec.structs.replace(REQUEST, database=database)) == (
+    assert judged(request=dataclasses.replace(REQUEST, database=database)) == (
         f"database: postgresql://u:***@h/d was planned, it is {database or 'none'}",
     )
 
 
 def test_a_database_that_nobody_can_read_is_never_the_planned_one() -> None:
     plan = msgspec.structs.replace(PLAN, database="***", database_identity="***")
-    assert judged(plan, msgspec.structs.replace(REQUEST, database="***")) != ()
+    assert judged(plan, dataclasses.replace(REQUEST, database="***")) != ()
 
 
 def test_another_server_folder_is_the_same_when_a_clean_commit_proves_it() -> None:
-    elsewhere = msgspec.structs.replace(REQUEST, server="/opt")
+    elsewhere = dataclasses.replace(REQUEST, server="/opt")
     assert judged(request=elsewhere) == ()
     for commit_ in (None, "c" * 40 + "+dirty"):
         plan = msgspec.structs.replace(PLAN, server_commit=commit_)
-        request = msgspec.structs.replace(elsewhere, server_commit=commit_)
+        request = dataclasses.replace(elsewhere, server_commit=commit_)
         assert judged(plan, request) == (
             "server: /srv was planned, and no commit proves that /opt is the same",
         )

@@ -16,12 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.bridge import open_streams
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import Invocation
-from corpus_backfill_plugin.specs.model import Output, Postcondition
 
 HERE = Path(__file__).parent
 
@@ -111,8 +110,8 @@ def main(words: list[str]) -> int:
         return execute(
             request_for(chosen), detach=chosen.detach, wait=chosen.wait, record=not chosen.no_record
         )
-    except BackfillError as error:
-        error.show()
+    except AgentError as error:
+        BackfillError.of(error).show()
         return error.exit_code
 
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from corpus_backfill_plugin.agent import hook, verify
-from corpus_backfill_plugin.agent.hook import Config
 from corpus_backfill_plugin.agent.processes import has_ended
-from corpus_backfill_plugin.invocation import Invocation
+from corpus_backfill_plugin.agent.records import Invocation, OnEnd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +49,6 @@ def test_no_number_is_signalled_that_was_reaped(
         job = Invocation(program=(sys.executable,), script="-c", arguments=(script,), folder="/", environ={})
         verify.count(job, None, seconds=0.5, environ=os.environ, stopped=lambda: False)
     else:
-        config = Config(on_end=(sys.executable, "-c", script), on_end_timeout="1s")
-        monkeypatch.setattr(hook, "config_path", lambda: tmp_path / "config.toml")
-        hook._call(config, b"", None, lambda: False)
+        on_end = OnEnd(program=(sys.executable, "-c", script), folder=str(tmp_path), timeout=1)
+        hook._call(on_end, b"", None, lambda: False)
     assert signalled[-1] == signal.SIGKILL

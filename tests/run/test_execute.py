@@ -321,9 +321,19 @@ def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
     assert not (runs.state.run_folder(1) / "finisher.log").exists()
 
 
+def test_a_finisher_works_with_all_libraries_deleted(runs: Runs, libraries: Path) -> None:
+    detach_with(libraries, runs)
+    shutil.rmtree(libraries)
+    runs.gate.touch()
+    assert runs.wait_for_end().state == "succeeded"
+    assert not (runs.state.run_folder(1) / "finisher.log").exists()
+
+
 def test_a_finisher_that_cannot_run_leaves_word_why(
     runs: Runs, libraries: Path, until: Callable[..., None]
 ) -> None:
+    bundle = libraries / "corpus_backfill_plugin/agent/bundle.py"
+    bundle.write_text(f"{bundle.read_text()}\n\ndef bundle(_): return None\n")  # as on a full disk
     detach_with(libraries, runs)
     shutil.rmtree(libraries)
     facts = runs.place().process()
@@ -331,7 +341,7 @@ def test_a_finisher_that_cannot_run_leaves_word_why(
     runs.gate.touch()
     until(lambda: not facts.is_supervised())
     assert runs.place().finisher_failure() == (
-        "its finisher failed: ModuleNotFoundError: No module named 'msgspec'"
+        "its finisher failed: ModuleNotFoundError: No module named 'corpus_backfill_plugin'"
     )
     assert json.loads(runs.command("--json").out)[0]["state"] == "succeeded"
 

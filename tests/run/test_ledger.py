@@ -12,14 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.ledger import MIGRATIONS, Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
-from corpus_backfill_plugin.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def begin(ledger: Ledger, **facts: object) -> int:
 def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
     written = row(database="postgresql://u:***@h/d")
     number = ledger.begin(written, lambda _: None)
-    assert ledger.get(number) == msgspec.structs.replace(written, number=number)
+    assert ledger.get(number) == replace(written, number=number)
 
 
 def test_a_number_is_never_given_twice(ledger: Ledger) -> None:
@@ -77,7 +77,7 @@ def test_a_failed_preparation_takes_the_row_back(ledger: Ledger) -> None:
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(BackfillError, match="No space left"):
+    with pytest.raises(AgentError, match="No space left"):
         ledger.begin(row(), fail)
     assert ledger.latest() is None
 
@@ -140,7 +140,7 @@ def test_a_newer_ledger_is_refused_and_left_as_it_is(path: Path) -> None:
     with raw(path) as db:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     before = path.read_bytes()
-    with pytest.raises(BackfillError, match=f"has version {len(MIGRATIONS) + 1}") as refused:
+    with pytest.raises(AgentError, match=f"has version {len(MIGRATIONS) + 1}") as refused:
         Ledger(path)
     assert "upgrade" in refused.value.hint
     assert path.read_bytes() == before
@@ -150,7 +150,7 @@ def test_a_failed_migration_leaves_the_version_before(path: Path, monkeypatch: p
     Ledger(path).__exit__()
     broken = ("CREATE TABLE extra (x)", "CREATE TABLE runs (x)")
     monkeypatch.setattr("corpus_backfill_plugin.agent.ledger.MIGRATIONS", (*MIGRATIONS, broken))
-    with pytest.raises(BackfillError, match="already exists"):
+    with pytest.raises(AgentError, match="already exists"):
         Ledger(path)
     with raw(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
@@ -167,7 +167,7 @@ def test_a_damaged_ledger_is_named_and_kept(path: Path, content: bytes | None) -
     for extra in ("-wal", "-shm"):
         path.with_name(path.name + extra).unlink(missing_ok=True)
     path.write_bytes(spoilt)
-    with pytest.raises(BackfillError, match="damaged") as told, Ledger(path) as ledger:
+    with pytest.raises(AgentError, match="damaged") as told, Ledger(path) as ledger:
         ledger.select()
     assert str(path) in told.value.problem
     assert "Move it away" in told.value.hint
@@ -198,7 +198,7 @@ def test_a_ledger_locked_for_long_is_told(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("corpus_backfill_plugin.agent.ledger.BUSY_SECONDS", 0.1)
     with raw(path) as db:
         db.execute("BEGIN IMMEDIATE")
-        with Ledger(path) as ledger, pytest.raises(BackfillError, match="locked by another process"):
+        with Ledger(path) as ledger, pytest.raises(AgentError, match="locked by another process"):
             begin(ledger)
 
 

@@ -7,9 +7,9 @@ import os
 import sqlite3
 import sys
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import pexpect
 import pyte
 import pytest
@@ -189,7 +189,7 @@ def of_machine(runs: Runs, machine: str) -> None:
         db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
     metadata = runs.place(1).metadata()
     assert metadata is not None
-    runs.place(1).write_metadata(msgspec.structs.replace(metadata, machine=machine))
+    runs.place(1).write_metadata(replace(metadata, machine=machine))
     for name in ("exit", "verdict"):
         (runs.state.run_folder(1) / name).unlink(missing_ok=True)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
+from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State
-from corpus_backfill_plugin.runs.report import facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def filled(folder: Path, count: int) -> State:
     with Ledger(state.ledger) as ledger:
         ledger._db.execute("PRAGMA synchronous = OFF")
         for _ in range(count):
-            ledger.begin(msgspec.structs.replace(plain, token=os.urandom(8).hex()), lambda _: None)
+            ledger.begin(replace(plain, token=os.urandom(8).hex()), lambda _: None)
         ledger._db.execute(
             "UPDATE runs SET state = CASE number % 3 WHEN 0 THEN 'failed' ELSE 'succeeded' END"
         )

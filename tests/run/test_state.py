@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import platformdirs
 import pytest
 
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.state import open_state, state_root
-from corpus_backfill_plugin.errors import BackfillError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,16 @@ def test_it_is_the_users_own_otherwise(tmp_path: Path, monkeypatch: pytest.Monke
     assert tmp_path in state_root().parents or (tmp_path / "home") in state_root().parents
 
 
+@pytest.mark.parametrize("named", ["", "relative", "/srv/state"])
+def test_the_users_own_is_where_other_programs_have_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.delenv("CORPUS_BACKFILL_STATE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", named)
+    assert state_root() == platformdirs.user_state_path("corpus-backfill")
+
+
 def test_a_folder_too_open_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
@@ -40,13 +51,13 @@ def test_another_owners_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     open_state()
     me = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
-    with pytest.raises(BackfillError, match="belongs to"):
+    with pytest.raises(AgentError, match="belongs to"):
         open_state()
 
 
 def test_a_file_in_its_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "file"))
-    with pytest.raises(BackfillError, match="can't be used") as told:
+    with pytest.raises(AgentError, match="can't be used") as told:
         open_state()
     assert "--no-record" in told.value.hint

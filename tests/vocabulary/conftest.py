@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from conftest import Server
 
-    from corpus_backfill_plugin.agent.records import RunRequest
-    from corpus_backfill_plugin.invocation import Invocation
+    from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 
 
 @dataclass(frozen=True)

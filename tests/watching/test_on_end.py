@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tools import wait_until
 
-from corpus_backfill_plugin.agent.hook import call_hook, config_path
+from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.config import config_path
 
 if TYPE_CHECKING:
     import subprocess
@@ -82,7 +83,7 @@ def test_it_can_be_told_of_failures_alone(place: Place, backfill: Program, told:
     ("words", "why"),
     [
         (["sh", "-c", "echo no mail today >&2; exit 3"], "sh ended with exit code 3: no mail today"),
-        (["sh", "-c", "sleep 60"], "sh was ended: it took longer than 300ms"),
+        (["sh", "-c", "sleep 60"], "sh was ended: it took longer than 0.3s"),
         (["not-there"], "not-there was not started: No such file or directory"),
     ],
     ids=["fails", "hangs", "is not there"],
@@ -147,14 +148,17 @@ def test_a_program_beside_the_configuration_is_found(backfill: Program, tmp_path
 
 
 def test_it_is_told_once_even_if_several_finish_a_run(place: Place, backfill: Program, told: Path) -> None:
-    backfill("work")
     configure(keeping(told))
+    backfill("work")
+    told.unlink()
+    metadata = place.folder().metadata()
+    assert metadata is not None
     with closing(sqlite3.connect(place.state.ledger, isolation_level=None)) as db:
         db.execute("update runs set on_end = 'due'")
 
     def finish(_: int) -> None:
         with Ledger(place.state.ledger) as ledger:
-            call_hook(ledger, 1, None)
+            call_hook(ledger, 1, metadata.request)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(finish, range(8)))

@@ -1,0 +1,27 @@
+"""What goes wrong where a script runs, in words for the operator."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from corpus_backfill_plugin.agent.escape import printable
+
+
+class AgentError(Exception):
+    """What is wrong in one line, and what to do about it in another.
+
+    Args:
+        problem: what is wrong, with file, line and key where there is one; no trailing dot.
+        hint: what to do now; empty when the problem says it all.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return both lines, safe for a terminal."""
+        return printable(f"{self.problem}\n{self.hint}" if self.hint else self.problem)

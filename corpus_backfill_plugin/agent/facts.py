@@ -1,0 +1,38 @@
+"""A run as facts for programs: `runs show --json`, and what the operator's program for the end is given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from corpus_backfill_plugin.agent.records import RunRecord
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.agent.ledger import Ledger
+
+_LEFT_OUT = {"token", "boot", "view", "seen", "proof", "proof_reason"}
+_SHOWN = tuple(each.name for each in fields(RunRecord) if each.name not in _LEFT_OUT)
+
+
+def facts(record: RunRecord) -> dict[str, Any]:
+    """Return `record` as JSON shows it: times as ISO 8601 in UTC, durations in seconds."""
+    return {name: getattr(record, name) for name in _SHOWN} | {
+        "started": _iso(record.started),
+        "ended": _iso(record.ended),
+        "progress": None if record.view is None else asdict(record.view),
+        "masked": None if record.state == "running" else record.masked,
+        "proof": {"state": record.proof, "reason": record.proof_reason} if record.proof else None,
+    }
+
+
+def all_facts(record: RunRecord, ledger: Ledger) -> dict[str, Any]:
+    """Return `facts` with what is in the ledger beside the row: items that failed, runs that repeat it."""
+    return facts(record) | {
+        "failed": [{"item": f.item, "reason": f.reason} for f in ledger.failed_items(record.number)],
+        "retries": ledger.repeats(record.number),
+    }
+
+
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,88 @@
+"""`config.toml` in the operator's configuration folder: what they have settled for all their runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from corpus_backfill_plugin.agent.records import OnEnd
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.specs import reader
+from corpus_backfill_plugin.specs.catalog import operator_folder, read_plain
+from corpus_backfill_plugin.specs.model import Duration, Word
+from corpus_backfill_plugin.specs.values import parse_duration
+from corpus_backfill_plugin.text import one_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from corpus_backfill_plugin.agent.records import RunRequest
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """`config.toml`: what the operator has settled for all runs."""
+
+    on_end: Annotated[tuple[Word, ...], Meta(description="program and arguments, told when a run ends")] = ()
+    on_end_when: Annotated[
+        Literal["always", "failed"], Meta(description="'failed': unless the run succeeded")
+    ] = "always"
+    on_end_timeout: Annotated[Duration, Meta(description="how long the program may take")] = "30s"
+
+
+def config_path() -> Path:
+    """Return where the operator's configuration is, or would be."""
+    return operator_folder().parent / "config.toml"
+
+
+def read_config(path: Path) -> Config:
+    """Return the configuration in the file at `path`; without one, that of nobody.
+
+    Raises:
+        BackfillError: with each fault, as `file:line: key: problem; hint`.
+    """
+    try:
+        data = read_plain(path, reader.MAX_BYTES)
+    except FileNotFoundError:
+        return Config()
+    except OSError as error:
+        raise BackfillError(
+            f"{one_line(str(path))} can't be read: {error.strerror or error}", "Correct it or take it away."
+        ) from None
+    shown = one_line(str(path))
+    try:
+        text, raw = reader.read_toml(data)
+        config = msgspec.convert(raw, Config)
+        parse_duration(config.on_end_timeout)
+    except reader.UnreadableError as error:
+        faults: tuple[reader.Diagnostic, ...] = (error.diagnostic(shown),)
+    except msgspec.ValidationError:
+        from corpus_backfill_plugin.specs.shape import fit
+
+        faults = reader.located(fit(raw, Config)[1], raw, text, shown)
+    except ValueError as error:
+        faults = (reader.Diagnostic((), str(error), file=shown, key="on-end-timeout"),)
+    else:
+        return config
+    raise BackfillError("\n".join(map(str, faults)), "Correct the file; nothing was started.")
+
+
+def with_on_end(request: RunRequest) -> RunRequest:
+    """Return `request` with the operator's program for its end, if they have one.
+
+    Raises:
+        BackfillError: as of `read_config`.
+    """
+    path = config_path()
+    config = read_config(path)
+    if not config.on_end:
+        return request
+    on_end = OnEnd(
+        program=config.on_end,
+        folder=str(path.parent),
+        when=config.on_end_when,
+        timeout=parse_duration(config.on_end_timeout),
+    )
+    return replace(request, on_end=on_end)
