@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -40,9 +41,10 @@ def by_hand(bench: Bench) -> Table:
     rounds = bench.size(15, 2)
     ours = ("duration", "--dry-run")
     rows: list[tuple[str, ...]] = []
+    plain = shutil.copytree(PLAIN, bench.folder / "plain-server")  # here uv would take it for this project's
     for name, server, environ in (
         ("the example's server app", SERVER, _corpus(bench)),
-        ("the standard library alone", PLAIN, _plain_corpus(bench)),
+        ("the standard library alone", plain, _plain_corpus(bench, plain)),
     ):
         programs = {
             "by hand": Program(("uv", "run", "python", *SCRIPT, "--dry-run"), environ, server),
@@ -106,13 +108,13 @@ def recorded(bench: Bench) -> Table:
     )
 
 
-def _plain_corpus(bench: Bench) -> dict[str, str]:
-    folder = bench.folder / "plain"
+def _plain_corpus(bench: Bench, server: Path) -> dict[str, str]:
+    folder = bench.folder / "plain-media"
     words = (sys.executable, "make_corpus.py", str(folder), "--records", "12")
-    Program(words, bench.environ, PLAIN).seconds()
+    Program(words, bench.environ, server).seconds()
     return {
         **bench.environ,
-        "CORPUS_SERVER_APP_PATH": str(PLAIN),
+        "CORPUS_SERVER_APP_PATH": str(server),
         "DATABASE_URL": f"sqlite:///{folder}/corpus.db",
     }
 
