@@ -18,6 +18,7 @@ from corpus_backfill_plugin.bridge import BridgedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from importlib.metadata import EntryPoint
 
     from click.shell_completion import CompletionItem
 
@@ -198,17 +199,17 @@ def _last_value(words: list[str], option: str) -> str | None:
     return value
 
 
-def _plugin_entry_points() -> dict[str, Any]:
-    from importlib_metadata import entry_points
+def _plugin_entry_points() -> dict[str, EntryPoint]:
+    from corpus_backfill_plugin.about import entry_points
 
-    return {entry.name: entry for entry in entry_points(group=PLUGIN_COMMANDS)}
+    return {entry.name: entry for entry in entry_points(PLUGIN_COMMANDS)}
 
 
 class _Contained:
     """An entry point whose module may even exit at import: it is broken then, and nothing else is."""
 
-    def __init__(self, entry_point: Any) -> None:  # noqa: ANN401 - importlib_metadata's, which has no stubs here
-        self.name: str = entry_point.name
+    def __init__(self, entry_point: EntryPoint) -> None:
+        self.name = entry_point.name
         self._entry_point = entry_point
 
     def load(self) -> click.Command:
@@ -252,7 +253,7 @@ def _refuse_windows() -> None:
 
 def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
     if asked and not ctx.resilient_parsing:
-        # Here, not above: not click's own option, which fails without the package's metadata.
+        # Not click's own option, which fails without the package's metadata.
         from corpus_backfill_plugin.about import DISTRIBUTION, own_version
 
         click.echo(f"{DISTRIBUTION}, version {own_version()}")
@@ -297,8 +298,3 @@ def backfill(**_: object) -> None:
     Each backfill is a script of the server app. It runs in the server's own environment; its output is
     shown live, its exit code is forwarded, and the run is remembered.
     """
-
-
-def main() -> None:
-    """Run the group without a host."""
-    backfill(prog_name="corpus-backfill")

@@ -95,6 +95,11 @@ class _Name(NamedTuple):
         for key, raw in self.pairs:
             yield (unquote_plus(key).lower(), unquote(raw or "")) if self.head else (key, _plain(raw or ""))
 
+    def place(self) -> tuple[tuple[str, str], ...]:
+        """Return host, port and database before the parameters, decoded."""
+        host, _, port = self.host.rpartition(":") if re.search(r":\d*\Z", self.host) else (self.host, "", "")
+        return ("host", unquote(host)), ("port", port), ("dbname", unquote(self.path))
+
     def text(self) -> str:
         pairs = [key if raw is None else f"{key}={raw}" for key, raw in self.pairs]
         if not self.head:
@@ -196,8 +201,8 @@ def _passwords(name: _Name) -> Iterator[tuple[str, tuple[str, str]]]:
 def _guessed(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield as `_passwords` whatever a program may take for a password, or print as a part of one."""
     for match in islice(_ASSIGNED.finditer(text), _MOST):
-        whole = match["value"]
-        for value in (whole, whole.strip("\"'{};"), *re.split("[&;#]", whole)[:_MOST]):
+        found = match["value"]
+        for value in (found, found.strip("\"'{};"), *re.split("[&;#]", found)[:_MOST]):
             yield value, (match["key"], "")
     start = re.search(r"://[^:@/?#]*:", text)
     rest = text[start.end() :] if start else ""
@@ -264,16 +269,13 @@ def _forms(password: str) -> set[str]:
 
 def _filled_in(name: _Name, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the variables by which the environment decides where a name leads."""
-    said = {key for key, value in name.parameters() if value}
-    said |= {_ALIASES.get(key, key) for key in said}
-    host, _, port = name.host.rpartition(":") if re.search(r":\d*\Z", name.host) else (name.host, "", "")
-    said |= {
-        key for key, value in (("host", host), ("port", port), ("dbname", name.path.strip("/"))) if value
-    }
+    named = {key for key, value in name.parameters() if value}
+    named |= {_ALIASES.get(key, key) for key in named}
+    named |= {key for key, value in name.place() if value.strip("/")}
     wanted = {
         variable: None
         for part, variables in _FILLED_IN.get(name.family, {}).items()
-        if part not in said
+        if part not in named
         for variable in variables
     }
     return (variable for variable in wanted if environ.get(variable))
@@ -295,9 +297,7 @@ def _file(name: _Name, folder: str) -> str | None:
 def _place(name: _Name) -> dict[str, set[str | None]]:
     """Return all that a name says of host, port and database, each in its one form or None."""
     found: dict[str, set[str | None]] = {"host": set(), "port": set(), "dbname": set()}
-    host, _, port = name.host.rpartition(":") if re.search(r":\d*\Z", name.host) else (name.host, "", "")
-    said = [("host", unquote(host)), ("port", port), ("dbname", unquote(name.path)), *name.parameters()]
-    for key, value in said:
+    for key, value in (*name.place(), *name.parameters()):
         key = _ALIASES.get(key, key)  # noqa: PLW2901 - the same key by its first name
         if key == "dbname" and (plain := value.strip("/").lower()):
             found[key].add(None if "/" in plain else plain)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
 # C0 without tab and newline, DEL, C1, and the marks that reorder text: any of them lets a spec or a
-# file name redraw the terminal or show a line other than the one that is there.
+# file name redraw the terminal or show a line other than the one that is there. Surrogates can't be written.
+_BYTES = (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))
 _TURNING = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x2070))
-_UNSAFE = {code: f"\\x{code:02x}" for code in (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))} | {
-    code: f"\\u{code:04x}" for code in _TURNING
-}
-_UNSAFE |= {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
-_UNSAFE_ON_ONE_LINE = _UNSAFE | {0x09: " ", 0x0A: "\\n"}
+
+
+@cache
+def _unsafe() -> dict[int, str]:
+    wide = (*_TURNING, *range(0xD800, 0xE000))
+    return {code: f"\\x{code:02x}" for code in _BYTES} | {code: f"\\u{code:04x}" for code in wide}
+
+
+@cache
+def _unsafe_on_one_line() -> dict[int, str]:
+    return _unsafe() | {0x09: " ", 0x0A: "\\n"}
 
 
 def printable(text: str) -> str:
     """Return `text` with every character that a terminal would obey, newline and tab aside, escaped."""
-    return text.translate(_UNSAFE)
+    return text if text.isprintable() else text.translate(_unsafe())
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one line that is safe on a terminal: newlines are escaped as well."""
+    return text if text.isprintable() else text.translate(_unsafe_on_one_line())
 
 
 def is_text(text: str) -> bool:
@@ -48,31 +59,27 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest:02}s" if minutes else f"{rest}s"
 
 
-def one_line(text: str) -> str:
-    """Return `text` as one line that is safe on a terminal: newlines are escaped as well."""
-    return text.translate(_UNSAFE_ON_ONE_LINE)
-
-
 _GUESSED = 200
 """Words that a guess is made among at most: each costs time."""
 
 _SHOWN = 60
 """Characters of a wrong value that a message repeats at most."""
 
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (bool, "true or false"),
-    (int, "a whole number"),
-    (float, "a number with a decimal point"),
-    (str, "text"),
-    ((dt.datetime, dt.date, dt.time), "a date or time without quotes"),
-    ((list, tuple), "a list"),
-    (dict, "a table"),
+_KINDS: tuple[tuple[str, str], ...] = (
+    ("bool", "true or false"),
+    ("int", "a whole number"),
+    ("float", "a number with a decimal point"),
+    ("str", "text"),
+    ("datetime date time", "a date or time without quotes"),
+    ("list tuple", "a list"),
+    ("dict", "a table"),
 )
 
 
 def kind(value: object) -> str:
     """Return what sort of TOML value this is, in words."""
-    return next((words for types, words in _KINDS if isinstance(value, types)), "a value of another kind")
+    name = type(value).__name__
+    return next((words for names, words in _KINDS if name in names.split()), "a value of another kind")
 
 
 def quoted(value: object) -> str:

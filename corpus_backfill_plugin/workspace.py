@@ -1,15 +1,12 @@
-"""The server app: where it is, whether it is whole, and what runs its scripts."""
+"""The server app: where it is, whether it is complete, and what runs its scripts."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess  # nosec B404 - one fixed program, git, with an argument list
 import sys
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
@@ -46,8 +43,7 @@ class ServerUnusableError(BackfillError):
     """A server app was named or found, but its scripts can't be run."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerApp:
+class ServerApp(NamedTuple):
     """A server app's folder, absolute, and the words that say how it was found."""
 
     folder: Path
@@ -59,8 +55,7 @@ class ServerApp:
         return self.folder / SCRIPTS_FOLDER
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """The words that stand before a script, how they were chosen, and a warning or nothing."""
 
     program: tuple[str, ...]
@@ -108,16 +103,12 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
     for candidate in siblings(starts):
         if candidate.is_dir():
             return _usable(candidate, f"beside {candidate.parent}")
-    tried = "; ".join(("--server-path (not given)", f"{PATH_VARIABLE} (not set)", *_walks(starts)))
+    tried = ["--server-path (not given)", f"{PATH_VARIABLE} (not set)"]
+    tried += [f"a {SIBLING} folder beside {one_line(str(start))} or any folder above it" for start in starts]
     raise ServerNotFoundError(
-        f"no server app found; tried in this order: {tried}",
+        f"no server app found; tried in this order: {'; '.join(tried)}",
         f"Give --server-path DIR, or set {PATH_VARIABLE} to the folder of corpus-server-app.",
     )
-
-
-def _walks(starts: Iterable[Path]) -> Iterator[str]:
-    for start in starts:
-        yield f"a {SIBLING} folder beside {one_line(str(start))} or any folder above it"
 
 
 def _usable(folder: Path, how: str) -> ServerApp:
@@ -202,8 +193,7 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if text:
             return Interpreter((_named_program(text, how, environ),), how)
-    search = environ.get("PATH")
-    uv = shutil.which("uv", path=search)
+    uv = _which("uv", environ)
     if uv:
         return Interpreter(("uv", "run", "python"), f"uv at {uv}")
     own = app.folder / ".venv" / "bin" / "python"
@@ -214,9 +204,15 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     )
 
 
+def _which(program: str, environ: Mapping[str, str]) -> str | None:
+    from shutil import which
+
+    return which(program, path=environ.get("PATH"))
+
+
 def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
     if os.sep not in text:
-        found = shutil.which(text, path=environ.get("PATH"))
+        found = _which(text, environ)
         if found:
             return found
         raise ServerUnusableError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
@@ -235,6 +231,10 @@ def server_commit(app: ServerApp) -> str | None:
     The repository need not be the operator's own, so nothing that it configures is run: no hook, monitor or
     filter, nothing inside of submodules, and no transport for objects that it lacks.
     """
+    # Git is not started where it would find no repository.
+    real = app.folder.resolve()
+    if not any(os.path.exists(f"{place}/.git") for place in (real, *real.parents)):  # noqa: PTH110 - as above
+        return None
     git = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(app.folder))
     head = _git_says(*git, "rev-parse", "--verify", "HEAD")
     if head is None:
@@ -251,6 +251,8 @@ def server_commit(app: ServerApp) -> str | None:
 
 
 def _git_says(*argv: str) -> str | None:
+    import subprocess  # nosec B404 - one fixed program, git, with an argument list
+
     environ = {name: os.environ[name] for name in GIT_ENVIRON if name in os.environ}
     environ |= {
         "GIT_OPTIONAL_LOCKS": "0",
@@ -270,19 +272,19 @@ def _git_says(*argv: str) -> str | None:
 SITE_KEY = "corpus_backfill_plugin.workspace"
 
 
-@dataclass(frozen=True)
 class Site:
     """Options of the operator that choose where scripts run, and what follows from them, found once.
 
-    Attributes:
+    Args:
         environ: the operator's environment.
         server_path: what `--server-path` was given.
         python: what `--python` was given.
     """
 
-    environ: Mapping[str, str]
-    server_path: str | None = None
-    python: str | None = None
+    def __init__(
+        self, environ: Mapping[str, str], server_path: str | None = None, python: str | None = None
+    ) -> None:
+        self.environ, self.server_path, self.python = environ, server_path, python
 
     def anew(self) -> Site:
         """Return the same choice with nothing found yet: files may have changed since."""

@@ -31,6 +31,9 @@ HEAVY = (
     "tomllib",
 )
 
+RUN_OURS, RUN_OTHERS = 61, 165
+"""Modules of ours and of others that a plain run may import, at most."""
+
 # `LISTEN` notes each file that is opened and each database, process and socket that is asked for.
 LISTEN = """\
 import json, os, sys
@@ -51,7 +54,7 @@ print(json.dumps({"events": heard, "modules": sorted(set(sys.modules) - before)}
 """
 
 CALL = """
-report = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT)
+report = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 sys.addaudithook(listen)
 from corpus_backfill_plugin.cli import backfill
 code = 0
@@ -205,6 +208,36 @@ def test_a_command_opens_only_what_the_server_check_needs(
     assert heard.specs == Counter(f"{name}.toml" for name in opened)
     assert heard.others == []
     assert "sqlite3" not in heard.modules
+
+
+def test_a_run_imports_no_more_than_it_needs(server: Server, tmp_path: Path) -> None:
+    server.spec("plain", 'script = "media_duration.py"\n')
+    called(tmp_path, server, "plain")  # the first run makes the zip of our code
+    heard = called(tmp_path, server, "plain")
+    assert heard.code == 0, heard.stderr
+    ours = {name for name in heard.modules if name.startswith("corpus_backfill_plugin")}
+    assert len(ours) <= RUN_OURS
+    assert len(heard.modules - ours) <= RUN_OTHERS
+    unused = {
+        "asyncio",
+        "argparse",
+        "email",
+        "importlib.metadata",
+        "importlib_metadata",
+        "platformdirs",
+        "rich",
+    }
+    assert not heard.modules & (unused | {"http", "tomlkit", "xml"})
+
+
+def test_a_package_that_adds_specs_is_asked_for_by_importlib(server: Server, tmp_path: Path) -> None:
+    info = tmp_path / "site" / "pack-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pack\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[corpus_backfill_plugin.specs]\npack = json\n")
+    heard = called(tmp_path, server, "duration", "--help", PYTHONPATH=str(info.parent))
+    assert heard.code == 0, heard.stderr
+    assert "importlib.metadata" in heard.modules
 
 
 @pytest.mark.usefixtures("names")

@@ -76,13 +76,13 @@ def read_config(path: Path) -> Config:
         config = msgspec.convert(raw, Config)
         parse_duration(config.on_end_timeout)
     except reader.UnreadableError as error:
-        faults: tuple[reader.Fault, ...] = (reader.Fault(shown, error.line, "", error.problem, error.hint),)
+        faults: tuple[reader.Diagnostic, ...] = (error.diagnostic(shown),)
     except msgspec.ValidationError:
         from corpus_backfill_plugin.specs.shape import fit
 
         faults = reader.located(fit(raw, Config)[1], raw, text, shown)
     except ValueError as error:
-        faults = (reader.Fault(shown, None, "on-end-timeout", str(error)),)
+        faults = (reader.Diagnostic((), str(error), file=shown, key="on-end-timeout"),)
     else:
         return config
     raise BackfillError("\n".join(map(str, faults)), "Correct the file; nothing was started.")

@@ -26,7 +26,7 @@ import msgspec
 
 from corpus_backfill_plugin.authoring.drift_option import differences, shape
 from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, ParserModel
-from corpus_backfill_plugin.specs.diagnostics import Fault, KeyPath
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
 from corpus_backfill_plugin.specs.rules.names import common_in_use
@@ -90,7 +90,7 @@ def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> t
     return tuple(comparison.unseen(words)) if known else ()
 
 
-def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...]:
+def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Diagnostic, ...]:
     """Return the differences with file and line, sorted by line; `str` gives `file:line: key: problem; hint`.
 
     Args:
@@ -100,7 +100,9 @@ def located(drifts: tuple[Drift, ...], text: str, file: str) -> tuple[Fault, ...
     """
     lines = key_lines(text)
     faults = [
-        Fault(file, line_of(d.path, lines), d.key, d.problem, d.hint, "drift" if d.certain else "note")
+        Diagnostic(
+            d.path, d.problem, d.hint, "drift" if d.certain else "note", file, line_of(d.path, lines), d.key
+        )
         for d in drifts
     ]
     return tuple(sorted(faults, key=lambda fault: fault.line or 0))

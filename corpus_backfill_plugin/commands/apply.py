@@ -13,12 +13,12 @@ from corpus_backfill_plugin.agent.records import without_secrets
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import control_options, site_of
+from corpus_backfill_plugin.commands.replay import Replayed, replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.plans.file import changed, read_plan, remembered
 from corpus_backfill_plugin.plans.make import count_to_do, why_not_counted
 from corpus_backfill_plugin.plans.model import Tolerance, differences
-from corpus_backfill_plugin.plans.rebuild import rebuild
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.plans.model import Plan
-    from corpus_backfill_plugin.plans.rebuild import Rebuilt
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
@@ -78,24 +77,24 @@ def apply(
     if known is not None and known != plan.sha256:
         raise changed(file)
 
-    def rebuilt() -> Rebuilt:
-        return rebuild(
+    def replayed() -> Replayed:
+        return replay_plan(
             plan, site_of(ctx).anew(), database_url=database_url, parent=plan.run if known else None
         )
 
     def compared() -> RunRequest:
-        now = rebuilt()
+        now = replayed()
         _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=oldest))
         if plan.left:
             counted = _counted(now)
             _refuse(differences(
                 plan, now.request, now=datetime.now(UTC), counted=counted, tolerance=tolerance
             ))  # fmt: skip
-            _show({"left now": _counts(counted.counts, plan.left)})
+            _report({"left now": _counts(counted.counts, plan.left)})
         return now.request
 
-    first = rebuilt()
-    _show(_facts(plan, first.request, here=known is not None))
+    first = replayed()
+    _report(_facts(plan, first.request, here=known is not None))
     _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=oldest))
     if not yes:
         _ask(plan)
@@ -103,17 +102,17 @@ def apply(
     ctx.exit(execute(compared(), wait=ctx.params["wait_"], fresh=compared))
 
 
-def _counted(rebuilt: Rebuilt) -> Counted:
+def _counted(replayed: Replayed) -> Counted:
     """Count what is left to do.
 
     Raises:
         click.exceptions.Exit: a signal asked to stop.
     """
-    if reason := why_not_counted(rebuilt.script, rebuilt.request):
+    if reason := why_not_counted(replayed.script, replayed.request):
         return Counted(reason=reason)
     with Signals() as signals:
         counted = count_to_do(
-            rebuilt.script, rebuilt.selection, rebuilt.request, lambda: bool(signals.pending)
+            replayed.script, replayed.selection, replayed.request, lambda: bool(signals.pending)
         )
         if signals.pending:
             raise click.exceptions.Exit(128 + signals.pending[0])
@@ -153,7 +152,7 @@ def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
     }
 
 
-def _show(facts: dict[str, str]) -> None:
+def _report(facts: dict[str, str]) -> None:
     """Write facts to stderr: stdout is the script's."""
     for name, value in facts.items():
         click.echo(f"{name:<12}  {one_line(value)}", err=True)

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from corpus_backfill_plugin.agent.folder import STREAMS
-from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import STATES
-from corpus_backfill_plugin.agent.recover import recover
-from corpus_backfill_plugin.agent.state import State, open_state
-from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.commands.apply import apply
-from corpus_backfill_plugin.commands.rerun import retry
-from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.commands.rerun import rerun, retry
+from corpus_backfill_plugin.commands.shared import json_option, number_argument, opened_ledger
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.runs.attach import attach, current, find, show_logs, stop_run
 from corpus_backfill_plugin.runs.report import COLUMNS, all_facts, details, facts, row
 from corpus_backfill_plugin.runs.viewer import say
 from corpus_backfill_plugin.specs.values import MAX_SECONDS, parse_duration
-from corpus_backfill_plugin.terminal.table import write_facts, write_json, write_rows
+from corpus_backfill_plugin.terminal.table import write_facts, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-number = click.argument("number", metavar="[N]", type=click.IntRange(min=1), required=False)
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+    from collections.abc import Callable
 
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -38,19 +29,10 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
-@contextmanager
-def opened() -> Iterator[tuple[State, Ledger]]:
-    """Open the state folder and its ledger, and bring runs that have ended to their true state first."""
-    state = open_state()
-    with Ledger(state.ledger) as ledger:
-        recover(state, ledger)
-        yield state, ledger
-
-
 def list_options(command: Callable[..., None]) -> Callable[..., None]:
     """Put the options of the list on `command`: `runs` and `runs list` are the same."""
     for option in (
-        as_json,
+        json_option,
         click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="0 for all."),
         click.option("--command", metavar="NAME", help="Only runs of this command."),
         click.option("--state", type=click.Choice(STATES), help="Only runs in this state."),
@@ -65,109 +47,83 @@ def list_options(command: Callable[..., None]) -> Callable[..., None]:
 def runs(ctx: click.Context, /, **chosen: Any) -> None:  # noqa: ANN401  the options of the list
     """List runs, the newest first; the subcommands follow, stop and repeat them."""
     if ctx.invoked_subcommand is None:
-        _list(**chosen)
+        _write_list(**chosen)
 
 
 @runs.command("list")
 @list_options
-def list_(**chosen: Any) -> None:  # noqa: ANN401  the options of the list
+def list_runs(**chosen: Any) -> None:  # noqa: ANN401  the options of the list
     """List runs, the newest first."""
-    _list(**chosen)
+    _write_list(**chosen)
 
 
-def _list(*, as_json: bool, limit: int, command: str | None, state: str | None) -> None:
-    with opened() as (folder, ledger):
+def _write_list(*, as_json: bool, limit: int, command: str | None, state: str | None) -> None:
+    with opened_ledger() as (folder, ledger):
         found = ledger.select(state=state, command=command, limit=limit)
         records = [current(record, folder) for record in found]
         for damaged in sorted(ledger.damaged):
             say(f"Warning: run {damaged} is left out, as its row is damaged; see `backfill doctor`.")
-    if as_json:
-        write_json([facts(record) for record in records])
-    else:
-        write_rows([row(record) for record in records], COLUMNS, as_json=False)
+    write_rows([facts(r) if as_json else row(r) for r in records], COLUMNS, as_json=as_json)
 
 
-@runs.command()
-@number
-@as_json
-def show(*, number: int | None, as_json: bool) -> None:
+@runs.command("show")
+@number_argument
+@json_option
+def show_run(*, number: int | None, as_json: bool) -> None:
     """Show all that is known of run N, the latest if left out."""
-    with opened() as (state, ledger):
+    with opened_ledger() as (state, ledger):
         record, _ = find(state, ledger, number)
         bar = sys.stdout.isatty()
-        told = all_facts(record, ledger) if as_json else details(record, ledger, with_bar=bar)
-    write_facts(told, as_json=as_json)
+        shown = all_facts(record, ledger) if as_json else details(record, ledger, with_bar=bar)
+    write_facts(shown, as_json=as_json)
 
 
 @runs.command()
-@number
+@number_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends; Ctrl-C leaves it going on.")
 @click.option("--stdout", "only", flag_value="stdout", help="Only what went to stdout.")
 @click.option("--stderr", "only", flag_value="stderr", help="Only what went to stderr.")
 @click.pass_context
 def logs(ctx: click.Context, *, number: int | None, follow: bool, only: str | None) -> None:
     """Write the output of run N, the latest if left out, each stream to its own."""
-    with opened() as (state, ledger):
+    with opened_ledger() as (state, ledger):
         _, folder = find(state, ledger, number)
     ctx.exit(show_logs(folder, (only,) if only else STREAMS, follow=follow))
 
 
 @runs.command("attach")
-@number
+@number_argument
 @click.pass_context
-def attach_(ctx: click.Context, *, number: int | None) -> None:
+def attach_command(ctx: click.Context, *, number: int | None) -> None:
     """Watch run N, the latest if left out, as if it had been started here; ends with its exit code."""
-    with opened() as (state, ledger):
+    with opened_ledger() as (state, ledger):
         ctx.exit(attach(*find(state, ledger, number), ledger))
 
 
-@runs.command()
-@number
+@runs.command("stop")
+@number_argument
 @click.option(
     "--after", metavar="SECONDS", type=click.FloatRange(min=0), default=10.0, show_default=True,
     callback=_finite, help="How long the script may take to end by itself, before SIGTERM and SIGKILL.",
 )  # fmt: skip
-def stop(*, number: int | None, after: float) -> None:
+def stop_command(*, number: int | None, after: float) -> None:
     """Stop run N, the latest if left out; returns when all of its processes are proved to be gone."""
-    with opened() as (state, ledger):
+    with opened_ledger() as (state, ledger):
         record = stop_run(*find(state, ledger, number), ledger, after)
     click.echo(f"Run {record.number} has ended: {record.state}.", err=True)
-
-
-@runs.command()
-@number
-@click.option("--anyway", is_flag=True, help="Also if script, spec, arguments or database have changed.")
-@click.option("--yes", is_flag=True, help=FLAGS["yes"])
-@click.pass_context
-def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
-    """Run again what run N did, the latest if left out, with the same options."""
-    from corpus_backfill_plugin.commands.rerun import differences, rebuild_request
-    from corpus_backfill_plugin.runs.execute import execute
-
-    with opened() as (state, ledger):
-        record, _ = find(state, ledger, number)
-    request = rebuild_request(record, os.environ)
-    changed = differences(record, request)
-    if changed and not anyway:
-        raise BackfillError(
-            f"run {record.number} can't be repeated as it was: {'; '.join(changed)}",
-            "Look at the change, then repeat it --anyway.",
-        )
-    confirm(request, yes=yes)
-    ctx.exit(execute(request))
 
 
 @runs.command("prune")
 @click.option("--older-than", metavar="AGE", type=DurationText(), required=True, help="Such as 30d.")
 @click.option("--keep", metavar="K", type=click.IntRange(min=0), default=0, help="But never the newest K.")
-def prune_(*, older_than: str, keep: int) -> None:
+def prune_command(*, older_than: str, keep: int) -> None:
     """Forget runs that ended long ago, with their logs; never one that runs."""
     from corpus_backfill_plugin.agent.prune import prune
 
-    with opened() as (state, ledger):
+    with opened_ledger() as (state, ledger):
         forgotten = prune(state, ledger, parse_duration(older_than), keep)
     click.echo(f"Forgot {len(forgotten)} run{'s' * (len(forgotten) != 1)}.", err=True)
 
 
-runs.add_command(apply)
-runs.add_command(retry)
+for command in (apply, rerun, retry):
+    runs.add_command(command)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.errors import BackfillError
@@ -20,7 +19,7 @@ from corpus_backfill_plugin.specs.catalog import (
     SpecFile,
     load,
 )
-from corpus_backfill_plugin.specs.diagnostics import Fault
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic
 from corpus_backfill_plugin.terminal.table import write_json
 from corpus_backfill_plugin.text import one_line
 from corpus_backfill_plugin.workspace import SCRIPTS_FOLDER, script_fault
@@ -160,7 +159,7 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     specs = tuple(_chosen(site, names))
     remarks = [remark for spec, script in specs for remark in _remarks(spec, script, site, run=run, fix=fix)]
     if as_json:
-        write_json([msgspec.to_builtins(remark) for remark in remarks])
+        write_json([remark.facts() for remark in remarks])
     else:
         for remark in remarks:
             click.echo(_line(remark))
@@ -170,7 +169,7 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     ctx.exit(1 if bad else 0)
 
 
-def _line(remark: Fault) -> str:
+def _line(remark: Diagnostic) -> str:
     where = remark.file if remark.line is None else f"{remark.file}:{remark.line}"
     words = f"{remark.problem}; {remark.hint}" if remark.hint else remark.problem
     kind = "note: " if remark.kind == "note" else ""
@@ -226,7 +225,7 @@ def _is_installed(file: SpecFile) -> bool:
 
 def _remarks(
     spec: LoadedSpec | BrokenSpec, script: Path | None, site: Site, *, run: bool, fix: bool
-) -> Iterator[Fault]:
+) -> Iterator[Diagnostic]:
     if isinstance(spec, BrokenSpec):
         yield from spec.faults
         return
@@ -238,7 +237,7 @@ def _remarks(
             drifts = _drifts(spec, model)
     except BackfillError as error:
         shown = one_line(str(spec.file.path))
-        yield Fault(shown, None, "script", error.problem, error.hint, "drift")
+        yield Diagnostic((), error.problem, error.hint, "drift", shown, key="script")
         return
     # Here, not above: only a check compares.
     from corpus_backfill_plugin.authoring.drift import located

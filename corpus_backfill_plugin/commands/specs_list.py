@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpus_backfill_plugin.command import checked_selection, script_command, site_of
+from corpus_backfill_plugin.commands.shared import complete_name, json_option, spec_named
 from corpus_backfill_plugin.commands.specs_check import check, new
 from corpus_backfill_plugin.commands.specs_docs import docs
 from corpus_backfill_plugin.errors import BackfillError
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _SHOWN = 200
 """Bytes of a log's line that are shown."""
 
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-
 
 @click.group()
 def specs() -> None:
@@ -36,9 +35,9 @@ def specs() -> None:
 
 
 @specs.command("list")
-@as_json
+@json_option
 @click.pass_context
-def list_(ctx: click.Context, *, as_json: bool) -> None:
+def list_specs(ctx: click.Context, *, as_json: bool) -> None:
     """List every spec: its source, its script and its state; also those that a later one replaces."""
     site = site_of(ctx)
     rows = [row for name in site.catalog.names() for row in _listed(site, name)]
@@ -50,7 +49,7 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
 def _listed(site: Site, name: str) -> list[dict[str, Any]]:
     loaded = [load(file) for file in site.catalog.contenders(name)]
     rows = [
-        _row(
+        _spec_row(
             spec.file,
             script=spec.script.script if isinstance(spec, LoadedSpec) else None,
             state=_state(site, spec),
@@ -60,13 +59,13 @@ def _listed(site: Site, name: str) -> list[dict[str, Any]]:
     ]
     by = loaded[0].file.source
     return rows + [
-        _row(rival, state=f"shadowed by {by}")
+        _spec_row(rival, state=f"shadowed by {by}")
         for file in site.catalog.shadowed(name)
         for rival in (file, *file.rivals)
     ]
 
 
-def _row(
+def _spec_row(
     file: SpecFile, *, state: str, script: str | None = None, faults: Iterable[str] = ()
 ) -> dict[str, Any]:
     return {
@@ -89,30 +88,13 @@ def _state(site: Site, spec: LoadedSpec | BrokenSpec) -> str:
     return "hidden" if spec.script.hidden else "ok"
 
 
-def _loaded(site: Site, name: str) -> LoadedSpec | BrokenSpec:
-    spec = site.catalog.load(name)
-    if spec is None:
-        raise BackfillError(
-            f"there is no spec named '{one_line(name)}'", "See 'specs list' for those there are."
-        )
-    return spec
-
-
-def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Offer the names of specs."""
-    del param
-    return [
-        name for name in site_of(ctx).catalog.names() if name.startswith(incomplete) and name.isprintable()
-    ]
-
-
-@specs.command()
+@specs.command("show")
 @click.argument("name", shell_complete=complete_name)
-@as_json
+@json_option
 @click.pass_context
-def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
+def show_spec(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """Show what the spec NAME declares."""
-    spec = unbroken(_loaded(site_of(ctx), name))
+    spec = unbroken(spec_named(site_of(ctx), name))
     import msgspec
 
     declared = msgspec.to_builtins(spec.script)
@@ -121,13 +103,10 @@ def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
         return
     plain = {key: value for key, value in declared.items() if value not in (None, (), [], {}, "", False)}
     tables = {key: plain.pop(key, None) for key in ("option", "argument", "group")}
-    write_facts({"source": spec.file.source, "path": str(spec.file.path), **plain}, as_json=False)
+    write_facts({"source": spec.file.source, "path": str(spec.file.path), **plain})
     options = [msgspec.to_builtins(option) for option in spec.script.options]
-    write_rows(options, ("name", "type", "choices", "default", "required", "help"), as_json=False)
-    if tables["argument"]:
-        write_rows(
-            tables["argument"], ("name", "type", "choices", "default", "required", "help"), as_json=False
-        )
+    for rows in (options, *([tables["argument"]] if tables["argument"] else [])):
+        write_rows(rows, ("name", "type", "choices", "default", "required", "help"))
 
 
 @specs.command("try", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -136,9 +115,11 @@ def show(ctx: click.Context, name: str, *, as_json: bool) -> None:
 @click.option(
     "--lines", metavar="FILE", help="Show what each line of a log is taken for instead; - is standard input."
 )
-@as_json
+@json_option
 @click.pass_context
-def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, lines: str | None, as_json: bool) -> None:
+def try_spec(
+    ctx: click.Context, name: str, args: tuple[str, ...], *, lines: str | None, as_json: bool
+) -> None:
     """Show what the script would get if NAME were called with ARGS. Runs nothing.
 
     Secret values are shown by name only. Right behind NAME, --lines is an option of this command; a
@@ -150,12 +131,12 @@ def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, lines: str | N
     if lines is not None:
         if args:
             raise click.UsageError("--lines shows a log, and takes no arguments for the script", ctx)
-        _show_lines(unbroken(_loaded(site_of(ctx), name)), lines, as_json=as_json)
+        _show_lines(unbroken(spec_named(site_of(ctx), name)), lines, as_json=as_json)
         return
     if args[:1] == ("--",):
         # As it is written in `specs try NAME -- ARGS`; further dashes are the command's own.
         args = args[1:]
-    command = script_command(unbroken(_loaded(site_of(ctx), name)))
+    command = script_command(unbroken(spec_named(site_of(ctx), name)))
     with command.make_context(name, list(args), parent=ctx) as inner:
         request = prepare(command.spec, checked_selection(inner, command.script), site_of(ctx))
     job = request.invocation
@@ -174,8 +155,7 @@ def try_(ctx: click.Context, name: str, args: tuple[str, ...], *, lines: str | N
             "environment": " ".join(f"{key}={value}" for key, value in environ.items()),
             "standard input": "(empty)" if job.stdin is None else "a value handed over by an option",
             "folder": job.folder,
-        },
-        as_json=False,
+        }
     )
 
 

@@ -11,11 +11,9 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-from corpus_backfill_plugin.agent.recover import recover
-from corpus_backfill_plugin.agent.state import open_state, state_root
-from corpus_backfill_plugin.agent.verify import Counted, count, judge
+from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.state import state_root
+from corpus_backfill_plugin.agent.verify import count, judge
 from corpus_backfill_plugin.command import (
     ScriptCommand,
     checked_selection,
@@ -23,16 +21,15 @@ from corpus_backfill_plugin.command import (
     script_command,
     site_of,
 )
-from corpus_backfill_plugin.commands.specs_list import complete_name
+from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.params import SpecOption
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare
 from corpus_backfill_plugin.runs.report import clock_time, facts
 from corpus_backfill_plugin.runs.viewer import Signals
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
-from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Postcondition
+from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.terminal.table import write_rows
 from corpus_backfill_plugin.text import one_line
@@ -41,6 +38,7 @@ from corpus_backfill_plugin.workspace import ServerNotFoundError, ServerUnusable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.workspace import Site
 
@@ -50,12 +48,10 @@ AT_ONCE = 4
 RUNS_LOOKED_AT = 200
 """The newest runs of a command among which the last one on this server and database is looked for."""
 
-DATABASE = SpecOption(COMMON_OPTIONS[0])
+DATABASE_URL = SpecOption(COMMON_OPTIONS[0])
 """`-d`, `--database-url`, as the commands themselves have it."""
 
 NOT_COUNTABLE = "not countable"
-_STATES = {"held": "done", "failed": "left", "unknown": "unknown"}
-_COLUMNS = ("command", "left", "last run", "note")
 _OURS = ("server_path_", "python_", "timeout_", "debug_")
 
 
@@ -82,23 +78,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     last_run: RunRecord | None = None
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A count that can be started.
-
-    Attributes:
-        request: what a run with the command's defaults would be.
-        postcondition: says what is expected of the count.
-        job: makes the script count.
-    """
-
-    request: RunRequest
-    postcondition: Postcondition
-    job: Invocation
-
-
-@click.command(params=[DATABASE, *(option for option in control_options() if option.name in _OURS)])
+@click.command(params=[DATABASE_URL, *(option for option in control_options() if option.name in _OURS)])
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@json_option
 @click.pass_context
 def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_: object) -> None:
     """Count what is left to do for every command, or for those NAMED. Changes nothing.
@@ -110,10 +92,11 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
         found = statuses(ctx, names, parse_duration(limit) if limit else None, lambda: bool(signals.pending))
         if signals.pending:
             ctx.exit(128 + signals.pending[0])
-    if as_json:
-        write_rows([_as_json(known) for known in found], (), as_json=True)
-    else:
-        write_rows([_row(known) for known in found], _COLUMNS, as_json=False)
+    write_rows(
+        [_status_facts(known) if as_json else _status_row(known) for known in found],
+        ("command", "left", "last run", "note"),
+        as_json=as_json,
+    )
     # A command whose spec declares no count is no trouble unless it was asked for by name.
     ctx.exit(1 if any(known.reason or (names and known.state == NOT_COUNTABLE) for known in found) else 0)
 
@@ -133,14 +116,10 @@ def statuses(
         BackfillError: an unknown name, or no server app that can be used.
     """
     site = site_of(ctx)
-    _ = site.server  # without one, that is the only thing to tell
-    known = [_task(ctx, spec) for spec in _specs(site, tuple(dict.fromkeys(names)))]
-
-    def counted(task: Task | Status) -> Status:
-        return task if isinstance(task, Status) else _count(task, seconds, stopped)
-
+    _ = site.server  # without one, that is the only thing to report
+    counts = [_count_of(ctx, spec, seconds, stopped) for spec in _specs(site, tuple(dict.fromkeys(names)))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(counted, task) for task in known]
+        futures = [pool.submit(counted) for counted in counts]
         while wait(futures, timeout=0.1).not_done and not stopped():
             pass
         for future in futures:
@@ -154,93 +133,88 @@ def statuses(
 
 def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec | BrokenSpec]:
     for name in names or site.catalog.names():
-        spec = site.catalog.load(name)
-        if spec is None:
-            raise BackfillError(
-                f"there is no spec named '{one_line(name)}'", "See 'specs list' for those there are."
-            )
+        spec = spec_named(site, name)
         if names or isinstance(spec, BrokenSpec) or not spec.script.hidden:
             yield spec
 
 
-def _task(ctx: click.Context, spec: LoadedSpec | BrokenSpec) -> Task | Status:
-    """Return the count of a command, or what is known of it when it can't even be started.
+def _count_of(
+    ctx: click.Context,
+    spec: LoadedSpec | BrokenSpec,
+    seconds: float | None,
+    stopped: Callable[[], bool],
+) -> Callable[[], Status]:
+    """Return what counts a command; where nothing can be counted, what returns why.
 
     Raises:
         BackfillError: the server app can't be used, which all commands share.
     """
     url = ctx.params["database_url"]
     unknown = Status(command=spec.file.name, state="unknown", database=shown(url) if url else None)
+
+    def known(**facts: str) -> Callable[[], Status]:
+        return lambda: msgspec.structs.replace(unknown, **facts)
+
     if isinstance(spec, BrokenSpec):
-        return msgspec.structs.replace(unknown, reason=f"its spec is broken: {spec.faults[0]}")
-    name, command = spec.file.name, script_command(spec)
-    condition = spec.script.postcondition
+        return known(reason=f"its spec is broken: {spec.faults[0]}")
+    command, condition = script_command(spec), spec.script.postcondition
     if condition is None or not condition.run:
-        return msgspec.structs.replace(unknown, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
+        return known(state=NOT_COUNTABLE, left=NOT_COUNTABLE)
     try:
-        with command.make_context(name, _words(ctx, command), parent=ctx.parent or ctx) as inner:
+        with command.make_context(spec.file.name, _words(ctx, command), parent=ctx.parent or ctx) as inner:
             chosen = checked_selection(inner, command.script)
         request = prepare(spec, chosen, site_of(ctx), verify=False, commit=False)
     except (ServerNotFoundError, ServerUnusableError):
         raise
     except click.ClickException as error:
-        return msgspec.structs.replace(unknown, reason=error.format_message().replace("\n", " "))
+        return known(reason=error.format_message().replace("\n", " "))
     if reason := not_countable(command.script, Path(request.script_path)):
-        left = f"{NOT_COUNTABLE}: {reason}"
-        return msgspec.structs.replace(unknown, state=NOT_COUNTABLE, left=left, reason=reason)
-    job = count_invocation(command.script, chosen, request.invocation)
-    return Task(request=request, postcondition=condition, job=job)
+        return known(state=NOT_COUNTABLE, left=f"{NOT_COUNTABLE}: {reason}", reason=reason)
+
+    def counted() -> Status:
+        found = count(
+            count_invocation(command.script, chosen, request.invocation),
+            request.output,
+            seconds=seconds or parse_duration(condition.timeout),
+            environ=os.environ,
+            stopped=stopped,
+        )
+        verdict = judge(condition, found)
+        facts = {"counts": found.counts, "database": request.database}
+        if verdict.state == "unknown":
+            return msgspec.structs.replace(unknown, reason=verdict.sentence, **facts)
+        left = (
+            f"{found.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
+            for name, wanted in condition.expect.items()
+        )
+        state = "done" if verdict.state == "held" else "left"
+        return msgspec.structs.replace(unknown, state=state, left=", ".join(left) or "-", **facts)
+
+    return counted
 
 
 def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
     """Return the words to call a command with: none but the database, when one was named.
 
     Raises:
-        click.UsageError: one was named, and the command can't be told of it.
+        click.UsageError: one was named, and the command has no option for it.
     """
     if ctx.get_parameter_source("database_url") != ParameterSource.COMMANDLINE:
         return []
-    if not any(isinstance(param, SpecOption) and param.name == DATABASE.name for param in command.params):
+    if not any(isinstance(param, SpecOption) and param.name == DATABASE_URL.name for param in command.params):
         raise click.UsageError("it has no --database-url: call it without, or name other commands", ctx)
     return [f"--database-url={ctx.params['database_url']}"]
-
-
-def _count(task: Task, seconds: float | None, stopped: Callable[[], bool]) -> Status:
-    limit = seconds or parse_duration(task.postcondition.timeout)
-    counted = count(task.job, task.request.output, seconds=limit, environ=os.environ, stopped=stopped)
-    return _judged(task, counted)
-
-
-def _judged(task: Task, counted: Counted) -> Status:
-    expected = task.postcondition.expect
-    verdict = judge(task.postcondition, counted)
-    unknown = verdict.state == "unknown"
-    left = ", ".join(
-        f"{counted.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
-        for name, wanted in expected.items()
-        if not unknown
-    )
-    return Status(
-        command=task.request.command,
-        state=_STATES[verdict.state],
-        counts=counted.counts,
-        left=left or "-",
-        reason=verdict.sentence if unknown else "",
-        database=task.request.database,
-    )
 
 
 def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
     """Return the last run of each command on its database; none when no run was ever recorded.
 
-    A ledger that can't be read is told of, and keeps nobody from the counts.
+    A ledger that can't be read is reported, and keeps nobody from the counts.
     """
     if not (state_root() / "ledger.sqlite3").exists():
         return {}
     try:
-        state = open_state()
-        with Ledger(state.ledger) as ledger:
-            recover(state, ledger)
+        with opened_ledger() as (_, ledger):
             found = ((each.command, _last(ledger, each, server)) for each in known)
             return {command: record for command, record in found if record}
     except BackfillError as error:
@@ -254,7 +228,7 @@ def _last(ledger: Ledger, known: Status, server: str) -> RunRecord | None:
     return next((run for run in here if is_same(run.database, known.database)), None)
 
 
-def _as_json(known: Status) -> dict[str, Any]:
+def _status_facts(known: Status) -> dict[str, Any]:
     return {
         "command": known.command,
         "counts": known.counts,
@@ -264,7 +238,7 @@ def _as_json(known: Status) -> dict[str, Any]:
     }
 
 
-def _row(known: Status) -> dict[str, str]:
+def _status_row(known: Status) -> dict[str, str]:
     last = known.last_run
     run = f"{last.number} {last.state}, {clock_time(last.started)}" if last else "-"
     note = known.reason if known.reason and known.reason not in known.left else "-"

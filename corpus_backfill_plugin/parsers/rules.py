@@ -109,12 +109,12 @@ class Choice:
 
 @dataclass(eq=False)
 class Parser:
-    """An ArgumentParser that was made at `line`, under `doubts` conditions that could not be decided."""
+    """An ArgumentParser that was made at `line`, below the undecided conditions `doubt`."""
 
     line: int
     given: dict[str, Any]
     prog: str
-    doubts: int = 0
+    doubt: tuple[object, ...] = ()
     actions: list[RawAction] = field(default_factory=list)
     exclusives: list[Exclusive] = field(default_factory=list)
     choice: Choice | None = None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.parsers.follow import Decided, Follower, TooLong
+from corpus_backfill_plugin.parsers.follow import Decided, Follower, TooLong, adds
 from corpus_backfill_plugin.parsers.model import Library, ParserModel, Unknown
 from corpus_backfill_plugin.parsers.rules import Parser, to_model
-from corpus_backfill_plugin.parsers.values import Function, Scope
+from corpus_backfill_plugin.parsers.values import Function
 from corpus_backfill_plugin.specs.catalog import read_plain
 from corpus_backfill_plugin.text import one_line
 
@@ -71,53 +71,49 @@ def read_source(text: bytes | str, file: str, roots: Iterable[Path] = ()) -> Par
         unknowns = dict.fromkeys([*model.unknowns, *reading.lost, *_unreached(reading, tree)])
         ordered = tuple(sorted(unknowns, key=lambda unknown: unknown.where))
         model = msgspec.structs.replace(model, unknowns=ordered)
-    names = tuple(dict.fromkeys(name for one in reading.trees.values() for name in _variables(one)))
-    named = any(_names_database_url(one) for one in reading.trees.values())
-    database = "it names DATABASE_URL" if named else ""
+    nodes = [node for one in reading.trees.values() for node in ast.walk(one)]
+    names = tuple(dict.fromkeys(filter(None, map(_variable, nodes))))
+    database = "it names DATABASE_URL" if any(map(_names_database_url, nodes)) else ""
     return msgspec.structs.replace(model, environment=names, database=database)
 
 
 def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
     """Follow the script as `python script.py` would run it; if that makes no parser, what makes one in it."""
     reading = Follower(file, roots)
+    reason = ""
     try:
         scope = reading.run(tree, "__main__", roots[0] if roots else None)
         if not reading.parsed:
-            _enter_unseen(reading, scope)
+            for value in list(scope.names.values()):
+                # What nothing was seen to call, as an entry point's `main`.
+                if (
+                    isinstance(value, Function)
+                    and id(value.node) not in reading.called
+                    and _makes_parser(value.node)
+                ):
+                    reading.follow(value, [], {})
     except Decided:
         pass
     except TooLong:
-        reading.lost.append(Unknown(0, "options", "the script is too long to follow", hides_options=True))
+        reason = "the script is too long to follow"
     except RecursionError:
-        reading.lost.append(
-            Unknown(0, "options", "the script nests too deeply to follow", hides_options=True)
-        )
+        reason = "the script nests too deeply to follow"
     except Exception as error:  # noqa: BLE001 - what strangers write may surprise, and must not end in a traceback
         reason = f"the script could not be followed: {type(error).__name__}"
+    if reason:
         reading.lost.append(Unknown(0, "options", reason, hides_options=True))
     return reading
 
 
-def _enter_unseen(reading: Follower, scope: Scope) -> None:
-    """Follow the functions that make a parser and that nothing was seen to call, an entry point's `main`."""
-    for value in list(scope.names.values()):
-        if isinstance(value, Function) and id(value.node) not in reading.called and _makes_parser(value.node):
-            reading.follow(value, [], {})
-
-
 def _makes_parser(function: ast.AST) -> bool:
-    return any(
-        isinstance(n, ast.Name | ast.Attribute)
-        and getattr(n, "id", getattr(n, "attr", "")) == "ArgumentParser"
-        for statement in getattr(function, "body", ())
-        for n in (ast.walk(statement) if isinstance(statement, ast.AST) else ())
-    )
+    names = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function))
+    return "ArgumentParser" in names
 
 
 def _chosen(reading: Follower) -> tuple[Parser | None, bool]:
     """Return the parser that the script parses with, and whether it refuses what it does not know."""
-    certain = [p for p in reading.parsed if p[2]] or reading.parsed
-    best = [p for p in certain if p[1]] or certain
+    certain = [parse for parse in reading.parsed if parse[2]] or reading.parsed
+    best = [parse for parse in certain if parse[1]] or certain
     candidates = list(dict.fromkeys(p[0] for p in best if not p[0].below)) or [p[0] for p in best]
     if not candidates:
         found = [p for p in reading.parsers if not p.below]
@@ -130,33 +126,30 @@ def _chosen(reading: Follower) -> tuple[Parser | None, bool]:
 
 def _unreached(reading: Follower, tree: ast.Module) -> list[Unknown]:
     """Return an unknown for each `add_argument` in a function that nothing was seen to call."""
-    if any(unknown.reason.startswith("the script is too long") for unknown in reading.lost):
-        return []
-    aside = {
-        id(node)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (id(function) in reading.called or _makes_parser(function))
-        for node in ast.walk(function)
-    }
     unknowns = [
         Unknown(node.lineno, "options", "exec() is not followed", hides_options=True)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "exec"
     ]
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
+    seen = set(reading.reached)
+    functions = [
+        n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
+    for function in functions:
+        if not isinstance(function, ast.Lambda) and (
+            id(function) in reading.called or _makes_parser(function)
+        ):
+            seen |= {id(node) for node in ast.walk(function)}
+    for function in functions:
         for node in ast.walk(function):
-            called = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
-            if not called or id(node) in aside | reading.reached or not isinstance(node, ast.Call):
-                continue
-            flags = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            what = ", ".join(flags) or "an option"
-            where = f"{getattr(function, 'name', 'a lambda')}()"
-            reason = f"is added in {where}, and nothing in this file was seen to call it"
-            unknowns.append(Unknown(node.lineno, what, reason, hides_options=True))
-            aside.add(id(node))
+            if isinstance(node, ast.Call) and adds(node) and id(node) not in seen:
+                seen.add(id(node))
+                flags = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
+                where = f"{getattr(function, 'name', 'a lambda')}()"
+                reason = f"is added in {where}, and nothing in this file was seen to call it"
+                unknowns.append(
+                    Unknown(node.lineno, ", ".join(flags) or "an option", reason, hides_options=True)
+                )
     return unknowns
 
 
@@ -210,26 +203,21 @@ def _imports(tree: ast.Module, reading: Follower) -> Iterator[str]:
         yield from (name.partition(".")[0] for name in names if reading.modules.get(name) is None)
 
 
-def _variables(tree: ast.Module) -> Iterator[str]:
-    """Yield the environment variables that a file reads."""
-    for node in ast.walk(tree):
-        key: ast.expr | None = None
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
-            key = node.slice
-        elif isinstance(node, ast.Call) and node.args:
-            function = ast.unparse(node.func)
-            key = node.args[0] if function.endswith(("environ.get", "getenv", "env", "config")) else None
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            yield key.value
+def _variable(node: ast.AST) -> str:
+    """Return the environment variable that is read here, if any."""
+    key: ast.expr | None = None
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
+        key = node.slice
+    elif isinstance(node, ast.Call) and node.args:
+        function = ast.unparse(node.func)
+        key = node.args[0] if function.endswith(("environ.get", "getenv", "env", "config")) else None
+    return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
 
 
 _DATABASE_URL = re.compile(r"(?<![A-Za-z0-9_])DATABASE_URL(?![A-Za-z0-9_])")
 
 
-def _names_database_url(tree: ast.Module) -> bool:
-    return any(
-        bool(_DATABASE_URL.search(node.value))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        else getattr(node, "id", getattr(node, "attr", "")) == "DATABASE_URL"
-        for node in ast.walk(tree)
-    )
+def _names_database_url(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return bool(_DATABASE_URL.search(node.value))
+    return getattr(node, "id", getattr(node, "attr", "")) == "DATABASE_URL"

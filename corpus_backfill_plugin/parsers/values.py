@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import math
 import operator
 import pathlib
 import posixpath
+import re
 import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from corpus_backfill_plugin.parsers.rules import SUPPRESS, Computed, Converter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Value: TypeAlias = Any
 """A Python value made of literals, one of the classes below, one of `rules`, or `Computed`."""
 
 _LARGEST = 10_000
-"""Characters, items or bits of a value that is worked out: no script's text can make us fill the memory."""
+"""Characters or items of a computed value: no script's text can make us fill the memory."""
 
 
 @dataclass(eq=False)
@@ -31,7 +33,7 @@ class Scope:
         outer: where a name is looked for next.
         bases: where an attribute is looked for next: a class's bases, an object's class.
         folder: of a module, where it stands.
-        is_class: whether calling it makes an object.
+        shared: of a module, names that its functions set or change; True: in any scope of it.
     """
 
     names: dict[str, Value] = field(default_factory=dict)
@@ -40,27 +42,42 @@ class Scope:
     folder: pathlib.Path | None = None
     is_class: bool = False
     name: str = ""
-
-    def find(self, name: str) -> Value:
-        """Return the value of a name; LookupError when it is not set in the server's own files."""
-        if name in self.names:
-            return self.names[name]
-        if self.outer is None:
-            raise LookupError(name)
-        return self.outer.find(name)
-
-    def attribute(self, name: str) -> Value:
-        """Return an attribute; LookupError when neither it nor the first of its bases has it."""
-        if name in self.names:
-            return self.names[name]
-        if not self.bases or not isinstance(self.bases[0], Scope):
-            raise LookupError(name)
-        return self.bases[0].attribute(name)
+    shared: dict[str, bool] = field(default_factory=dict)
 
     @property
     def module(self) -> Scope:
         """The scope of the whole file."""
         return self.outer.module if self.outer else self
+
+    def bind(self, name: str, value: Value) -> None:
+        """Set a name; of one that functions set or change as well, no value is known at any line."""
+        shared = self.module.shared
+        if name in shared and (shared[name] or self.outer is None):
+            value = Computed(f"{name}, set by a function")
+        self.names[name] = value
+
+    def find(self, name: str) -> Value:
+        """Return the value of a name; LookupError when it is not set in the server's own files."""
+        if name in self.names:
+            return self.names[name]
+        if self.outer is not None:
+            return self.outer.find(name)
+        if hasattr(builtins, name):
+            return Outside(f"builtins.{name}")
+        raise LookupError(name)
+
+    def attribute(self, name: str) -> Value:
+        """Return an attribute; LookupError when a library's class, an Enum or a second base may decide it."""
+        bases = [base for base in self.bases if getattr(base, "name", "") not in _EMPTY_BASES]
+        known = all(isinstance(base, Scope) for base in bases)
+        if name in self.names and (known or isinstance(self.names[name], Function)):
+            return self.names[name]
+        if len(bases) != 1 or not known:
+            raise LookupError(name)
+        return bases[0].attribute(name)
+
+
+_EMPTY_BASES = {"builtins.object", "abc.ABC", "typing.Protocol"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +107,7 @@ class Method:
 PLAIN = (str, int, float, bytes, list, tuple, dict, range, pathlib.PurePath, type(None))
 """Types of values that an operator or a method of Python's may be applied to."""
 
-OPERATORS: dict[type, Callable[..., Value]] = {
+_OPERATORS: dict[type, Callable[..., Value]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Mod: operator.mod,
     ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.LShift: operator.lshift,
     ast.Pow: operator.pow, ast.BitOr: operator.or_, ast.USub: operator.neg, ast.UAdd: operator.pos,
@@ -102,36 +119,38 @@ _KNOWN_ARGUMENTS = {
     "argparse.SUPPRESS": SUPPRESS, "argparse.REMAINDER": "...", "argparse.PARSER": "A...",
     "argparse.OPTIONAL": "?", "argparse.ZERO_OR_MORE": "*", "argparse.ONE_OR_MORE": "+",
 }  # fmt: skip
-_PURE: dict[str, Callable[..., Value]] = {
-    "builtins.list": list, "builtins.tuple": tuple, "builtins.dict": dict, "builtins.range": range,
-    "builtins.sorted": sorted, "builtins.len": len, "builtins.str": str, "builtins.int": int,
-    "builtins.float": float, "builtins.bool": bool, "builtins.min": min, "builtins.max": max,
-    "builtins.repr": repr, "builtins.enumerate": lambda *a: list(enumerate(*a)),
-    "builtins.zip": lambda *a: list(zip(*a, strict=False)), "builtins.reversed": lambda a: list(reversed(a)),
+
+
+def _sorted_set(items: Value = ()) -> list[Value]:
     # A set has no order of its own: sorted, every reading gives the same.
-    "builtins.set": lambda *a: sorted(set(*a), key=repr),
-    "builtins.frozenset": lambda *a: sorted(set(*a), key=repr),
+    return sorted(set(items), key=repr)
+
+
+_FUNCTIONS: dict[str, Callable[..., Value]] = {
+    **{f"builtins.{call.__name__}": call for call in (
+        list, tuple, dict, range, sorted, len, str, int, float, bool, min, max,
+    )},
+    "builtins.set": _sorted_set, "builtins.frozenset": _sorted_set,
+    "builtins.enumerate": lambda *a: list(enumerate(*a)),
+    "builtins.zip": lambda *a: list(zip(*a, strict=False)),
     "pathlib.Path": pathlib.PurePosixPath, "pathlib.PurePath": pathlib.PurePosixPath,
-    "os.path.join": posixpath.join,
-    "os.path.basename": posixpath.basename, "os.path.dirname": posixpath.dirname,
-    "textwrap.dedent": textwrap.dedent, "inspect.cleandoc": textwrap.dedent,
+    "os.path.join": posixpath.join, "textwrap.dedent": textwrap.dedent,
 }  # fmt: skip
 _METHODS = {
     "keys", "values", "items", "get", "join", "format", "strip", "lstrip", "rstrip", "removeprefix",
     "removesuffix", "replace", "split", "rsplit", "splitlines", "partition", "rpartition", "lower",
-    "upper", "title", "capitalize", "startswith", "endswith", "index", "count", "copy", "with_suffix",
-    "with_name", "with_stem", "joinpath", "as_posix",
+    "upper", "title", "capitalize", "startswith", "endswith", "copy", "with_suffix", "with_name", "joinpath",
 }  # fmt: skip
 CHANGING = {
     "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault",
-    "popitem",
+    "popitem", "add",
 }  # fmt: skip
-"""Methods that change a list or a mapping."""
+"""Methods that change a list, a set or a mapping."""
 
-
-_KEEPING = {list, tuple, dict, len, operator.getitem, operator.add}
+_KEEPING = {"list", "tuple", "dict", "enumerate", "zip", "keys", "values", "items", "get", "copy"}
 """What does not look into the items that it is given."""
-_GROWING = {operator.mul, operator.pow, operator.lshift}
+_WIDE = re.compile(r"\d{4}|\*")
+"""In a format, what may give a text of any size."""
 
 
 def outside(name: str) -> Value:
@@ -139,46 +158,69 @@ def outside(name: str) -> Value:
     return _KNOWN_ARGUMENTS.get(name) or Outside(name)
 
 
-def pure_call(function: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+def pure_call(function: Value, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
     """Return what a function or method of Python's own gives; LookupError when that is not known."""
+    name = getattr(function, "name", "")
     if isinstance(function, Outside):
-        call = _PURE[function.name]
-    elif isinstance(function, Method) and isinstance(function.receiver, PLAIN) and function.name in _METHODS:
-        call = getattr(function.receiver, function.name, _missing)
-        if function.name == "format" and _has_width(str(function.receiver)):
-            raise LookupError
-        if function.name == "replace" and sum(map(_size, args)) * _size(function.receiver) > _LARGEST:
-            raise LookupError
-    else:
+        return _computed(_FUNCTIONS[name], args, kwargs, keeps=name.removeprefix("builtins.") in _KEEPING)
+    if not isinstance(function, Method) or name not in _METHODS:
         raise LookupError
-    return worked_out(call, *args, **kwargs)
+    receiver, keeps = function.receiver, name in _KEEPING
+    parts = [receiver, *args, *kwargs.values()]
+    large = math.prod(max(_size(part), 1) for part in parts) > _LARGEST * 100
+    if large or (name == "format" and _WIDE.search(str(receiver))):
+        raise LookupError
+    _require(parts, keeps=keeps)
+    return _computed(getattr(receiver, name, _missing), args, kwargs, keeps=keeps)
+
+
+def operate(kind: ast.AST, *args: Value) -> Value:
+    """Return what an operator gives; LookupError when that is not known, or might be large."""
+    numbers = all(isinstance(arg, int | float) and abs(arg) < 10**12 for arg in args)
+    powers = isinstance(kind, ast.Pow | ast.LShift) and not (numbers and 0 <= args[1] <= 64)  # noqa: PLR2004
+    wide = isinstance(kind, ast.Mod) and not numbers and _WIDE.search(str(args[0]))
+    if powers or wide or (isinstance(kind, ast.Mult) and not numbers):
+        raise LookupError
+    return _computed(_OPERATORS[type(kind)], args, {}, keeps=isinstance(kind, ast.Add))
+
+
+def item_of(value: Value, key: Value) -> Value:
+    """Return `value[key]`."""
+    if isinstance(key, slice):
+        return _computed(lambda items: items[key], [value], {}, keeps=True)
+    return _computed(lambda items, at: items[at], [value, key], {}, keeps=True)
 
 
 def _missing(*_args: Value) -> Value:
     raise LookupError
 
 
-def worked_out(call: Callable[..., Value], *args: Value, **kwargs: Value) -> Value:
-    """Return `call(*args)` of plain values; LookupError when it cannot be done, or would be too large."""
-    if not all(isinstance(arg, PLAIN) for arg in args):
-        raise LookupError
-    if call not in _KEEPING and not all(isinstance(arg, PLAIN) for arg in kwargs.values()):
-        raise LookupError
-    if call not in _KEEPING and any(isinstance(part, Computed) for arg in args for part in parts_of(arg)):
-        raise LookupError
-    numbers = call is operator.mul and not any(isinstance(arg, str | bytes | list | tuple) for arg in args)
-    if call in _GROWING and not numbers and math.prod(_size(arg, number=True) for arg in args) > 10**6:
-        raise LookupError
-    if call is operator.mod and isinstance(args[0], str) and _has_width(args[0]):
-        raise LookupError
+def _computed(
+    call: Callable[..., Value], args: Sequence[Value], kwargs: dict[str, Value], *, keeps: bool
+) -> Value:
+    """Return `call(*args)` of plain values, known to the last item unless it `keeps` items as they are."""
     try:
+        _require([*args, *([] if keeps else kwargs.values())], keeps=keeps)
         value = call(*args, **kwargs)
+        value = list(value) if type(value).__name__ in {"dict_keys", "dict_values", "dict_items"} else value
+        size = _size(value)
     except Exception as error:  # whatever the operation raises, the script would raise it as well
         raise LookupError from error
-    value = list(value) if type(value).__name__ in {"dict_keys", "dict_values", "dict_items"} else value
-    if _size(value) > (_LARGEST * 100 if isinstance(value, range) else _LARGEST):
+    if size > (_LARGEST * 100 if isinstance(value, range) else _LARGEST):
         raise LookupError
     return value
+
+
+def _require(values: list[Value], *, keeps: bool) -> None:
+    """Raise LookupError unless Python itself may work on values."""
+    plain = all(isinstance(value, PLAIN) for value in values)
+    if not plain or (not keeps and any(map(holds_computed, values))):
+        raise LookupError
+
+
+def holds_computed(value: Value) -> bool:
+    """Whether a value, or anything in it, is not known."""
+    return not isinstance(value, PLAIN) or any(map(holds_computed, parts_of(value)))
 
 
 def parts_of(value: Value) -> list[Value]:
@@ -190,27 +232,14 @@ def parts_of(value: Value) -> list[Value]:
 
 def items_of(value: Value) -> list[Value] | None:
     """Return what a loop over `value` gives, or None when that is not known."""
-    if isinstance(value, range):
-        return list(value) if len(value) <= _LARGEST else None
-    return list(value) if isinstance(value, list | tuple | dict | str) else None
+    known = isinstance(value, range | list | tuple | dict | str) and _size(value) <= _LARGEST
+    return list(value) if known else None
 
 
-def _size(value: Value, *, number: bool = False) -> int:
-    """Return how many items, characters or bits a value has; with `number`, an integer counts as itself."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return abs(value) + 1 if number else value.bit_length()
+def _size(value: Value) -> int:
     if isinstance(value, range):
         return abs(value.stop - value.start)
     return len(value) if isinstance(value, str | bytes | list | tuple | dict) else 1
-
-
-def _has_width(text: str) -> bool:
-    digits = 0
-    for character in text:
-        digits = digits + 1 if character.isdigit() else 0
-        if digits > 3:  # noqa: PLR2004 - a width of four digits
-            return True
-    return "*" in text
 
 
 def converter(value: Value) -> Converter | Computed:

@@ -33,7 +33,7 @@ def check_free(path: Path) -> None:
 
 
 def write_plan(path: Path, plan: Plan) -> None:
-    """Write `plan` to `path`, whole or not at all, and never over anything.
+    """Write `plan` to `path`, complete or not at all, and never over anything.
 
     It is made to be handed on and holds nothing secret, so it gets the permissions of any new file.
 
@@ -79,7 +79,7 @@ def _unwritable(path: Path, error: OSError) -> BackfillError:
 
 
 def read_plan(path: Path) -> Plan:
-    """Return the plan in a file, once it is the one that its sha256 tells of.
+    """Return the plan in a file, once it fits its sha256.
 
     Raises:
         BackfillError: it can't be read, is no plan, or was changed.

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Option, Script
     from corpus_backfill_plugin.workspace import Site
 
-DATABASE = "database-url"
+DATABASE_OPTION = "database-url"
 """The option whose value `runs apply` takes on its command line as well."""
 
 
@@ -79,7 +79,7 @@ def make_plan(
     real, dry = both(spec.script, selection)
     request = prepare(spec, real, site, timeout=timeout, verify=verify)
     check_text(request)
-    _check_tellable(spec.script, request)
+    _check_writable(spec.script, request)
     if (request.server_commit or "").endswith("+dirty"):
         _say("Warning: the server app has changes that are in no commit; whether they change is not seen.")
     state = open_state()
@@ -142,8 +142,8 @@ def _without(switch: Option, selection: Selection) -> Selection:
     return Selection(values={**rest, switch.name: False}, given=selection.given | {switch.name})
 
 
-def _check_tellable(script: Script, request: RunRequest) -> None:
-    """Check that a plan can say all of `request` without a secret, and `runs apply` get the secrets again.
+def _check_writable(script: Script, request: RunRequest) -> None:
+    """Check that a plan can hold all of `request` without a secret, and `runs apply` get the secrets again.
 
     Raises:
         BackfillError: it can't; says why.
@@ -152,22 +152,22 @@ def _check_tellable(script: Script, request: RunRequest) -> None:
         if not option.secret or option.name not in request.options:
             continue
         if isinstance(request.options[option.name], list):
-            raise BackfillError(f"--{option.name} holds several secrets, which can't be told by a plan")
-        if not option.envvar and option.name != DATABASE:
+            raise BackfillError(f"--{option.name} holds several secrets, which a plan can't hold")
+        if not option.envvar and option.name != DATABASE_OPTION:
             raise BackfillError(
                 f"--{option.name} is secret and has no envvar, so nobody could apply the plan",
                 "Its spec would need `envvar`.",
             )
     bare = without_secrets(request)
-    told = {**bare.options, "": list(bare.invocation.arguments)}
-    if told != {**request.options, "": list(request.invocation.arguments)}:
+    written = {**bare.options, "": list(bare.invocation.arguments)}
+    if written != {**request.options, "": list(request.invocation.arguments)}:
         raise BackfillError(
-            "an option holds a secret, or bytes that are no text, and a plan can't say either",
+            "an option holds a secret, or bytes that are no text, and a plan can't hold either",
             "Hand the secret over by the option that is meant for it.",
         )
     if request.database == HIDDEN:
         raise BackfillError(
-            "the database's name can be read in several ways, so a plan can't tell it from another",
+            "the database's name can be read in several ways, so a plan can't distinguish it from another",
             "Name it by a URL such as postgresql://host/name, the password percent-encoded.",
         )
 
@@ -205,7 +205,6 @@ def _plan(
     verify: bool,
 ) -> Plan:
     expected = request.postcondition.expect if request.postcondition else {}
-    shared = {name: getattr(request, name) for name in _SHARED}
     return checksummed(
         Plan(
             id=uuid.uuid4().hex,
@@ -222,14 +221,16 @@ def _plan(
             host=os.uname().nodename,
             made=datetime.now(UTC),
             plugin_version=own_version(),
-            **shared,
+            command=request.command,
+            options=request.options,
+            given=request.given,
+            script_hash=request.script_hash,
+            spec_hash=request.spec_hash,
+            server=request.server,
+            server_commit=request.server_commit,
+            database=request.database,
         )
     )
-
-
-_SHARED = (
-    "command", "options", "given", "script_hash", "spec_hash", "server", "server_commit", "database",
-)  # fmt: skip
 
 
 def _say(text: str) -> None:

@@ -144,31 +144,30 @@ def differences(
         tolerance: by how much the count may be off.
     """
     return (
-        *_changed_files(plan, request),
-        *_changed_server(plan, request),
-        *_changed_words(plan, request),
-        *_changed_database(plan, request),
+        *_changes(plan, request),
         *_too_old(plan, now, max_age),
         *_other_count(plan, counted, tolerance),
     )
 
 
-def _changed_files(plan: Plan, request: RunRequest) -> Iterator[str]:
-    pairs = {
-        "script": (plan.script_hash, request.script_hash),
-        "spec": (plan.spec_hash, request.spec_hash),
-    }
-    for name, (planned, found) in pairs.items():
+def _changes(plan: Plan, request: RunRequest) -> Iterator[str]:
+    words, database = request.invocation.arguments, identity(request.database, request.server)
+    shown = mask(shlex.join(words), request.invocation.secrets)
+    commit = plan.server_commit
+    for name in ("script", "spec"):
+        planned, found = getattr(plan, f"{name}_hash"), getattr(request, f"{name}_hash")
         if planned != found:
             yield f"{name}: sha256 {planned[:_SHORT]} was planned, it is {found[:_SHORT]}"
-
-
-def _changed_server(plan: Plan, request: RunRequest) -> Iterator[str]:
-    planned, found = plan.server_commit, request.server_commit
-    if planned != found:
-        yield f"server commit: {_commit(planned)} was planned, it is {_commit(found)}"
-    elif plan.server != request.server and (planned is None or planned.endswith("+dirty")):
+    if commit != request.server_commit:
+        yield f"server commit: {_commit(commit)} was planned, it is {_commit(request.server_commit)}"
+    elif plan.server != request.server and (commit is None or commit.endswith("+dirty")):
         yield f"server: {plan.server} was planned, and no commit proves that {request.server} is the same"
+    if plan.command != request.command:
+        yield f"command: {plan.command} was planned, it is {request.command}"
+    if plan.arguments != words:
+        yield f"arguments: `{shlex.join(plan.arguments)}` was planned, it would be `{shown}`"
+    if plan.database_identity != database or database == HIDDEN:
+        yield f"database: {plan.database or 'none'} was planned, it is {request.database or 'none'}"
 
 
 def _commit(commit: str | None) -> str:
@@ -176,21 +175,6 @@ def _commit(commit: str | None) -> str:
         return "none"
     name, plus, dirty = commit.partition("+")
     return name[:_SHORT] + plus + dirty
-
-
-def _changed_words(plan: Plan, request: RunRequest) -> Iterator[str]:
-    found = request.invocation.arguments
-    if plan.command != request.command:
-        yield f"command: {plan.command} was planned, it is {request.command}"
-    if plan.arguments != found:
-        shown = mask(shlex.join(found), request.invocation.secrets)
-        yield f"arguments: `{shlex.join(plan.arguments)}` was planned, it would be `{shown}`"
-
-
-def _changed_database(plan: Plan, request: RunRequest) -> Iterator[str]:
-    found = identity(request.database, request.server)
-    if plan.database_identity != found or found == HIDDEN:
-        yield f"database: {plan.database or 'none'} was planned, it is {request.database or 'none'}"
 
 
 def _too_old(plan: Plan, now: datetime, max_age: float) -> Iterator[str]:

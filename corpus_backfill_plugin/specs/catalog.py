@@ -1,28 +1,30 @@
-"""Which specs there are: the sources in their order, who shadows whom, and one name opens one file.
+"""Which specs there are: the sources in their order of precedence, and one name opens one file.
 
 Listing names reads folders only; a file is opened when its command, or the list with its help lines,
-is asked for. Trouble in one source or file costs its own commands and nothing else.
+is asked for. Trouble in one source or file costs its own commands and nothing else. Named tuples, as the
+dataclasses of such a module would cost each start more than all else in it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from dataclasses import dataclass, field
+import sys
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
+from corpus_backfill_plugin.about import entry_points
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
 
+    from corpus_backfill_plugin.specs.diagnostics import Diagnostic
     from corpus_backfill_plugin.specs.model import Script
-    from corpus_backfill_plugin.specs.reader import Fault
 
 SPECS_VARIABLE = "CORPUS_BACKFILL_SPECS"
 CONFIG_FOLDER = "corpus-backfill"
@@ -32,26 +34,23 @@ SHIPPED = Path(__file__).parent.parent / "builtin"
 SHIPPED_SOURCE = "shipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(NamedTuple):
     """A folder of specs and what people call it: `shipped`, `pack NAME`, `server`, `operator`."""
 
     label: str
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Folders of equal rank: one name in two of them is a fault of both files."""
+class Source(NamedTuple):
+    """Folders of equal rank: one name in two of them is an error of both files."""
 
     label: str
     folders: tuple[Folder, ...]
     troubles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SpecFile:
-    """Where the spec of one command stands.
+class SpecFile(NamedTuple):
+    """Where the spec of one command is.
 
     Attributes:
         name: the command's name, the file's stem.
@@ -67,13 +66,12 @@ class SpecFile:
 
     def seen_from(self, rival: SpecFile) -> SpecFile:
         """Return `rival` with this file among its own rivals."""
-        others = (SpecFile(self.name, self.source, self.path), *(r for r in self.rivals if r != rival))
-        return SpecFile(rival.name, rival.source, rival.path, others)
+        others = (self._replace(rivals=()), *(r for r in self.rivals if r != rival))
+        return rival._replace(rivals=others)
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSpec:
-    """A spec file that was read and has no faults.
+class LoadedSpec(NamedTuple):
+    """A spec file that was read and has no errors.
 
     Attributes:
         file: where it is.
@@ -86,8 +84,7 @@ class LoadedSpec:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenSpec:
+class BrokenSpec(NamedTuple):
     """A spec file that declares no script.
 
     Attributes:
@@ -96,23 +93,24 @@ class BrokenSpec:
     """
 
     file: SpecFile
-    faults: tuple[Fault, ...]
+    faults: tuple[Diagnostic, ...]
 
 
-@dataclass(frozen=True)
 class Catalog:
     """The specs of all `sources`, the later source before the earlier."""
 
-    sources: tuple[Source, ...]
-    _troubles: list[str] = field(default_factory=list)
-    _loaded: dict[str, LoadedSpec | BrokenSpec] = field(default_factory=dict)
+    def __init__(self, sources: tuple[Source, ...]) -> None:
+        self.sources = sources
+        self._troubles: list[str] = []
+        self._loaded: dict[str, LoadedSpec | BrokenSpec] = {}
 
     @cached_property
     def _stacks(self) -> dict[str, list[SpecFile]]:
         stacks: dict[str, list[SpecFile]] = {}
         for source in self.sources:
             for name, files in self._listed(source).items():
-                stacks.setdefault(name, []).insert(0, _spec_file(name, files))
+                first, *rivals = (SpecFile(name, folder.label, path) for folder, path in files)
+                stacks.setdefault(name, []).insert(0, first._replace(rivals=tuple(rivals)))
         return stacks
 
     def _listed(self, source: Source) -> dict[str, list[tuple[Folder, Path]]]:
@@ -175,11 +173,6 @@ class Catalog:
         return {spec.script.script for spec in specs if isinstance(spec, LoadedSpec)}
 
 
-def _spec_file(name: str, files: list[tuple[Folder, Path]]) -> SpecFile:
-    first, *rivals = (SpecFile(name, folder.label, path) for folder, path in files)
-    return SpecFile(name, first.source, first.path, tuple(rivals))
-
-
 def read_plain(path: Path, most: int) -> bytes:
     """Return the bytes of a plain file, one more than `most` where it has more.
 
@@ -194,44 +187,32 @@ def read_plain(path: Path, most: int) -> bytes:
 
 
 def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
-    """Read one spec file, with every fault it has: its name's and its rivals' too."""
+    """Read one spec file, with everything that is wrong with it: its name and its rivals too."""
     # Here, not above: listing names and completing them must not pay for msgspec.
-    from corpus_backfill_plugin.specs.reader import MAX_BYTES, Fault, read_script
+    from corpus_backfill_plugin.specs.reader import MAX_BYTES, Diagnostic, read_script
 
     shown = one_line(str(file.path))
     try:
         data = read_plain(file.path, MAX_BYTES)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        fault = Fault(
-            file=shown, line=None, key="", problem=f"cannot be read: {reason}", hint="check the file"
-        )
-        return BrokenSpec(file, (fault,))
+        problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        return BrokenSpec(file, (Diagnostic((), problem, "check the file", file=shown),))
     script, faults = read_script(data, shown, name=file.name)
-    faults += tuple(
-        Fault(
-            file=shown,
-            line=None,
-            key="",
-            problem=f"{one_line(str(rival.path))} has the same name in the same source",
-            hint="rename one of them",
-        )
-        for rival in file.rivals
-    )
+    for rival in file.rivals:
+        problem = f"{one_line(str(rival.path))} has the same name in the same source"
+        faults += (Diagnostic((), problem, "rename one of them", file=shown),)
     if script is None or faults:
         return BrokenSpec(file, faults)
+    import hashlib
+
     return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
 
 
-def pack_source(entry_points: Iterable[Any]) -> Source:
-    """Return the specs of installed packs: entry points that name a module, or `module:folder`.
-
-    Args:
-        entry_points: importlib's EntryPoint objects of the group `corpus_backfill_plugin.specs`.
-    """
+def pack_source(packs: Iterable[EntryPoint]) -> Source:
+    """Return the specs of installed packs: entry points that name a module, or `module:folder`."""
     folders: list[Folder] = []
     troubles: list[str] = []
-    for entry in entry_points:
+    for entry in packs:
         label = f"pack {one_line(entry.name)}"
         try:
             path = _pack_folder(entry)
@@ -245,8 +226,7 @@ def pack_source(entry_points: Iterable[Any]) -> Source:
     return Source("packs", tuple(folders), tuple(troubles))
 
 
-def _pack_folder(entry: Any) -> Path:  # noqa: ANN401 - the stdlib's or the backport's EntryPoint
-    # Here, not above: a pack is rare, and finding a module without importing it needs importlib.util.
+def _pack_folder(entry: EntryPoint) -> Path:
     from importlib.util import find_spec
 
     module, _, folder = entry.value.partition(":")
@@ -258,26 +238,18 @@ def _pack_folder(entry: Any) -> Path:  # noqa: ANN401 - the stdlib's or the back
     return base / folder.strip() if folder.strip() else base
 
 
-def installed_packs() -> Source:
-    """Return the packs installed in this environment."""
-    # Here, not above: looking through all distributions is slow; only a listing or a lookup pays for it.
-    from importlib.metadata import entry_points
-
-    return pack_source(sorted(entry_points(group=PACKS), key=lambda entry: entry.name))
-
-
 def operator_folder() -> Path:
     """Return the operator's own folder of specs, whether it is there or not.
 
     A user without a home folder has none: the path is then below /nonexistent, as Debian calls their home.
     """
-    # Here, not above: only a lookup of specs needs it.
-    from platformdirs import user_config_path
-
-    try:
-        return user_config_path(CONFIG_FOLDER) / "specs"
-    except RuntimeError:
-        return Path("/nonexistent", CONFIG_FOLDER, "specs")
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if not base.is_absolute():  # the XDG standard has such a one ignored
+        try:
+            base = Path.home() / ("Library/Application Support" if sys.platform == "darwin" else ".config")
+        except RuntimeError:
+            base = Path("/nonexistent")
+    return base / CONFIG_FOLDER / "specs"
 
 
 def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
@@ -292,7 +264,7 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
     return Catalog(
         (
             Source(SHIPPED_SOURCE, (Folder(SHIPPED_SOURCE, SHIPPED),)),
-            installed_packs(),
+            pack_source(entry_points(PACKS)),
             Source("server", server),
             Source("operator", (Folder("operator", operator_folder()),)),
             Source("environment", tuple(Folder(SPECS_VARIABLE, p) for p in listed), missing),

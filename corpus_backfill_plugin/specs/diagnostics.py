@@ -1,54 +1,46 @@
-"""What is wrong with a spec: as a rule finds it, and as a person or a program is told of it."""
+"""What is wrong with a file that people write: found at a place of its TOML, then located in its lines."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 KeyPath: TypeAlias = tuple[str | int, ...]
-"""Where a value stands in the parsed TOML: keys, and positions in arrays counted from 0."""
+"""Where a value is in the parsed TOML: keys, and positions in arrays counted from 0."""
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """Something wrong at a place of the parsed TOML, before it is known which file and line that is.
+class Diagnostic(msgspec.Struct, frozen=True):
+    """One thing wrong with a file; `str` gives `file:line: key: problem; hint`, where editors and CI jump to.
 
     Attributes:
         path: the place; empty for the file as a whole.
         problem: what is wrong, in words of the file's author, on one line.
         hint: what to do about it; empty when the problem says it all.
+        kind: how grave it is: a fault of the file, drift from its script, or a note.
+        file: the file, as it is to be shown; empty until it is located.
+        line: line in the file, counted from 1; None when the whole file is meant.
+        key: dotted path such as `option.model.choices`; empty when the whole file is meant.
     """
 
     path: KeyPath
     problem: str
     hint: str = ""
-
-    def under(self, *parents: str | int) -> Finding:
-        """Return the same finding as seen from further up."""
-        return Finding((*parents, *self.path), self.problem, self.hint)
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """One thing wrong with a spec file; `str` gives `file:line: key: problem; hint`.
-
-    Attributes:
-        file: the file, as it is to be shown.
-        line: line in the file, counted from 1; None when the whole file is meant.
-        key: dotted path such as `option.model.choices`; empty when the whole file is meant.
-        problem: what is wrong, on one line.
-        hint: what to do about it, on one line, may be empty.
-        kind: how grave it is: a fault of the file, drift from its script, or a note.
-    """
-
-    file: str
-    line: int | None
-    key: str
-    problem: str
-    hint: str = ""
     kind: Literal["fault", "drift", "note"] = "fault"
+    file: str = ""
+    line: int | None = None
+    key: str = ""
+
+    def under(self, *parents: str | int) -> Diagnostic:
+        """Return the same diagnostic as seen from further up."""
+        return msgspec.structs.replace(self, path=(*parents, *self.path))
+
+    def facts(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {key: getattr(self, key) for key in ("file", "line", "key", "problem", "hint", "kind")}
 
     def __str__(self) -> str:
-        """Return the fault in the form that editors and CI jump to."""
+        """Return it on one line."""
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         what = f"{self.problem}; {self.hint}" if self.hint else self.problem
         return f"{where}: {self.key}: {what}" if self.key else f"{where}: {what}"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corpus_backfill_plugin.specs.checks import check_script
-from corpus_backfill_plugin.specs.diagnostics import Fault, Finding, KeyPath
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.specs.model import NAME_PATTERN, Script
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_BYTES", "Fault", "UnreadableError", "read_script", "read_toml"]
+__all__ = ["MAX_BYTES", "Diagnostic", "UnreadableError", "read_script", "read_toml"]
 
 MAX_TABLES = 500
 """Options, arguments or groups of a spec: nobody wrote more by hand, and each start would pay for them."""
@@ -31,7 +31,7 @@ MAX_BYTES = 1024 * 1024
 
 def read_script(
     text: bytes | str, file: str, name: str | None = None
-) -> tuple[Script | None, tuple[Fault, ...]]:
+) -> tuple[Script | None, tuple[Diagnostic, ...]]:
     """Return the Script in `text`, or None and everything that is wrong with it, sorted by line.
 
     Args:
@@ -42,7 +42,7 @@ def read_script(
     try:
         source, raw = read_toml(text)
     except UnreadableError as unreadable:
-        return None, (Fault(file, unreadable.line, "", unreadable.problem, unreadable.hint),)
+        return None, (unreadable.diagnostic(file),)
     script, findings = _judge(raw, PurePath(file).stem if name is None else name)
     if findings:
         return None, located(findings, raw, source, file)
@@ -68,6 +68,10 @@ class UnreadableError(Exception):
         self.hint = hint
         self.line = line
 
+    def diagnostic(self, file: str) -> Diagnostic:
+        """Return it for `file`, as that is to be shown."""
+        return Diagnostic((), self.problem, self.hint, file=file, line=self.line)
+
 
 def _decode(text: bytes | str) -> str:
     if len(text) > MAX_BYTES:
@@ -86,7 +90,7 @@ def _decode(text: bytes | str) -> str:
     return decoded.removeprefix("\ufeff")
 
 
-_SYNTAX_MENDS = (
+_SYNTAX_HINTS = (
     ("overwrite", "a key or table may stand only once"),
     ("Cannot declare", "a key or table may stand only once"),
     ("Duplicate inline table key", "a key may stand only once"),
@@ -116,7 +120,7 @@ def _parse(source: str) -> dict[str, Any]:
         place = _SYNTAX_PLACE.search(message)
         line = int(place["line"]) if place and place["line"] else source.count("\n") + 1
         problem = one_line(_SYNTAX_PLACE.sub("", message))
-        hint = next((hint for word, hint in _SYNTAX_MENDS if word in message), "")
+        hint = next((hint for word, hint in _SYNTAX_HINTS if word in message), "")
         raise UnreadableError(f"not TOML: {problem[:1].lower()}{problem[1:]}", hint, line) from None
     except RecursionError:
         raise UnreadableError("nested too deeply to be read", "a spec has three levels at most") from None
@@ -124,12 +128,12 @@ def _parse(source: str) -> dict[str, Any]:
         raise UnreadableError("not TOML: a number has too many digits") from None
 
 
-def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
+def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Diagnostic]]:
     """Return the Script as far as it can be made out, and all that is wrong with it."""
     tables = max((len(value) for value in raw.values() if isinstance(value, list)), default=0)
     if tables > MAX_TABLES:
         problem = f"a list of {tables} items, {MAX_TABLES} at most"
-        return Script(spec_version=1, script=""), [Finding((), problem, "split it into several commands")]
+        return Script(spec_version=1, script=""), [Diagnostic((), problem, "split it into several commands")]
     findings = list(_nul_characters(raw))
     if not findings:
         try:
@@ -145,14 +149,14 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Finding]]:
         # Keys of a later vocabulary would all be called unknown: say only what is the matter.
         hint = "upgrade corpus-backfill-plugin, or write spec-version = 1"
         return Script(spec_version=1, script=""), [
-            Finding(("spec-version",), f"version {version} is not known", hint)
+            Diagnostic(("spec-version",), f"version {version} is not known", hint)
         ]
-    script, misfits = fit(raw, Script)
-    findings += misfits
+    script, found = fit(raw, Script)
+    findings += found
     return script, findings + check_script(script, name, frozenset(f.path for f in findings))
 
 
-def _nul_characters(raw: dict[str, Any]) -> Iterator[Finding]:
+def _nul_characters(raw: dict[str, Any]) -> Iterator[Diagnostic]:
     """Yield where a NUL stands: TOML can write one, an argument list or environment cannot carry it."""
     problem = "holds a NUL character, which no argument or variable can carry"
     waiting: list[tuple[KeyPath, object]] = [((), raw)]
@@ -161,15 +165,17 @@ def _nul_characters(raw: dict[str, Any]) -> Iterator[Finding]:
         if len(path) > _DEEPEST:
             continue  # unknown keys in any case, and long paths cost time
         if isinstance(value, str) and "\0" in value:
-            yield Finding(path, problem, "remove \\u0000")
+            yield Diagnostic(path, problem, "remove \\u0000")
         elif isinstance(value, dict):
-            yield from (Finding((*path, key), f"the key {problem}") for key in value if "\0" in key)
+            yield from (Diagnostic((*path, key), f"the key {problem}") for key in value if "\0" in key)
             waiting += [((*path, key), item) for key, item in value.items()]
         elif isinstance(value, list):
             waiting += [((*path, position), item) for position, item in enumerate(value)]
 
 
-def located(findings: list[Finding], raw: dict[str, Any], source: str, file: str) -> tuple[Fault, ...]:
+def located(
+    findings: list[Diagnostic], raw: dict[str, Any], source: str, file: str
+) -> tuple[Diagnostic, ...]:
     """Return `findings` with the line that each stands in, sorted by it."""
     from corpus_backfill_plugin.specs.positions import key_lines, line_of
 
@@ -177,17 +183,18 @@ def located(findings: list[Finding], raw: dict[str, Any], source: str, file: str
         lines = key_lines(source)
     except (RecursionError, ValueError, IndexError):
         lines = {}
-    faults = [
-        Fault(
-            one_line(file),
-            line_of(finding.path, lines) if finding.path else None,
-            _dotted(finding.path, raw),
-            one_line(finding.problem),
-            one_line(finding.hint),
+    placed = [
+        msgspec.structs.replace(
+            found,
+            file=one_line(file),
+            line=line_of(found.path, lines) if found.path else None,
+            key=_dotted(found.path, raw),
+            problem=one_line(found.problem),
+            hint=one_line(found.hint),
         )
-        for finding in dict.fromkeys(findings)
+        for found in dict.fromkeys(findings)
     ]
-    return tuple(sorted(faults, key=lambda fault: fault.line or 0))
+    return tuple(sorted(placed, key=lambda found: found.line or 0))
 
 
 def _dotted(path: KeyPath, raw: Any) -> str:  # noqa: ANN401 - any parsed TOML

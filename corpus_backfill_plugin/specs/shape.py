@@ -1,6 +1,6 @@
-"""Whether parsed TOML has the shape that the model declares: every misfit at once, in words of its author.
+"""Whether parsed TOML has the shape that the model declares: all that is wrong, in words of its author.
 
-msgspec stops at the first fault and speaks of types. Here each key is compared with its declared type
+msgspec stops at the first error and speaks of types. Here each key is compared with its declared type
 alone, and what does not fit is left out, so that the rest can still be judged.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from corpus_backfill_plugin.specs import model
-from corpus_backfill_plugin.specs.diagnostics import Finding
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic
 from corpus_backfill_plugin.text import kind, listed, nearest, quoted
 
 if TYPE_CHECKING:
@@ -42,33 +42,33 @@ _STAND_IN: dict[str, Any] = {
 }
 
 
-def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Finding]]:
-    """Return `raw` as a `table`, and every misfit.
+def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Diagnostic]]:
+    """Return `raw` as a `table`, and every diagnostic.
 
     Keys that don't fit are left out of the result; a required one is replaced by a stand-in. So with
     findings the result serves further checks only.
     """
     fields = _fields(table)
-    findings: list[Finding] = []
+    findings: list[Diagnostic] = []
     kept: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in fields:
             if key in _fields(model.Script):
                 what = "is a key of the file itself"
-                findings.append(Finding((key,), what, "move it up, above the tables"))
+                findings.append(Diagnostic((key,), what, "move it up, above the tables"))
                 continue
             near = nearest(key, fields) if len(findings) < _GUESSES else ""
-            findings.append(Finding((key,), "unknown key", near or f"known here are {', '.join(fields)}"))
+            findings.append(Diagnostic((key,), "unknown key", near or f"known here are {', '.join(fields)}"))
             continue
         kept_value, found = _fit_field(value, fields[key].type)
         if found and table is model.Option and key == "name" and isinstance(value, str):
-            found = [Finding(one.path, one.problem, _respelt_name(value) or one.hint) for one in found]
+            found = [Diagnostic(one.path, one.problem, _respelt_name(value) or one.hint) for one in found]
         findings += [finding.under(key) for finding in found]
         if kept_value is not msgspec.UNSET:
             kept[fields[key].name] = kept_value
     for key, field in fields.items():
         if field.required and key not in raw:
-            findings.append(Finding((key,), "missing, and required", f"add {key} = {_EXAMPLES[key]}"))
+            findings.append(Diagnostic((key,), "missing, and required", f"add {key} = {_EXAMPLES[key]}"))
         if field.required and field.name not in kept:
             kept[field.name] = _STAND_IN.get(field.name, f"?{id(raw)}")
     return table(**kept), findings
@@ -101,14 +101,14 @@ _EXAMPLES = {
 }
 
 
-def _fit_field(value: object, declared: Any) -> tuple[Any, list[Finding]]:  # noqa: ANN401 - a type form
+def _fit_field(value: object, declared: Any) -> tuple[Any, list[Diagnostic]]:  # noqa: ANN401 - a type form
     """Return the converted value (UNSET when it does not fit) and what is wrong with it."""
     info = _described(declared)
     if isinstance(info, inspect.VarTupleType) and isinstance(_plain(info.item_type), inspect.StructType):
         return _fit_tables(value, _plain(info.item_type).cls)
     if isinstance(info, inspect.StructType) and isinstance(value, dict):
         return fit(value, info.cls)
-    found = list(_misfits(value, info))
+    found = list(_check(value, info))
     if found and isinstance(info, inspect.DictType) and isinstance(value, dict):
         # What stands beside a bad entry is judged all the same.
         bad = {finding.path[0] for finding in found}
@@ -118,17 +118,17 @@ def _fit_field(value: object, declared: Any) -> tuple[Any, list[Finding]]:  # no
     try:
         return msgspec.convert(value, declared), []
     except msgspec.ValidationError:
-        return msgspec.UNSET, [Finding((), f"expected {_words(info)}, got {kind(value)}")]
+        return msgspec.UNSET, [Diagnostic((), f"expected {_words(info)}, got {kind(value)}")]
 
 
-def _fit_tables(value: object, table: type[_Struct]) -> tuple[Any, list[Finding]]:
+def _fit_tables(value: object, table: type[_Struct]) -> tuple[Any, list[Diagnostic]]:
     if not isinstance(value, list):
         name = table.__name__.lower()
-        return msgspec.UNSET, [Finding((), f"expected tables, got {kind(value)}", f"write [[{name}]]")]
+        return msgspec.UNSET, [Diagnostic((), f"expected tables, got {kind(value)}", f"write [[{name}]]")]
     fitted, findings = [], []
     for position, item in enumerate(value):
         if not isinstance(item, dict):
-            findings.append(Finding((position,), f"expected a table, got {kind(item)}"))
+            findings.append(Diagnostic((position,), f"expected a table, got {kind(item)}"))
             item = {}  # noqa: PLW2901 - keeps the positions of those that follow
             fitted.append(fit(item, table)[0])
             continue
@@ -148,20 +148,20 @@ def _plain(info: inspect.Type) -> Any:  # noqa: ANN401 - one of msgspec's type d
     return info
 
 
-def _misfits(value: object, info: Any) -> Iterator[Finding]:  # noqa: ANN401 - one of msgspec's type descriptions
+def _check(value: object, info: Any) -> Iterator[Diagnostic]:  # noqa: ANN401 - one of msgspec's type descriptions
     judge = _JUDGES.get(type(info))
     accepts, words = _ACCEPTS[type(info)]
     if isinstance(info, inspect.UnionType):
-        yield from _union_misfits(value, info)
+        yield from _check_union(value, info)
     elif isinstance(info, inspect.LiteralType):
         yield from _judge_literal(value, info.values)
     elif not isinstance(value, accepts) or (isinstance(value, bool) and bool not in accepts):
-        yield Finding((), f"expected {words}, got {kind(value)}", _respell(value, words))
+        yield Diagnostic((), f"expected {words}, got {kind(value)}", _respell(value, words))
     elif judge:
         yield from judge(value, info)
 
 
-def _union_misfits(value: object, info: inspect.UnionType) -> Iterator[Finding]:
+def _check_union(value: object, info: inspect.UnionType) -> Iterator[Diagnostic]:
     literals = [v for option in info.types if isinstance(option, inspect.LiteralType) for v in option.values]
     if literals:
         yield from _judge_literal(value, (True, False, *literals))
@@ -169,9 +169,9 @@ def _union_misfits(value: object, info: inspect.UnionType) -> Iterator[Finding]:
     for option in info.types:
         accepts, _ = _ACCEPTS[type(option)]
         if isinstance(value, accepts) and (not isinstance(value, bool) or bool in accepts):
-            yield from _misfits(value, option)
+            yield from _check(value, option)
             return
-    yield Finding((), f"expected {_words(info)}, got {kind(value)}", _respell(value, _words(info)))
+    yield Diagnostic((), f"expected {_words(info)}, got {kind(value)}", _respell(value, _words(info)))
 
 
 def _words(info: Any) -> str:  # noqa: ANN401 - one of msgspec's type descriptions
@@ -197,44 +197,44 @@ def _respell(value: object, wanted: str) -> str:
     return ""
 
 
-def _judge_text(value: str, info: inspect.StrType) -> Iterator[Finding]:
+def _judge_text(value: str, info: inspect.StrType) -> Iterator[Diagnostic]:
     if info.min_length and len(value) < info.min_length:
-        yield Finding((), "must not be empty")
+        yield Diagnostic((), "must not be empty")
     elif info.max_length and len(value) > info.max_length:
-        yield Finding((), f"{len(value)} characters, {info.max_length} at most")
+        yield Diagnostic((), f"{len(value)} characters, {info.max_length} at most")
     elif info.pattern and not re.search(info.pattern, value):
         words, hint = _PATTERNS[info.pattern]
-        yield Finding((), f"{quoted(value)} is not {words}", hint)
+        yield Diagnostic((), f"{quoted(value)} is not {words}", hint)
 
 
-def _judge_number(value: float, info: inspect.IntType) -> Iterator[Finding]:
+def _judge_number(value: float, info: inspect.IntType) -> Iterator[Diagnostic]:
     if info.ge is not None and value < info.ge:
-        yield Finding((), f"{quoted(value)} is less than {info.ge}")
+        yield Diagnostic((), f"{quoted(value)} is less than {info.ge}")
     elif info.le is not None and value > info.le:
-        yield Finding((), f"{quoted(value)} is more than {info.le}")
+        yield Diagnostic((), f"{quoted(value)} is more than {info.le}")
 
 
-def _judge_literal(value: object, allowed: tuple[Any, ...]) -> Iterator[Finding]:
+def _judge_literal(value: object, allowed: tuple[Any, ...]) -> Iterator[Diagnostic]:
     if any(type(value) is type(one) and value == one for one in allowed):
         return
     hint = nearest(value, [one for one in allowed if isinstance(one, str)]) if isinstance(value, str) else ""
     if isinstance(value, str) and value in map(str, allowed):
         hint = f"write {value} without quotes"
     few = "is not" if len(allowed) == 1 else "is not one of"
-    yield Finding((), f"{quoted(value)} {few} {listed(allowed)}", hint)
+    yield Diagnostic((), f"{quoted(value)} {few} {listed(allowed)}", hint)
 
 
-def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Finding]:
+def _judge_list(value: list[Any], info: inspect.VarTupleType) -> Iterator[Diagnostic]:
     if info.min_length and len(value) < info.min_length:
-        yield Finding((), f"has {len(value)}, needs at least {info.min_length}")
+        yield Diagnostic((), f"has {len(value)}, needs at least {info.min_length}")
     item_type = _plain(info.item_type)
     for position, item in enumerate(value):
-        yield from (found.under(position) for found in _misfits(item, item_type))
+        yield from (found.under(position) for found in _check(item, item_type))
 
 
-def _judge_table(value: dict[str, Any], info: inspect.DictType) -> Iterator[Finding]:
+def _judge_table(value: dict[str, Any], info: inspect.DictType) -> Iterator[Diagnostic]:
     for key, item in value.items():
-        yield from (found.under(key) for found in _misfits(item, _plain(info.value_type)))
+        yield from (found.under(key) for found in _check(item, _plain(info.value_type)))
 
 
 _ACCEPTS: dict[type, tuple[tuple[type, ...], str]] = {
@@ -248,7 +248,7 @@ _ACCEPTS: dict[type, tuple[tuple[type, ...], str]] = {
     inspect.StructType: ((dict,), "a table"),
     inspect.UnionType: ((object,), "a value"),
 }
-_JUDGES: dict[type, Callable[[Any, Any], Iterator[Finding]]] = {
+_JUDGES: dict[type, Callable[[Any, Any], Iterator[Diagnostic]]] = {
     inspect.StrType: _judge_text,
     inspect.IntType: _judge_number,
     inspect.VarTupleType: _judge_list,

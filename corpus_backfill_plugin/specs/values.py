@@ -29,14 +29,12 @@ MAX_SECONDS = 100 * 365 * 86400
 MAX_CHECKED = 1000
 """Characters of a value that a `regex` is matched against, as that has no time limit; more are refused."""
 
-_WHOLE = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATETIME = re.compile(
-    _DATE.pattern + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
-)
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
+_WHOLE = r"[+-]?[0-9]+"
+_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATETIME = _DATE + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_DURATION = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)"
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _MOST_DIGITS = 1000
 """Digits of a whole number: far more than any script wants, below the limit where Python's own int fails."""
@@ -96,7 +94,7 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: it is no duration.
     """
-    parts = _DURATION.findall(text)
+    parts = re.findall(_DURATION, text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{quoted(text)} is not a duration such as 90s, 12h or 1h30m")
     seconds = math.fsum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -105,12 +103,8 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def _text(text: str) -> str:
-    return text
-
-
 def _int(text: str) -> int:
-    if not _WHOLE.fullmatch(text):
+    if not re.fullmatch(_WHOLE, text):
         raise ValueError(f"{quoted(text)} is not a whole number")
     if len(text) > _MOST_DIGITS:
         raise ValueError(f"{quoted(text)} has too many digits")
@@ -125,7 +119,7 @@ def _count(text: str) -> int:
 
 
 def _float(text: str) -> float:
-    if not _DECIMAL.fullmatch(text):
+    if not re.fullmatch(_DECIMAL, text):
         raise ValueError(f"{quoted(text)} is not a number")
     number = float(text)
     if not math.isfinite(number):
@@ -147,7 +141,7 @@ def _path(text: str) -> str:
 
 
 def _date(text: str) -> dt.date:
-    if _DATE.fullmatch(text):
+    if re.fullmatch(_DATE, text):
         try:
             return dt.date.fromisoformat(text)
         except ValueError:
@@ -156,7 +150,7 @@ def _date(text: str) -> dt.date:
 
 
 def _datetime(text: str) -> dt.datetime:
-    if _DATETIME.fullmatch(text):
+    if re.fullmatch(_DATETIME, text):
         try:
             return dt.datetime.fromisoformat(text)
         except ValueError:
@@ -165,13 +159,13 @@ def _datetime(text: str) -> dt.datetime:
 
 
 def _uuid(text: str) -> str:
-    if not _UUID.fullmatch(text):
+    if not re.fullmatch(_UUID, text):
         raise ValueError(f"{quoted(text)} is not a UUID such as 123e4567-e89b-12d3-a456-426614174000")
     return text.lower()
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "str": _text,
+    "str": str,
     "int": _int,
     "float": _float,
     "bool": _bool,

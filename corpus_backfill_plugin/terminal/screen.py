@@ -14,12 +14,23 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.files import write_all
+from corpus_backfill_plugin.terminal import bar
+
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.agent.progress import View
+
+FIRST_DRAW = 0.2
+"""Seconds: what is over sooner needs no bar."""
+
+PATIENCE = 1.0
+"""Seconds for which an unfinished escape sequence keeps the bar from being drawn."""
 
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _WHOLE = f"{_SAVE}\x1b[r{_RESTORE}"
-"""The region is the whole screen again; setting it moves the cursor, hence saved and restored."""
+"""The region is the complete screen again; setting it moves the cursor, hence saved and restored."""
 
 _MAKE_ROOM = "\x1bD\x1b[A"
 """Down, scrolling if at the bottom, and up again in the same column: the last line is free."""
@@ -40,65 +51,69 @@ MIN_ROWS = 3
 """With fewer there is no room for a bar and anything else."""
 
 
-class Screen:
-    """The terminal behind `fd`, with a line at its bottom that can be shown and removed.
+class BarDisplay:
+    """A bar in the last line of a terminal, shown and removed.
 
     A terminal that fails while it is drawn on is left alone from then on; the run matters more.
+
+    Args:
+        fd: the terminal.
+        streams: the script's streams that are written to the same terminal.
+        color: whether colours may be used.
+        ascii_only: whether the bar must do without line-drawing characters.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, streams: frozenset[str], *, color: bool, ascii_only: bool) -> None:
         self._fd = fd
+        self._streams = streams
+        self._color = color
+        self._ascii = ascii_only
         self._size: os.terminal_size | None = None
         self._text: str | None = None
         self._tail = b""
+        self._passed = float("-inf")
 
-    @property
-    def busy(self) -> bool:
-        """Whether what passed last ended inside an escape sequence or a character."""
-        return _UNFINISHED.search(self._tail) is not None
-
-    def passed(self, data: bytes) -> None:
-        """Take note of bytes that somebody wrote to the terminal."""
+    def passed(self, stream: str, data: bytes, now: float) -> None:
+        """Keep track of where the script's bytes left the terminal."""
+        if stream not in self._streams:
+            return
         if b"\x1b" in data:
             self._text = None  # whatever it was, it may have erased the bar
             if _UNSETTING.search(self._tail[-16:] + data):
                 self._size = None
         self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
+        self._passed = now
 
-    def width(self) -> int:
-        """Return the columns there are now; 0 when there is no room for a line of ours."""
-        try:
-            size = os.get_terminal_size(self._fd)
-        except OSError:
-            return 0
-        return size.columns if size.lines >= MIN_ROWS else 0
-
-    def show(self, text: str) -> None:
-        """Draw `text`, which fits into one line, at the bottom; nothing is written when it stands there."""
-        try:
-            size = os.get_terminal_size(self._fd)
-        except OSError:
+    def show(self, view: View, now: float) -> None:
+        """Draw, but never into a sequence that is not complete; nothing is written when nothing changed."""
+        if view.elapsed < FIRST_DRAW or (now - self._passed < PATIENCE and _UNFINISHED.search(self._tail)):
             return
-        if size == self._size and text == self._text:
-            return
-        out = "" if size == self._size else self._reserved(size)
-        out += f"{_SAVE}\x1b[{size.lines};1H\x1b[0m{text}\x1b[0m\x1b[K{_RESTORE}"
-        self._size, self._text = size, text
-        self._put(out)
+        size = self._terminal_size()
+        has_room = size is not None and size.lines >= MIN_ROWS and _in_foreground(self._fd)
+        width = size.columns if size is not None and has_room else 0
+        text = bar.draw(view, width, color=self._color, ascii_only=self._ascii)
+        if not text or size is None:
+            self.hide()
+        elif size != self._size or text != self._text:
+            out = "" if size == self._size else self._reserved(size)
+            self._size, self._text = size, text
+            self._put(f"{out}{_SAVE}\x1b[{size.lines};1H\x1b[0m{text}\x1b[0m\x1b[K{_RESTORE}")
 
-    def remove(self) -> None:
+    def hide(self) -> None:
         """Give the line back, erased; the cursor stays where the script left it."""
         if self._size is None and self._text is None:
             return
         was, self._size, self._text = self._size, None, None
-        try:
-            size = os.get_terminal_size(self._fd)
-        except OSError:
+        size = self._terminal_size()
+        if size is None:
             return
-        if was == size:
-            self._put(f"{_WHOLE}{_SAVE}\x1b[{size.lines};1H\x1b[2K{_RESTORE}")
-        else:
-            self._put(f"{_WHOLE}{_ERASE_BELOW}")
+        erase = f"{_SAVE}\x1b[{size.lines};1H\x1b[2K{_RESTORE}" if was == size else _ERASE_BELOW
+        self._put(f"{_WHOLE}{erase}")
+
+    def _terminal_size(self) -> os.terminal_size | None:
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(self._fd)
+        return None
 
     def _reserved(self, size: os.terminal_size) -> str:
         """Return what takes the last line of a screen of `size` out of the scrolling region.
@@ -111,3 +126,11 @@ class Screen:
     def _put(self, text: str) -> None:
         with contextlib.suppress(OSError):
             write_all(self._fd, text.encode("utf-8", "replace"))
+
+
+def _in_foreground(fd: int) -> bool:
+    """Return whether we may draw on the terminal `fd`: not after `bg`, when a shell uses it."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:  # not our controlling terminal, so no shell of ours waits on it
+        return True

@@ -15,7 +15,7 @@ from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.agent.redact import Masker
 from corpus_backfill_plugin.terminal import bar
-from corpus_backfill_plugin.terminal.screen import Screen
+from corpus_backfill_plugin.terminal.screen import BarDisplay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,20 +29,14 @@ if TYPE_CHECKING:
 DRAW_EVERY = 0.1
 """Seconds between two drawings of the bar."""
 
-FIRST_DRAW = 0.2
-"""Seconds: what is over sooner needs no bar."""
-
 LINE_EVERY = 10.0
 """Seconds between two plain lines of progress."""
 
 PARTS = 64
-"""Moments that are told apart in what was printed before anybody watched."""
+"""Moments that are distinguished in what was printed before anybody watched."""
 
 NOTE_EVERY = 1.0
 """Seconds between two notes of how far the run is, for those who look from elsewhere."""
-
-PATIENCE = 1.0
-"""Seconds for which an unfinished escape sequence keeps the bar from being drawn."""
 
 
 Note: TypeAlias = "Callable[[View, dict[str, int]], None]"
@@ -83,48 +77,6 @@ class Streams:
             return frozenset()
         fds = self.descriptors.items()
         return frozenset(s for s, fd in fds if fd is not None and os.path.sameopenfile(fd, descriptor))
-
-
-class BarDisplay:
-    """A bar in the terminal's last line.
-
-    Args:
-        fd: the terminal.
-        streams: the script's streams that are written to the same terminal.
-        color: whether colours may be used.
-        ascii_only: whether the bar must do without line-drawing characters.
-    """
-
-    def __init__(self, fd: int, streams: frozenset[str], *, color: bool, ascii_only: bool) -> None:
-        self._fd = fd
-        self._streams = streams
-        self._color = color
-        self._ascii = ascii_only
-        self._screen = Screen(fd)
-        self._passed = float("-inf")
-
-    def passed(self, stream: str, data: bytes, now: float) -> None:
-        """Keep track of where the script's bytes left the terminal."""
-        if stream in self._streams:
-            self._screen.passed(data)
-            self._passed = now
-
-    def show(self, view: View, now: float) -> None:
-        """Draw, but never into a sequence that is not complete."""
-        if view.elapsed < FIRST_DRAW:
-            return
-        if self._screen.busy and now - self._passed < PATIENCE:
-            return
-        width = self._screen.width() if _in_foreground(self._fd) else 0
-        text = bar.draw(view, width, color=self._color, ascii_only=self._ascii)
-        if text:
-            self._screen.show(text)
-        else:
-            self._screen.remove()
-
-    def hide(self) -> None:
-        """Give the last line back."""
-        self._screen.remove()
 
 
 class LineDisplay:
@@ -231,7 +183,7 @@ class TerminalSink:
         self._show(now)
 
     def close(self) -> None:
-        """Show what was held back, remove the bar. Closing twice, or with the terminal gone, is no fault."""
+        """Show what was held back, remove the bar. Closing twice, or with the terminal gone, is no error."""
         if self._closed:
             return
         self._closed = True
@@ -338,11 +290,3 @@ def _descriptor(target: TextIO) -> int | None:
     except (OSError, ValueError, AttributeError):
         return None
     return number
-
-
-def _in_foreground(fd: int) -> bool:
-    """Return whether we may draw on the terminal `fd`: not after `bg`, when a shell uses it."""
-    try:
-        return os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:  # not our controlling terminal, so no shell of ours waits on it
-        return True

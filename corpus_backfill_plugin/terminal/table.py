@@ -21,7 +21,7 @@ _STATES = {
 """Colours of states, whatever they are of; a state that is not here has none."""
 
 
-def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:
     """Write `rows` to stdout: all their keys as JSON, or `columns` alone as a table.
 
     Args:
@@ -40,7 +40,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_
             click.echo("\t".join(line))
 
 
-def write_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
+def write_facts(facts: Mapping[str, Any], *, as_json: bool = False) -> None:
     """Write one object to stdout: as JSON, or a line a fact."""
     if as_json:
         write_json(facts)

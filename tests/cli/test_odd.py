@@ -146,7 +146,7 @@ def test_few_open_files_are_told_or_are_enough(elsewhere: Callable[..., Outcome]
 def test_a_user_without_a_home_needs_a_state_folder_and_no_more(server: Server, tmp_path: Path) -> None:
     """The account has no passwd entry, as in a container that runs under any number."""
     nobody = "import pwd\ndef none(_): raise KeyError\npwd.getpwuid = pwd.getpwnam = none\n"
-    program = f"{nobody}from corpus_backfill_plugin.cli import main\nmain()"
+    program = f"{nobody}from corpus_backfill_plugin.__main__ import main\nmain()"
     environ = {name: value for name, value in os.environ.items() if name != "HOME"}
     environ |= {"CORPUS_SERVER_APP_PATH": str(server.folder), "CORPUS_BACKFILL_PYTHON": sys.executable}
 
@@ -208,7 +208,7 @@ def test_a_configuration_that_is_none_stops_a_run_and_doctor_finds_it(
 
 def _faults(ask: Callable[..., Outcome]) -> list[str]:
     found = json.loads(ask("doctor", "--json").stdout)
-    return [f"{finding['area']}: {finding['text']}" for finding in found if finding["state"] == "fault"]
+    return [f"{finding['area']}: {finding['text']}" for finding in found if finding["state"] == "error"]
 
 
 def test_doctor_finds_a_program_for_the_end_that_is_not_there(

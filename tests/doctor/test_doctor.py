@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib.metadata import distribution, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent
 HOST = "corpus_client_cli.plugins"
 Findings = dict[str, list[dict[str, Any]]]
+Examine: TypeAlias = "Callable[..., tuple[int, Findings]]"
+Install: TypeAlias = "Callable[..., Path]"
 
 
 @pytest.fixture
-def examine(cli: Cli, server: Server) -> Callable[..., tuple[int, Findings]]:
+def examine(cli: Cli, server: Server) -> Examine:
     """Return the exit code of `doctor --json`, and its findings by area; well but for what a test spoils."""
 
     def call(**env: str | None) -> tuple[int, Findings]:
@@ -38,8 +40,8 @@ def examine(cli: Cli, server: Server) -> Callable[..., tuple[int, Findings]]:
         found: Findings = {}
         for finding in json.loads(outcome.stdout):
             assert set(finding) == {"area", "state", "text", "hint"}
-            assert finding["state"] != "fault" or finding["hint"] or "; " in finding["text"], (
-                "a fault has a hint"
+            assert finding["state"] != "error" or finding["hint"] or "; " in finding["text"], (
+                "an error has a hint"
             )
             found.setdefault(finding["area"], []).append(finding)
         return outcome.code, found
@@ -51,14 +53,14 @@ def _texts(found: Findings, area: str, state: str) -> list[str]:
     return [finding["text"] for finding in found.get(area, []) if finding["state"] == state]
 
 
-def _faults(found: Findings) -> list[str]:
+def _errors(found: Findings) -> list[str]:
     return [
-        finding["text"] for findings in found.values() for finding in findings if finding["state"] == "fault"
+        finding["text"] for findings in found.values() for finding in findings if finding["state"] == "error"
     ]
 
 
 @pytest.fixture
-def install(tmp_path: Path) -> Callable[..., Path]:
+def install(tmp_path: Path) -> Install:
     """Write a package's metadata, and modules, into a folder for PYTHONPATH."""
 
     def make(
@@ -77,9 +79,7 @@ def install(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def test_when_all_is_well_every_part_is_named(
-    examine: Callable[..., tuple[int, Findings]], server: Server
-) -> None:
+def test_when_all_is_well_every_part_is_named(examine: Examine, server: Server) -> None:
     code, found = examine()
     assert code == 0
     assert list(found) == [
@@ -95,7 +95,7 @@ def test_when_all_is_well_every_part_is_named(
         "ledger",
         "disk",
     ]
-    assert _faults(found) == []
+    assert _errors(found) == []
     (host,) = _texts(found, "host", "ok")
     assert f"click {version('click')}" in host
     assert f"Python {sys.version.split()[0]}" in host
@@ -117,17 +117,18 @@ def _site_packages() -> str:
     return str(distribution("corpus-backfill-plugin").locate_file(""))
 
 
-def test_people_get_a_line_a_part_and_the_mend_below(cli: Cli, server: Server) -> None:
+def test_people_get_a_line_a_part_and_the_hint_below(cli: Cli, server: Server) -> None:
     server.spec("broken", "script = 5\n")
     outcome: Outcome = cli("doctor", env={"CORPUS_SERVER_APP_PATH": str(server.folder)}, uv=True)
     assert outcome.code == 1
     lines = outcome.stdout.splitlines()
-    assert [line[:5] for line in lines if not line.startswith("  ")].count("FAULT") == 1
-    assert f"FAULT  specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number" in next(
-        line for line in lines if line.startswith("FAULT")
+    assert [line[:5] for line in lines if not line.startswith("  ")].count("error") == 1
+    assert (
+        f"error    specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number"
+        in next(line for line in lines if line.startswith("error"))
     )
-    at = lines.index("note   database: DATABASE_URL is not set; the scripts use their own default")
-    assert lines[at + 1] == "       Set it, or give --database-url with each command."
+    at = lines.index("warning  database: DATABASE_URL is not set; the scripts use their own default")
+    assert lines[at + 1] == "         Set it, or give --database-url with each command."
     assert "\x1b" not in outcome.stdout
 
 
@@ -142,45 +143,55 @@ def test_people_get_a_line_a_part_and_the_mend_below(cli: Cli, server: Server) -
         pytest.param("x = 1", "has no attribute 'other'", id="a name that is gone"),
     ],
 )
-def test_another_plugin_that_is_broken_is_told_once(
-    module: str, words: str, examine: Callable[..., tuple[int, Findings]], install: Callable[..., Path]
+def test_another_plugin_that_is_broken_is_reported_once(
+    module: str, words: str, examine: Examine, install: Install
 ) -> None:
     site = install("neighbour", {"other": "neighbour:other"}, {"neighbour": module})
     code, found = examine(PYTHONPATH=str(site))
     assert code == 1
-    (fault,) = _faults(found)
-    assert fault.startswith("'other' (neighbour:other of neighbour) ")
-    assert words in fault
+    (error,) = _errors(found)
+    assert error.startswith("'other' (neighbour:other of neighbour) ")
+    assert words in error
     assert _texts(found, "plugins", "ok"), "ours is looked at all the same"
 
 
-def test_another_plugin_of_our_name_is_told_once(
-    examine: Callable[..., tuple[int, Findings]], install: Callable[..., Path]
+@pytest.mark.parametrize(
+    ("name", "module", "number", "phrases"),
+    [
+        pytest.param(
+            "rival",
+            "rival:group",
+            "1.0",
+            [
+                "two packages register 'backfill': ",
+                "rival:group of rival",
+                "corpus_backfill_plugin.cli:backfill of corpus-backfill-plugin",
+            ],
+            id="another plugin of our name",
+        ),
+        pytest.param(
+            "corpus-backfill-plugin",
+            "corpus_backfill_plugin.cli:backfill",
+            "9.9",
+            ["installed more than once: 9.9 in {site}, "],
+            id="two versions of our metadata",
+        ),
+    ],
+)
+def test_what_is_there_twice_is_reported_once(
+    examine: Examine, install: Install, *, name: str, module: str, number: str, phrases: list[str]
 ) -> None:
-    site = install("rival", {"backfill": "rival:group"}, {"rival": "group = 1"})
+    site = install(name, {"backfill": module}, {"rival": "group = 1"}, number=number)
     code, found = examine(PYTHONPATH=str(site))
     assert code == 1
-    (fault,) = _faults(found)
-    assert fault.startswith("two packages register 'backfill': ")
-    assert "rival:group of rival" in fault
-    assert "corpus_backfill_plugin.cli:backfill of corpus-backfill-plugin" in fault
-
-
-def test_two_versions_of_our_metadata_are_told_once(
-    examine: Callable[..., tuple[int, Findings]], install: Callable[..., Path]
-) -> None:
-    site = install(
-        "corpus-backfill-plugin", {"backfill": "corpus_backfill_plugin.cli:backfill"}, number="9.9"
-    )
-    code, found = examine(PYTHONPATH=str(site))
-    assert code == 1
-    (fault,) = _faults(found)
-    assert fault.startswith(f"installed more than once: 9.9 in {site}, ")
+    (error,) = _errors(found)
+    assert error.startswith(phrases[0].format(site=site))
+    assert all(phrase in error for phrase in phrases[1:])
 
 
 @pytest.mark.parametrize("left", ["nothing", "entry points"])
-def test_an_install_that_is_half_removed_is_told_once(
-    left: str, examine: Callable[..., tuple[int, Findings]], tmp_path: Path, cli: Cli, server: Server
+def test_an_install_that_is_half_removed_is_reported_once(
+    left: str, examine: Examine, tmp_path: Path, cli: Cli, server: Server
 ) -> None:
     site = tmp_path / "site"
     info = site / "corpus_backfill_plugin-0.0.9.dist-info"
@@ -189,8 +200,8 @@ def test_an_install_that_is_half_removed_is_told_once(
         (info / "entry_points.txt").write_text(f"[{HOST}]\nbackfill = corpus_backfill_plugin.cli:backfill\n")
     code, found = examine(PYTHONPATH=str(site))
     assert code == 1
-    (fault,) = _faults(found)
-    assert fault.startswith("half removed, its metadata is gone: no version in ")
+    (error,) = _errors(found)
+    assert error.startswith("half removed, its metadata is gone: no version in ")
     env = {"PYTHONPATH": str(site), "CORPUS_SERVER_APP_PATH": str(server.folder)}
     assert cli("version-0", "--no-verify", env=env).code == 0, "a run needs no metadata"
     assert cli("--version", env=env).code == 0
@@ -210,7 +221,7 @@ def test_a_copy_that_is_not_installed_says_so(tmp_path: Path, server: Server) ->
         text=True,
         check=True,
     )
-    notes = [finding["text"] for finding in json.loads(done.stdout) if finding["state"] == "note"]
+    notes = [finding["text"] for finding in json.loads(done.stdout) if finding["state"] == "warning"]
     assert "runs from a folder, not from an installed package" in notes
     assert f"'backfill' is not registered in {HOST}; only corpus-backfill runs it" in notes
 
@@ -242,74 +253,79 @@ def test_the_bridge_is_told_where_it_is_in_use(tmp_path: Path, server: Server) -
     assert ("bridge in use, the host's contexts are not click's" in text) is bridged
 
 
-def test_no_server_is_a_fault_that_names_what_was_tried(examine: Callable[..., tuple[int, Findings]]) -> None:
+def test_no_server_is_an_error_that_names_what_was_tried(examine: Examine) -> None:
     code, found = examine(CORPUS_SERVER_APP_PATH=None)
     assert code == 1
-    (fault,) = _texts(found, "server", "fault")
-    assert fault.startswith("no server app found; tried in this order: --server-path (not given)")
+    (error,) = _texts(found, "server", "error")
+    assert error.startswith("no server app found; tried in this order: --server-path (not given)")
     assert _texts(found, "interpreter", "ok")[0].startswith("uv at ")
     assert _texts(found, "specs", "ok") == ["4 commands from: shipped"]
 
 
-def test_missing_scripts_are_told_each(examine: Callable[..., tuple[int, Findings]], server: Server) -> None:
+def test_missing_scripts_are_reported_each(examine: Examine, server: Server) -> None:
     (server.scripts / "file_hashing.py").unlink()
     (server.scripts / "snr_frequency.py").unlink()
     code, found = examine()
-    assert (code, _faults(found)) == (1, ["file_hashing.py: missing", "snr_frequency.py: missing"])
+    assert (code, _errors(found)) == (1, ["file_hashing.py: missing", "snr_frequency.py: missing"])
 
 
-def test_an_interpreter_that_cannot_run_is_a_fault(examine: Callable[..., tuple[int, Findings]]) -> None:
-    code, found = examine(CORPUS_BACKFILL_PYTHON="/no/such/python")
-    assert code == 1
-    assert _texts(found, "interpreter", "fault") == [
-        "/no/such/python (from CORPUS_BACKFILL_PYTHON) does not exist"
-    ]
+@pytest.mark.parametrize(
+    ("variable", "value", "state", "text"),
+    [
+        pytest.param(
+            "CORPUS_BACKFILL_PYTHON",
+            "/no/such/python",
+            "error",
+            "/no/such/python (from CORPUS_BACKFILL_PYTHON) does not exist",
+            id="one that cannot run is an error",
+        ),
+        pytest.param(
+            "PATH",
+            "/no/such/folder",
+            "warning",
+            "python: uv is not on PATH and the server has no",
+            id="the fallback is a warning",
+        ),
+    ],
+)
+def test_an_interpreter_is_judged(examine: Examine, variable: str, value: str, state: str, text: str) -> None:
+    code, found = examine(**{variable: value})
+    assert code == (state == "error")
+    (only,) = _texts(found, "interpreter", state)
+    assert only.startswith(text)
 
 
-def test_without_uv_the_fallback_is_a_note(
-    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
-) -> None:
-    (tmp_path / "empty").mkdir()
-    code, found = examine(PATH=str(tmp_path / "empty"))
-    assert code == 0
-    assert _texts(found, "interpreter", "note")[0].startswith(
-        "python: uv is not on PATH and the server has no"
-    )
-
-
-def test_no_database_is_a_note_and_its_url_is_never_shown(
-    examine: Callable[..., tuple[int, Findings]],
+def test_no_database_is_a_warning_and_its_url_is_never_shown(
+    examine: Examine,
 ) -> None:
     code, found = examine(DATABASE_URL=None)
     assert code == 0
-    assert len(_texts(found, "database", "note")) == 1
+    assert len(_texts(found, "database", "warning")) == 1
     _, found = examine(DATABASE_URL="postgresql://u:geheim@hidden-host/d")
     assert "geheim" not in str(found)
     assert "hidden-host" not in str(found)
 
 
-def test_specs_are_told_with_their_faults_and_what_they_replace(
-    examine: Callable[..., tuple[int, Findings]], server: Server, tmp_path: Path
+def test_specs_are_told_with_their_errors_and_what_they_replace(
+    examine: Examine, server: Server, tmp_path: Path
 ) -> None:
     server.spec("snr", 'script = "snr_frequency.py"\n')
     server.spec("broken", "scirpt = 5\n")
     code, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
     assert code == 1
     assert _texts(found, "specs", "ok") == ["5 commands from: server, shipped"]
-    assert _texts(found, "specs", "note") == ["'snr' of shipped is replaced by server"]
+    assert _texts(found, "specs", "warning") == ["'snr' of shipped is replaced by server"]
     server.spec("duration", 'script = "media_duration.py"\n')
     _, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
-    assert _texts(found, "specs", "note") == ["'duration', 'snr' of shipped are replaced by server"]
-    assert _texts(found, "specs", "fault") == [
+    assert _texts(found, "specs", "warning") == ["'duration', 'snr' of shipped are replaced by server"]
+    assert _texts(found, "specs", "error") == [
         f"CORPUS_BACKFILL_SPECS: {tmp_path}/none is not a folder",
         f"{server.scripts}/broken.toml:1: script: missing, and required; add script = 'name.py'",
         f"{server.scripts}/broken.toml:2: scirpt: unknown key; did you mean 'script'?",
     ]
 
 
-def test_what_a_script_does_not_have_of_its_spec_is_a_fault(
-    examine: Callable[..., tuple[int, Findings]], server: Server
-) -> None:
+def test_what_a_script_does_not_have_of_its_spec_is_an_error(examine: Examine, server: Server) -> None:
     server.script("work.py", "import argparse\np = argparse.ArgumentParser()\np.parse_args()\n")
     server.script("broken.py", "import argparse\np = argparse.ArgumentParser(\n")
     spec = """script = "work.py"
@@ -329,55 +345,49 @@ expect = { pending = 0 }
     server.spec("unread", 'script = "broken.py"\n')
     code, found = examine()
     assert code == 1
-    assert _texts(found, "specs", "fault") == [
+    assert _texts(found, "specs", "error") == [
         f"{place}:4: option.ids-file: the spec sends --ids-file, the script does not have it; remove it",
         f"{place}:11: postcondition.run: the spec counts by --remaining, the script does not have it",
     ]
-    assert "not Python that can be read" in _texts(found, "specs", "note")[0]
+    assert "not Python that can be read" in _texts(found, "specs", "warning")[0]
 
 
-def test_a_missing_script_is_a_fault_of_the_commands_that_name_it(
-    examine: Callable[..., tuple[int, Findings]], server: Server
-) -> None:
+def test_a_missing_script_is_an_error_of_the_commands_that_name_it(examine: Examine, server: Server) -> None:
     server.spec("gone", 'script = "gone.py"\n')
     server.spec("old", 'script = "older.py"\nhidden = true\n')
     (server.scripts / "snr_frequency.py").unlink()
     server.spec("snr", 'script = "media_duration.py"\nhidden = true\n')
-    assert _texts(examine()[1], "server", "fault") == ["gone.py: missing", "snr_frequency.py: missing"]
+    assert _texts(examine()[1], "server", "error") == ["gone.py: missing", "snr_frequency.py: missing"]
 
 
-def test_a_state_folder_that_cannot_be_used_is_a_fault(
-    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
-) -> None:
+def test_a_state_folder_that_cannot_be_used_is_an_error(examine: Examine, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     code, found = examine()
     assert code == 1
-    (fault,) = _texts(found, "state", "fault")
-    assert fault.startswith(f"The state folder {tmp_path}/state can't be used")
+    (error,) = _texts(found, "state", "error")
+    assert error.startswith(f"The state folder {tmp_path}/state can't be used")
     assert list(found)[-1] == "state"
     assert len(found) == 9, "trouble in one part hides no other"
 
 
-def test_a_state_folder_that_was_open_to_others_is_a_note(
-    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
-) -> None:
+def test_a_state_folder_that_was_open_to_others_is_a_warning(examine: Examine, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o755)
     (tmp_path / "state").chmod(0o755)
     code, found = examine()
     assert code == 0
-    assert _texts(found, "state", "note") == [
+    assert _texts(found, "state", "warning") == [
         f"{tmp_path}/state was open to others, mode 755, and is closed now, mode 700"
     ]
     assert _texts(examine()[1], "state", "ok") == [f"{tmp_path}/state, mode 700"]
 
 
-def test_an_open_folder_with_files_of_others_is_a_fault_and_left_open(
-    examine: Callable[..., tuple[int, Findings]], tmp_path: Path
+def test_an_open_folder_with_files_of_others_is_an_error_and_left_open(
+    examine: Examine, tmp_path: Path
 ) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state").chmod(0o755)
     (tmp_path / "state/theirs").write_text("")
     code, found = examine()
     assert code == 1
-    assert "holds files that are not ours" in _texts(found, "state", "fault")[0]
+    assert "holds files that are not ours" in _texts(found, "state", "error")[0]
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o755

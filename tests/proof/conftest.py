@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Outcome, Server
-
-from corpus_backfill_plugin.cli import backfill as group
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Server
 
 WORKING = '''\
 """Counts down the number in the file that DATABASE_URL names; FAULT tells what goes wrong."""
@@ -113,20 +111,3 @@ def working(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> Se
     monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
     monkeypatch.setenv("DATABASE_URL", store.url)
     return server
-
-
-Program = Callable[..., Outcome]
-
-
-@pytest.fixture
-def backfill(capfd: pytest.CaptureFixture[str]) -> Program:
-    """Run the group in this process, which saves half a second a call; scripts are real processes."""
-
-    def call(*words: str) -> Outcome:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            group.main(list(words), prog_name="corpus-backfill")
-        stdout, stderr = capfd.readouterr()
-        return Outcome(int(ended.value.code or 0), stdout, stderr)
-
-    return call

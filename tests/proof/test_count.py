@@ -123,6 +123,7 @@ def test_a_program_that_is_not_there_is_a_reason(tmp_path: Path) -> None:
     assert reason == "the count was not started: No such file or directory"
 
 
+@pytest.mark.quiet  # ended within 6 s
 @pytest.mark.parametrize(
     "body",
     [
@@ -143,6 +144,7 @@ def test_a_count_that_hangs_is_ended_with_all_its_children(tmp_path: Path, body:
     assert_gone(mark)
 
 
+@pytest.mark.quiet  # ended within 6 s
 def test_a_child_that_is_left_holding_the_streams_does_not_hold_the_count(tmp_path: Path) -> None:
     mark = f"COUNT_MARK={tmp_path.name}-{time.time_ns()}"
     began = time.monotonic()

@@ -26,12 +26,12 @@ from corpus_backfill_plugin.agent.records import RunRequest
 from corpus_backfill_plugin.agent.state import open_state
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
+from corpus_backfill_plugin.commands.replay import replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import Invocation
 from corpus_backfill_plugin.plans.file import read_plan, write_plan
 from corpus_backfill_plugin.plans.make import both, make_plan
 from corpus_backfill_plugin.plans.model import Plan, Tolerance, checksummed, differences
-from corpus_backfill_plugin.plans.rebuild import rebuild
 from corpus_backfill_plugin.specs.catalog import LoadedSpec
 from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.selection import Selection
@@ -40,9 +40,9 @@ from corpus_backfill_plugin.workspace import Site
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Cli, Server
+    from conftest import Cli, Program, Server
 
-    from proof.conftest import Program, Store
+    from proof.conftest import Store
 
 PASSWORD = "hunter2-hunter2"  # noqa: S105 - nobody's
 
@@ -70,11 +70,11 @@ class Planner:
         content: dict[str, Any] = json.loads(self.file.read_bytes())
         return content
 
-    def edit(self, *, resealed: bool = False, **changes: object) -> None:
+    def edit(self, *, checksummed_again: bool = False, **changes: object) -> None:
         """Change the file as an editor would, or as a program that puts the right sha256 in."""
         content = self.content | changes
         self.file.write_text(json.dumps(content), encoding="utf-8")
-        if resealed:
+        if checksummed_again:
             plan = checksummed(msgspec.convert(content, Plan))
             self.file.write_bytes(msgspec.json.encode(plan))
 
@@ -110,19 +110,16 @@ def refused(outcome: Any, *phrases: str) -> None:  # noqa: ANN401 - an Outcome
         assert phrase in line
 
 
+def failed(outcome: Any, reason: str) -> None:  # noqa: ANN401 - an Outcome
+    """Assert that applying ended with an error for this reason."""
+    assert outcome.code == 1
+    assert reason in outcome.stderr
+
+
 def commit(folder: Path, message: str) -> str:
     """Commit all that is in `folder`, a repository from then on, and return the commit."""
-    git = (
-        "git",
-        "-C",
-        str(folder),
-        "-c",
-        "user.name=a",
-        "-c",
-        "user.email=a@b",
-        "-c",
-        "commit.gpgsign=false",
-    )
+    settings = ("user.name=a", "user.email=a@b", "commit.gpgsign=false")
+    git = ("git", "-C", str(folder), *(word for each in settings for word in ("-c", each)))
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", message)):
         subprocess.run((*git, *words), check=True, capture_output=True)
     done = subprocess.run((*git, "rev-parse", "HEAD"), check=True, capture_output=True, text=True)
@@ -199,9 +196,7 @@ def test_without_anybody_to_answer_nothing_is_run(
 ) -> None:
     assert planner.make("duration") == 0
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    ended = applied(planner.file)
-    assert ended.code == 1
-    assert "--yes" in ended.stderr
+    failed(applied(planner.file), "--yes")
     assert store.pending == 12
 
 
@@ -229,48 +224,34 @@ def test_a_plan_can_be_applied_only_once_as_its_work_is_done(planner: Planner, a
 # Each single difference.
 
 
-def test_a_script_changed_by_one_byte_is_refused(
-    planner: Planner, applied: Program, working: Server, store: Store
+@pytest.mark.parametrize(
+    ("file", "phrase"), [("media_duration.py", "script: sha256 "), ("duration.toml", "spec: sha256 ")]
+)
+def test_a_file_changed_by_one_byte_is_refused(
+    planner: Planner, applied: Program, working: Server, store: Store, *, file: str, phrase: str
 ) -> None:
     assert planner.make("duration") == 0
-    script = working.scripts / "media_duration.py"
-    script.write_bytes(script.read_bytes() + b"\n")
-    refused(applied(planner.file, "--yes"), "script: sha256 ")
+    path = working.scripts / file
+    path.write_bytes(path.read_bytes() + b"\n")
+    refused(applied(planner.file, "--yes"), phrase)
     assert store.pending == 12
 
 
-def test_a_changed_spec_is_refused(planner: Planner, applied: Program, working: Server) -> None:
-    assert planner.make("duration") == 0
-    spec = working.scripts / "duration.toml"
-    spec.write_bytes(spec.read_bytes() + b"# a comment\n")
-    refused(applied(planner.file, "--yes"), "spec: sha256 ")
-
-
-def test_another_commit_is_refused(planner: Planner, applied: Program, working: Server) -> None:
-    first = commit(working.folder, "first")
-    assert planner.make("duration") == 0
-    second = commit(working.folder, "second")
-    refused(
-        applied(planner.file, "--yes"),
-        f"server commit: {first[:12]} was planned, it is {second[:12]}",
-    )
-
-
-def test_a_change_that_is_in_no_commit_is_refused(
-    planner: Planner, applied: Program, working: Server
+@pytest.mark.parametrize("committed", [True, False], ids=["another commit", "a change in no commit"])
+def test_another_state_of_the_server_app_is_refused(
+    planner: Planner, applied: Program, working: Server, *, committed: bool
 ) -> None:
     first = commit(working.folder, "first")
     assert planner.make("duration") == 0
     (working.folder / "models.py").write_text("", encoding="utf-8")
-    refused(
-        applied(planner.file, "--yes"), f"server commit: {first[:12]} was planned, it is {first[:12]}+dirty"
-    )
+    now = commit(working.folder, "second")[:12] if committed else f"{first[:12]}+dirty"
+    refused(applied(planner.file, "--yes"), f"server commit: {first[:12]} was planned, it is {now}")
 
 
 def test_other_arguments_are_refused_even_with_the_right_sha256(planner: Planner, applied: Program) -> None:
     assert planner.make("duration", "--media-type", "video") == 0
     planner.forget()
-    planner.edit(resealed=True, arguments=["--media-type", "audio"])
+    planner.edit(checksummed_again=True, arguments=["--media-type", "audio"])
     refused(
         applied(planner.file, "--yes"),
         "arguments: `--media-type audio` was planned, it would be `--media-type video`",
@@ -290,7 +271,7 @@ def test_another_database_is_refused(
 def test_a_plan_that_is_too_old_is_refused(planner: Planner, applied: Program) -> None:
     assert planner.make("duration") == 0
     planner.forget()
-    planner.edit(resealed=True, made=(datetime.now(UTC) - timedelta(hours=25)).isoformat())
+    planner.edit(checksummed_again=True, made=(datetime.now(UTC) - timedelta(hours=25)).isoformat())
     refused(applied(planner.file, "--yes"), "age: it was made 1d 01h ago, more than 1d 00h")
     assert applied(planner.file, "--yes", "--max-age", "26h").code == 0
 
@@ -358,7 +339,7 @@ def test_what_runs_is_of_the_appliers_own_server_whatever_path_the_plan_names(
     script.write_text(trap, encoding="utf-8")
     planner.forget()
     sha256 = hashlib.sha256(script.read_bytes()).hexdigest()
-    planner.edit(resealed=True, server=str(theirs), server_commit=None, script_hash=sha256)
+    planner.edit(checksummed_again=True, server=str(theirs), server_commit=None, script_hash=sha256)
     monkeypatch.setattr(click, "confirm", lambda *_, **__: pytest.fail("asked about what is refused"))
     refused(
         applied(planner.file, *([] if asked else ["--yes"])),
@@ -377,7 +358,7 @@ def test_the_database_that_is_shown_is_the_one_that_it_would_run_on(
     planner.forget()
     harmless = "postgresql://test/harmless"
     options = planner.content["options"] | {"database-url": harmless}
-    planner.edit(resealed=True, database=harmless, options=options)
+    planner.edit(checksummed_again=True, database=harmless, options=options)
     outcome = applied(planner.file, "--yes")
     assert outcome.code == 0
     assert "harmless" not in outcome.stderr
@@ -390,9 +371,10 @@ def test_without_a_server_of_ones_own_a_plan_is_refused(
 ) -> None:
     assert planner.make("duration") == 0
     monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(tmp_path / "none"))
-    ended = applied(planner.file, "--yes")
-    assert ended.code == 1
-    assert f"the server app {tmp_path}/none (from CORPUS_SERVER_APP_PATH) does not exist" in ended.stderr
+    failed(
+        applied(planner.file, "--yes"),
+        f"the server app {tmp_path}/none (from CORPUS_SERVER_APP_PATH) does not exist",
+    )
     assert store.pending == 12
 
 
@@ -416,7 +398,7 @@ def test_what_changes_during_a_wait_is_compared_again(
     monkeypatch.setattr(lock, "wait_for", wait)
     for phrase in ("count to do: 12 pending were planned, there are 11", "script: sha256 "):
         store.set(12)
-        request = rebuild(read_plan(planner.file), Site(dict(os.environ))).request
+        request = replay_plan(read_plan(planner.file), Site(dict(os.environ))).request
         path = lock.key_path(open_state().locks, request.lock_key or "")
         held.append(lock.take(path) or 0)
         refused(applied(planner.file, "--yes", "--wait"), phrase)
@@ -444,9 +426,7 @@ def test_a_plan_holds_nothing_secret(
     assert ended.code == 0
     assert PASSWORD not in ended.stderr
     monkeypatch.delenv("TOKEN")
-    ended = applied(planner.file, "--yes")
-    assert ended.code == 1
-    assert "Set TOKEN" in ended.stderr
+    failed(applied(planner.file, "--yes"), "Set TOKEN")
 
 
 def test_the_second_person_needs_no_more_than_the_database(
@@ -454,9 +434,7 @@ def test_the_second_person_needs_no_more_than_the_database(
 ) -> None:
     assert planner.make("duration") == 0
     monkeypatch.delenv("DATABASE_URL")
-    ended = applied(planner.file, "--yes")
-    assert ended.code == 1
-    assert "Set DATABASE_URL or give -d" in ended.stderr
+    failed(applied(planner.file, "--yes"), "Set DATABASE_URL or give -d")
     assert applied(planner.file, "--yes", "-d", store.url).code == 0
     assert store.pending == 0
 
@@ -488,9 +466,7 @@ def test_an_edited_file_is_refused(planner: Planner, applied: Program, store: St
     if not known:
         planner.forget()
     planner.edit(arguments=["--media-type", "both"])
-    ended = applied(planner.file, "--yes")
-    assert ended.code == 1
-    assert "was changed after it was made" in ended.stderr
+    failed(applied(planner.file, "--yes"), "was changed after it was made")
     assert store.pending == 12
 
 
@@ -500,10 +476,8 @@ def test_an_edited_file_with_the_right_sha256_is_refused_where_it_was_made(
     assert planner.make("duration", "--limit", "2") == 0
     options = {name: value for name, value in planner.content["options"].items() if name != "limit"}
     changes = {"options": options, "arguments": ["--media-type", "both"]}
-    planner.edit(resealed=True, **changes)
-    ended = applied(planner.file, "--yes")
-    assert ended.code == 1
-    assert "was changed after it was made" in ended.stderr
+    planner.edit(checksummed_again=True, **changes)
+    failed(applied(planner.file, "--yes"), "was changed after it was made")
     assert store.pending == 12
     planner.forget()
     assert "not made here" in applied(planner.file).stderr
@@ -549,10 +523,8 @@ def test_values_that_nobody_could_have_typed_are_refused(
 ) -> None:
     assert planner.make("duration") == 0
     planner.forget()
-    planner.edit(resealed=True, options=planner.content["options"] | options)
-    ended = applied(planner.file, "--yes")
-    assert ended.code == 1
-    assert reason in ended.stderr
+    planner.edit(checksummed_again=True, options=planner.content["options"] | options)
+    failed(applied(planner.file, "--yes"), reason)
 
 
 @pytest.mark.parametrize(
@@ -580,7 +552,7 @@ def test_a_damaged_field_is_told_and_shown_in_no_form_that_a_terminal_obeys(
     """Whoever makes a plan can put the right sha256 in: all of its fields are anybody's."""
     assert planner.make("duration") == 0
     planner.forget()
-    planner.edit(resealed=reason != "is no plan", **{field: value})
+    planner.edit(checksummed_again=reason != "is no plan", **{field: value})
     ended = applied(planner.file, "--yes")
     assert ended.code == 1
     assert reason in ended.stderr
@@ -598,10 +570,8 @@ def test_values_that_mean_nothing_to_another_spec_are_told_as_another_spec(
         "duration", spec.replace('choices = ["audio", "video", "both"]\ndefault = "both"', 'type = "count"')
     )
     planner.forget()
-    planner.edit(resealed=True, options=planner.content["options"] | {"media-type": {}})
-    ended = applied(planner.file, "--yes")
-    assert ended.code == 1
-    assert "the spec of duration is not the one that was planned with" in ended.stderr
+    planner.edit(checksummed_again=True, options=planner.content["options"] | {"media-type": {}})
+    failed(applied(planner.file, "--yes"), "the spec of duration is not the one that was planned with")
 
 
 # What can't be planned.

@@ -15,9 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Server
+    from conftest import Program, Server
 
-    from proof.conftest import Program, Store
+    from proof.conftest import Store
 
 PROGRAM = [sys.executable, "-m", "corpus_backfill_plugin"]
 
@@ -149,6 +149,7 @@ def test_a_database_is_not_named_to_a_command_that_can_not_be_told(
     assert store.calls == []
 
 
+@pytest.mark.quiet  # four counts of a second each within 3.5 s
 def test_counts_run_side_by_side(working: Server, backfill: Program) -> None:
     slow = "import sys, time; time.sleep(1); print('pending=1')"
     working.script("media_duration.py", slow)

@@ -6,19 +6,19 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from tools import wait_until
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from corpus_backfill_plugin.agent.records import RunRecord
 
@@ -145,28 +145,9 @@ class Runs:
             process.communicate()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until `condition` holds.
-
-    Raises:
-        TimeoutError: it did not.
-    """
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise TimeoutError
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Runs]:
     """Runs of scripts in the test's own folder."""
     made = Runs(tmp_path)
     yield made
     made.close()
-
-
-@pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait until a condition holds."""
-    return wait_until

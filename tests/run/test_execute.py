@@ -19,7 +19,7 @@ import click
 import msgspec
 import platformdirs
 import pytest
-from run.conftest import wait_until
+from tools import wait_until
 
 import corpus_backfill_plugin
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
@@ -318,7 +318,7 @@ def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
             path.write_text("raise SystemExit('another release')")
     runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
-    assert not (runs.state.run_folder(1) / "finisher.log").exists()
+    wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())  # its last deed
 
 
 def test_a_finisher_that_cannot_run_leaves_word_why(

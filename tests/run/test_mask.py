@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run.conftest import wait_until
+from tools import wait_until
 
 from corpus_backfill_plugin.agent.redact import Masker, Secret
 
@@ -151,6 +151,7 @@ MANY = """
 """
 
 
+@pytest.mark.quiet  # compares times
 def test_fifty_megabytes_of_secrets_take_less_than_twice_the_time(runs: Runs) -> None:
     """For each match the whole chunk was searched: ten times as long, and more in larger chunks."""
     script, took = runs.script(MANY), {"no": [9e9], "yes": [9e9]}

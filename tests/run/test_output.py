@@ -53,6 +53,7 @@ def test_a_flood_on_both_streams_loses_nothing(runs: Runs, *, secret: bool) -> N
     assert err.read_bytes() == whole
 
 
+@pytest.mark.quiet  # within a tenth of a second
 def test_a_line_is_shown_within_a_tenth_of_a_second(runs: Runs) -> None:
     script = """
         import time

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
@@ -51,6 +52,7 @@ def seconds_to_list(place: State, **chosen: str) -> float:
     return statistics.median(times)
 
 
+@pytest.mark.quiet  # compares times
 def test_ten_thousand_runs_are_listed_within_twice_the_time_of_ten(tmp_path: Path) -> None:
     few, many = filled(tmp_path / "few", 10), filled(tmp_path / "many", 10_000)
     for chosen in ({}, {"state": "failed"}, {"command": "demo"}):

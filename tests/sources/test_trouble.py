@@ -275,7 +275,7 @@ def test_a_broken_plugin_shows_as_broken_and_takes_nothing_down(
     assert words in broken.stdout + broken.stderr
     assert cli("version-0", "--no-verify", env=env).code == 0
     findings = json.loads(cli("doctor", "--json", env=env).stdout)
-    told = [f["text"] for f in findings if f["state"] == "fault"]
+    told = [f["text"] for f in findings if f["state"] == "error"]
     assert len([text for text in told if "'bad'" in text]) == 1
 
 

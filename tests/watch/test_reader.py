@@ -87,6 +87,7 @@ def test_a_script_that_lies_is_survived(speech: str) -> None:
             assert seconds is None or 0 <= seconds < 10**7
 
 
+@pytest.mark.quiet  # half a second of the processor
 @pytest.mark.parametrize(
     ("output", "line"),
     [

@@ -272,6 +272,7 @@ def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(script: Callable[[s
     terminal.drop()
 
 
+@pytest.mark.quiet  # counts drawings in a second
 def test_a_flood_of_updates_draws_ten_times_a_second(script: Callable[[str], Path]) -> None:
     terminal = Terminal(
         script(

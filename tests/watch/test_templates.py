@@ -130,6 +130,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.quiet  # compares times
 @pytest.mark.parametrize(("template", "piece"), HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("counts", [True, False], ids=["counts", "texts"])
 def test_a_megabyte_of_near_matches_takes_time_in_proportion(

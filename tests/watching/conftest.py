@@ -8,22 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Outcome, Server
 
-from corpus_backfill_plugin.cli import backfill as group
-from watching.places import PROVED, SPEC, WORDS, WORK, Place, Terminal, until
+from watching.places import PROVED, SPEC, WORDS, WORK, Place, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from watching.places import Program
-
-
-@pytest.fixture(name="until")
-def _until() -> Callable[..., None]:
-    """Wait until a condition holds."""
-    return until
+    from conftest import Program, Server
 
 
 @pytest.fixture(autouse=True)
@@ -44,20 +36,6 @@ def proved(place: Place) -> Place:
     """The same, with a postcondition."""
     place.server.spec("work", PROVED % "20s")
     return place
-
-
-@pytest.fixture
-def backfill(capfd: pytest.CaptureFixture[str]) -> Program:
-    """Run the group in this process, which saves half a second a call; scripts are real processes."""
-
-    def call(*words: str) -> Outcome:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            group.main(list(words), prog_name="corpus-backfill")
-        stdout, stderr = capfd.readouterr()
-        return Outcome(int(ended.value.code or 0), stdout, stderr)
-
-    return call
 
 
 @pytest.fixture

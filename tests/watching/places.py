@@ -6,24 +6,24 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pexpect
 import pyte
-from conftest import Outcome, Server
+from tools import wait_until
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.records import RunRecord
+    from collections.abc import Callable
 
-Program = Callable[..., Outcome]
-"""Runs the group in the test's process."""
+    from conftest import Server
+
+    from corpus_backfill_plugin.agent.records import RunRecord
 
 WORDS = [sys.executable, "-m", "corpus_backfill_plugin"]
 
@@ -151,7 +151,7 @@ class Place:
 
     def until_ended(self, number: int = 1) -> RunRecord:
         """Wait until a run's end is recorded."""
-        until(lambda: self.record(number).state != "running")
+        wait_until(lambda: self.record(number).state != "running")
         return self.record(number)
 
     def end_all(self) -> None:
@@ -162,19 +162,6 @@ class Place:
             for record in left:
                 for survivor in self.folder(record.number).survivors():
                     os.kill(survivor.pid, 9)
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until `condition` holds.
-
-    Raises:
-        TimeoutError: it did not.
-    """
-    late = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > late:
-            raise TimeoutError
-        time.sleep(0.01)
 
 
 class Terminal:

@@ -17,9 +17,9 @@ from corpus_backfill_plugin.workspace import Site
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Server
+    from conftest import Program, Server
 
-    from watching.places import Place, Program, Terminal
+    from watching.places import Place, Terminal
 
 TQDM = """
 import sys, time

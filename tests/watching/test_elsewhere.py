@@ -10,15 +10,18 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    import pytest
+    from conftest import Program
 
-    from watching.places import Place, Program, Terminal
+    from watching.places import Place, Terminal
 
 
+@pytest.mark.quiet  # a rate of 3 to 12 a second
 def test_a_run_that_nobody_watches_is_read_from_its_logs(
     place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], until: Callable[..., None]
 ) -> None:
@@ -55,6 +58,7 @@ def test_a_run_that_somebody_watches_is_read_from_the_ledger(
     backfill("runs", "stop")
 
 
+@pytest.mark.quiet  # notes 0.9 s apart
 def test_notes_of_progress_come_once_a_second_at_the_most(
     place: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
 ) -> None:
@@ -72,6 +76,7 @@ def test_notes_of_progress_come_once_a_second_at_the_most(
     assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(moments))
 
 
+@pytest.mark.quiet  # a rate of 2 to 11.5 a second
 def test_attach_shows_the_same_bar_with_what_was_printed_before(
     place: Place, backfill: Program, terminal: Callable[..., Terminal]
 ) -> None:
@@ -102,6 +107,7 @@ def test_attach_ends_with_the_summary_and_the_proof(
     assert "work (run 1) is incomplete: 1 left (pending = 1, expected 0)" in attached.stderr.splitlines()
 
 
+@pytest.mark.quiet  # no line later than 1 s
 def test_a_ledger_that_cannot_be_written_does_not_hold_a_run_up(
     place: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
 ) -> None:

@@ -11,17 +11,19 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tools import wait_until
 
 from corpus_backfill_plugin.agent.hook import call_hook, config_path
 from corpus_backfill_plugin.agent.ledger import Ledger
-from watching.places import until as wait_until
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from watching.places import Place, Program
+    from conftest import Program
+
+    from watching.places import Place
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from watching.places import Place, Program
+    from conftest import Program
+
+    from watching.places import Place
 
 Start = "Callable[..., subprocess.Popen[bytes]]"
 
@@ -230,6 +232,7 @@ def test_a_viewer_that_counts_for_long_is_not_taken_for_stopped(
     assert process.wait(20) == 1
 
 
+@pytest.mark.quiet  # ended within 10 s
 def test_a_finisher_that_was_stopped_is_continued_by_whoever_looks(
     proved: Place, backfill: Program, until: Callable[..., None]
 ) -> None:
@@ -273,6 +276,7 @@ def test_what_was_reported_is_recorded_though_the_ledger_was_locked(
     assert proved.failed() == ["a2", "a4"]
 
 
+@pytest.mark.quiet  # ended within 15 s
 def test_runs_stop_ends_a_count_and_the_run_with_it(
     proved: Place, backfill: Program, until: Callable[..., None]
 ) -> None:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from watching.places import Place, Program
+    from conftest import Program
+
+    from watching.places import Place
 
 OUTPUT = Output(failed="^FAILED {item}: {reason}", result=("^updated={updated}",), progress="tqdm")
 

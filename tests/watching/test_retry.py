@@ -13,7 +13,9 @@ from watching.places import SPEC, WORK
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from watching.places import Place, Program
+    from conftest import Program
+
+    from watching.places import Place
 
 Shown = "Callable[..., dict[str, Any]]"
 

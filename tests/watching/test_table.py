@@ -9,7 +9,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from watching.places import Place, Program, Terminal
+    from conftest import Program
+
+    from watching.places import Place, Terminal
 
 
 @pytest.mark.parametrize("columns", [60, 80, 160])

@@ -9,7 +9,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from watching.places import Place, Program
+    from conftest import Program
+
+    from watching.places import Place
 
 
 @pytest.mark.parametrize("how", ["option", "spec", "both"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from corpus_backfill_plugin.specs.diagnostics import Finding, KeyPath
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Option
 from corpus_backfill_plugin.text import quoted
 
@@ -60,18 +60,18 @@ def _operator_names(script: Script) -> _Claims:
         yield argument.name, ("argument", position, "name"), f"argument {argument.name}"
 
 
-def names_are_free(script: Script) -> Iterator[Finding]:
+def names_are_free(script: Script) -> Iterator[Diagnostic]:
     """No two options or arguments go by one name, and none by one of the core's."""
     taken: dict[str, str] = {}
     for name, path, owner in _operator_names(script):
         if name in RESERVED_OPTIONS and path[0] == "option":
             what = f"--{name} is an option of the command itself"
             hint = f"choose another name, and write flag = '--{name}'" if path[-1] == "name" else ""
-            yield Finding(path, what, hint or "choose another")
+            yield Diagnostic(path, what, hint or "choose another")
         elif name in taken:
             hint = "choose another" if "common" not in taken[name] else _without_common(name)
             by = "an earlier option" if taken[name] == owner and path[-1] == "name" else taken[name]
-            yield Finding(path, f"{quoted(name)} is taken by {by}", hint)
+            yield Diagnostic(path, f"{quoted(name)} is taken by {by}", hint)
         taken.setdefault(name, owner)
 
 
@@ -79,7 +79,7 @@ def _without_common(name: str) -> str:
     return f"choose another, or leave {quoted(name)} out of common"
 
 
-def shorts_are_free(script: Script) -> Iterator[Finding]:
+def shorts_are_free(script: Script) -> Iterator[Diagnostic]:
     """No two options go by one letter."""
     taken = {o.short: f"the common option --{o.name}" for o in common_in_use(script) if o.short}
     for position, option in enumerate(script.option):
@@ -87,13 +87,13 @@ def shorts_are_free(script: Script) -> Iterator[Finding]:
             continue
         path: KeyPath = ("option", position, "short")
         if option.short in RESERVED_SHORTS:
-            yield Finding(path, f"-{option.short} is help", "choose another")
+            yield Diagnostic(path, f"-{option.short} is help", "choose another")
         elif option.short in taken:
-            yield Finding(path, f"-{option.short} is taken by {taken[option.short]}", "choose another")
+            yield Diagnostic(path, f"-{option.short} is taken by {taken[option.short]}", "choose another")
         taken.setdefault(option.short, f"option {option.name}")
 
 
-def flags_are_sent_once(script: Script) -> Iterator[Finding]:
+def flags_are_sent_once(script: Script) -> Iterator[Diagnostic]:
     """Two options that send one flag would overwrite each other in the script."""
     taken = {o.script_flag: f"the common option --{o.name}" for o in common_in_use(script) if not o.pass_env}
     names = {name for option in script.option for name in (option.name, *option.aliases)}
@@ -106,34 +106,36 @@ def flags_are_sent_once(script: Script) -> Iterator[Finding]:
                 common = taken[flag].partition("common option --")[2]
                 hint = _without_common(common) if common else "choose another"
                 where = key if getattr(option, key) else "name"
-                yield Finding(("option", position, where), f"{flag} is sent by {taken[flag]} already", hint)
+                yield Diagnostic(
+                    ("option", position, where), f"{flag} is sent by {taken[flag]} already", hint
+                )
             if flag:
                 taken.setdefault(flag, f"option {option.name}")
 
 
-def variables_are_passed_once(script: Script) -> Iterator[Finding]:
+def variables_are_passed_once(script: Script) -> Iterator[Diagnostic]:
     """A variable has one origin."""
     taken = {o.pass_env: f"the common option --{o.name}" for o in common_in_use(script) if o.pass_env}
     taken |= {name: "[env]" for name in script.env if name not in taken}
     for position, option in enumerate(script.option):
         name = option.pass_env
         if name and name in taken:
-            yield Finding(
+            yield Diagnostic(
                 ("option", position, "pass-env"), f"{name} is set by {taken[name]} already", "choose another"
             )
         if name:
             taken.setdefault(name, f"option {option.name}")
 
 
-def stdin_is_passed_once(script: Script) -> Iterator[Finding]:
+def stdin_is_passed_once(script: Script) -> Iterator[Diagnostic]:
     """There is one standard input."""
     owners = [(position, option) for position, option in enumerate(script.option) if option.pass_stdin]
     for position, _ in owners[1:]:
         what = f"standard input is taken by option {owners[0][1].name}"
-        yield Finding(("option", position, "pass-stdin"), what, "use pass-env")
+        yield Diagnostic(("option", position, "pass-stdin"), what, "use pass-env")
 
 
-def roles_are_played_once(script: Script) -> Iterator[Finding]:
+def roles_are_played_once(script: Script) -> Iterator[Diagnostic]:
     """The core looks for one switch of each role."""
     taken = {o.role: f"the common option --{o.name}" for o in common_in_use(script) if o.role}
     for position, option in enumerate(script.option):
@@ -141,7 +143,7 @@ def roles_are_played_once(script: Script) -> Iterator[Finding]:
             common = taken[option.role].partition("common option --")[2]
             hint = f"leave {quoted(common)} out of common" if common else "remove one of them"
             what = f"{quoted(option.role)} is the role of {taken[option.role]} already"
-            yield Finding(("option", position, "role"), what, hint)
+            yield Diagnostic(("option", position, "role"), what, hint)
         if option.role:
             taken.setdefault(option.role, f"option {option.name}")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.agent.output import TQDM
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
-from corpus_backfill_plugin.specs.diagnostics import Finding, KeyPath
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -21,49 +20,55 @@ _NAMES = {"progress": ("done", "total", "rate"), "failed": ("item", "reason")}
 def _templates(output: Output) -> Iterator[tuple[str, KeyPath, str]]:
     for key in ("progress", "failed", "result"):
         value = getattr(output, key)
-        if isinstance(value, str) and (key, value) != ("progress", TQDM):
+        if isinstance(value, str) and (key, value) != ("progress", "tqdm"):
             yield key, ("output", key), value
         elif value and not isinstance(value, str):
             yield from ((key, ("output", key, place), text) for place, text in enumerate(value))
 
 
-def templates_are_read(script: Script) -> Iterator[Finding]:
+def templates_are_read(script: Script) -> Iterator[Diagnostic]:
     """Each template can be matched, and has the names that it is read for."""
     for key, path, text in _templates(script.output) if script.output else ():
         try:
             names = Template(text, counts=key != "failed").names
         except TemplateError as error:
-            yield Finding(path, str(error), error.hint)
+            yield Diagnostic(path, str(error), error.hint)
         else:
             yield from _name_faults(path, names, _NAMES.get(key, ()))
 
 
-def _name_faults(path: KeyPath, names: tuple[str, ...], known: tuple[str, ...]) -> Iterator[Finding]:
+def _name_faults(path: KeyPath, names: tuple[str, ...], known: tuple[str, ...]) -> Iterator[Diagnostic]:
     if known and known[0] not in names:
-        yield Finding(path, f"has no {{{known[0]}}}", f"write {{{known[0]}}} where that stands")
+        yield Diagnostic(path, f"has no {{{known[0]}}}", f"write {{{known[0]}}} where that stands")
     for name in names:
         if known and name not in known:
             what = f"{{{name}}} is not one of {listed(known)}"
-            yield Finding(path, what, nearest(name, known) or "write {} for what is to be passed over")
+            yield Diagnostic(path, what, nearest(name, known) or "write {} for what is to be passed over")
 
 
-def proof_is_whole(script: Script) -> Iterator[Finding]:
+def proof_is_whole(script: Script) -> Iterator[Diagnostic]:
     """A count needs something that counts and something to come out."""
     proof = script.postcondition
     if proof is None:
         return
     if proof.run and not proof.expect:
-        yield Finding(("postcondition", "run"), "nothing is expected of it", "add expect = { pending = 0 }")
+        yield Diagnostic(
+            ("postcondition", "run"), "nothing is expected of it", "add expect = { pending = 0 }"
+        )
     if proof.expect and not proof.run:
         what = "nothing counts it"
-        yield Finding(("postcondition", "expect"), what, "add run, the arguments that make the script count")
+        yield Diagnostic(
+            ("postcondition", "expect"), what, "add run, the arguments that make the script count"
+        )
     if proof.skip_if_given and not proof.run:
-        yield Finding(("postcondition", "skip-if-given"), "there is no run to skip", "add run, or remove it")
+        yield Diagnostic(
+            ("postcondition", "skip-if-given"), "there is no run to skip", "add run, or remove it"
+        )
     if not proof.run and not proof.expect and proof.max_failed is None:
-        yield Finding(("postcondition",), "proves nothing", "add run and expect, or max-failed")
+        yield Diagnostic(("postcondition",), "proves nothing", "add run and expect, or max-failed")
 
 
-def expected_counts_are_printed(script: Script) -> Iterator[Finding]:
+def expected_counts_are_printed(script: Script) -> Iterator[Diagnostic]:
     """What is expected is a name in some result template."""
     proof, texts = script.postcondition, script.output.result if script.output else ()
     if proof is None:
@@ -77,7 +82,7 @@ def expected_counts_are_printed(script: Script) -> Iterator[Finding]:
     for name in proof.expect:
         if name not in names:
             hint = nearest(name, names) or f"add '^{name}={{{name}}}' to output.result"
-            yield Finding(
+            yield Diagnostic(
                 ("postcondition", "expect", name), f"no template of output.result has {{{name}}}", hint
             )
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.specs.diagnostics import Finding, KeyPath
-from corpus_backfill_plugin.specs.rules.values import misfit
-from corpus_backfill_plugin.specs.values import check_form, value_text
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
+from corpus_backfill_plugin.specs.rules.parameters import not_allowed
 from corpus_backfill_plugin.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from corpus_backfill_plugin.specs.model import Argument, Group, Option, Scalar, Script
+    from corpus_backfill_plugin.specs.model import Argument, Group, Option, Script
 
 
 def _tables(script: Script) -> Iterator[tuple[KeyPath, Option | Argument]]:
@@ -27,14 +26,14 @@ def _known(script: Script) -> dict[str, Option | Argument]:
     return known | {option.name: option for option in script.options}
 
 
-def _unknown(path: KeyPath, name: str, known: Iterable[str], what: str = "option") -> Iterator[Finding]:
+def _unknown(path: KeyPath, name: str, known: Iterable[str], what: str = "option") -> Iterator[Diagnostic]:
     names = list(known)
     if name not in names:
         hint = nearest(name, names) or (f"known are {', '.join(names)}" if names else "there is none")
-        yield Finding(path, f"no {what} is called {quoted(name)}", hint)
+        yield Diagnostic(path, f"no {what} is called {quoted(name)}", hint)
 
 
-def required_options_exist(script: Script) -> Iterator[Finding]:
+def required_options_exist(script: Script) -> Iterator[Diagnostic]:
     """`requires` names options or arguments of this command."""
     known = _known(script)
     for path, parameter in _tables(script):
@@ -42,28 +41,18 @@ def required_options_exist(script: Script) -> Iterator[Finding]:
             yield from _unknown((*path, "requires", position), name, known)
 
 
-def conditions_can_come_true(script: Script) -> Iterator[Finding]:
+def conditions_can_come_true(script: Script) -> Iterator[Diagnostic]:
     """`required-if` names an option and a value that it can have."""
     known = _known(script)
     for path, parameter in _tables(script):
         for name, value in parameter.required_if.items():
             place = (*path, "required-if", name)
             yield from _unknown(place, name, known)
-            if name in known and (problem := _impossible(known[name], value)):
-                yield Finding(place, f"{name} never has this value: {problem[0]}", problem[1])
+            if name in known and (problem := not_allowed(known[name], value)):
+                yield Diagnostic(place, f"{name} never has this value: {problem[0]}", problem[1])
 
 
-def _impossible(parameter: Option | Argument, value: Scalar) -> tuple[str, str] | None:
-    if problem := misfit(parameter, value):
-        return problem
-    try:
-        check_form(parameter, value_text(value))
-    except ValueError as error:
-        return str(error), ""
-    return None
-
-
-def members_exist(script: Script) -> Iterator[Finding]:
+def members_exist(script: Script) -> Iterator[Diagnostic]:
     """A group has options of this command, each once."""
     known = [option.name for option in script.options]
     for number, group in enumerate(script.group):
@@ -71,24 +60,26 @@ def members_exist(script: Script) -> Iterator[Finding]:
             path = ("group", number, "members", position)
             yield from _unknown(path, name, known)
             if name in group.members[:position]:
-                yield Finding(path, f"{quoted(name)} stands twice", "remove one of them")
+                yield Diagnostic(path, f"{quoted(name)} stands twice", "remove one of them")
 
 
-def members_are_free(script: Script) -> Iterator[Finding]:
+def members_are_free(script: Script) -> Iterator[Diagnostic]:
     """A group's rule leaves the operator a choice."""
     options = {option.name: option for option in script.options}
     for number, group in enumerate(script.group):
         for position, name in enumerate(group.members):
             if name in options and options[name].required and group.rule != "all-or-none":
                 what = f"{name} is required, {_then(group)}"
-                yield Finding(("group", number, "members", position), what, "remove required, or the member")
+                yield Diagnostic(
+                    ("group", number, "members", position), what, "remove required, or the member"
+                )
 
 
 def _then(group: Group) -> str:
     return "so the rule says nothing" if group.rule == "at-least-one" else "so no other may ever be given"
 
 
-def skipped_options_exist(script: Script) -> Iterator[Finding]:
+def skipped_options_exist(script: Script) -> Iterator[Diagnostic]:
     """`skip-if-given` names options or arguments of this command."""
     known = _known(script)
     names = script.postcondition.skip_if_given if script.postcondition else ()

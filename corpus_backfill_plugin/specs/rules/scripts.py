@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.specs.diagnostics import Finding, KeyPath
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.specs.environment import denial
 from corpus_backfill_plugin.specs.model import ENV_PATTERN, NAME_PATTERN
 from corpus_backfill_plugin.specs.rules.names import common_in_use
@@ -23,54 +23,56 @@ RESERVED_COMMANDS = frozenset({"runs", "specs", "doctor", "status"})
 _MAX_NAME = 64
 
 
-def command_is_free(name: str) -> Iterator[Finding]:
+def command_is_free(name: str) -> Iterator[Diagnostic]:
     """The file's stem is the command's name."""
     if name in RESERVED_COMMANDS:
-        yield Finding((), f"{quoted(name)} is a command of the program itself", "rename the file")
+        yield Diagnostic((), f"{quoted(name)} is a command of the program itself", "rename the file")
     elif not re.search(NAME_PATTERN, name) or len(name) > _MAX_NAME:
         what = (
             f"the file's name is the command's, and {quoted(name)} is not lower case words joined by dashes"
         )
-        yield Finding((), what, "rename the file")
+        yield Diagnostic((), what, "rename the file")
 
 
-def examples_are_of_this_command(script: Script, name: str) -> Iterator[Finding]:
+def examples_are_of_this_command(script: Script, name: str) -> Iterator[Diagnostic]:
     """An example can be copied as it stands."""
     for position, example in enumerate(script.examples):
         if example.split()[:1] != [name]:
-            yield Finding(("examples", position), f"does not begin with {quoted(name)}, the command's name")
+            yield Diagnostic(
+                ("examples", position), f"does not begin with {quoted(name)}, the command's name"
+            )
         elif one_line(example) != example:
-            yield Finding(("examples", position), "is not one plain line")
+            yield Diagnostic(("examples", position), "is not one plain line")
 
 
-def script_is_a_file_of_the_folder(script: Script) -> Iterator[Finding]:
+def script_is_a_file_of_the_folder(script: Script) -> Iterator[Diagnostic]:
     """The name cannot lead out of the server's folder, nor be taken for an option or a hidden file."""
     name = script.script
     if "/" in name or "\\" in name or name in {".", ".."}:
         last = name.replace("\\", "/").rpartition("/")[2]
         hint = f"write {quoted(last)}" if last.strip(".") else ""
-        yield Finding(("script",), f"{quoted(name)} is not a bare file name", hint)
+        yield Diagnostic(("script",), f"{quoted(name)} is not a bare file name", hint)
     elif name.startswith(("-", ".", "~")):
-        yield Finding(("script",), f"{quoted(name)} begins with {quoted(name[0])}", "rename the script")
+        yield Diagnostic(("script",), f"{quoted(name)} begins with {quoted(name[0])}", "rename the script")
     elif one_line(name) != name or name != name.strip():
-        yield Finding(("script",), f"{quoted(name)} holds blanks at its ends, or control characters")
+        yield Diagnostic(("script",), f"{quoted(name)} holds blanks at its ends, or control characters")
 
 
-def environment_is_harmless(script: Script) -> Iterator[Finding]:
+def environment_is_harmless(script: Script) -> Iterator[Diagnostic]:
     """Constants choose no code, and don't compete with what an option hands over."""
     taken = {option.pass_env: option.name for option in common_in_use(script)}
     for name in script.env:
         path: KeyPath = ("env", name)
         if not re.search(ENV_PATTERN, name):
-            yield Finding(path, f"{quoted(name)} is not the name of an environment variable")
+            yield Diagnostic(path, f"{quoted(name)} is not the name of an environment variable")
         elif reason := denial(name):
-            yield Finding(path, f"{name} is not for specs, it {reason}", "remove it")
+            yield Diagnostic(path, f"{name} is not for specs, it {reason}", "remove it")
         elif name in taken:
             hint = f"remove it, or leave {quoted(taken[name])} out of common"
-            yield Finding(path, f"{name} is set by the common option --{taken[name]}", hint)
+            yield Diagnostic(path, f"{name} is set by the common option --{taken[name]}", hint)
 
 
-def lists_have_no_doubles(script: Script) -> Iterator[Finding]:
+def lists_have_no_doubles(script: Script) -> Iterator[Diagnostic]:
     """A thing said twice is a slip."""
     lists: tuple[tuple[str, tuple[str | int, ...]], ...] = (
         ("common", script.common),
@@ -79,36 +81,38 @@ def lists_have_no_doubles(script: Script) -> Iterator[Finding]:
     for key, values in lists:
         for position, value in enumerate(values):
             if value in values[:position]:
-                yield Finding((key, position), f"{quoted(value)} stands twice", "remove one of them")
+                yield Diagnostic((key, position), f"{quoted(value)} stands twice", "remove one of them")
 
 
-def arguments_are_told_apart(script: Script) -> Iterator[Finding]:
+def arguments_are_told_apart(script: Script) -> Iterator[Diagnostic]:
     """Which value belongs to which argument is plain from their number."""
     optional = ""
     for position, argument in enumerate(script.argument):
         if argument.multiple and position < len(script.argument) - 1:
             what = "takes any number of values, and is not the last"
-            yield Finding(("argument", position, "multiple"), what, "move it to the end")
+            yield Diagnostic(("argument", position, "multiple"), what, "move it to the end")
         if argument.multiple and argument.nargs:
-            yield Finding(("argument", position, "nargs"), "does not go with multiple", "remove one of them")
+            yield Diagnostic(
+                ("argument", position, "nargs"), "does not go with multiple", "remove one of them"
+            )
         if argument.required and optional:
             what = f"is required, and stands after {optional}, which is not"
-            yield Finding(("argument", position, "required"), what, "put required arguments first")
+            yield Diagnostic(("argument", position, "required"), what, "put required arguments first")
         if not argument.required:
             optional = argument.name
 
 
-def subcommand_is_a_word(script: Script) -> Iterator[Finding]:
+def subcommand_is_a_word(script: Script) -> Iterator[Diagnostic]:
     """A subcommand is no option, and what stands before it needs it."""
     if script.subcommand and script.subcommand.startswith("-"):
-        yield Finding(("subcommand",), f"{quoted(script.subcommand)} begins with a dash", "use fixed-args")
+        yield Diagnostic(("subcommand",), f"{quoted(script.subcommand)} begins with a dash", "use fixed-args")
     for position, option in enumerate(script.option):
         if option.before_subcommand and script.subcommand is None:
             path: KeyPath = ("option", position, "before-subcommand")
-            yield Finding(path, "there is no subcommand", "add subcommand, or remove it")
+            yield Diagnostic(path, "there is no subcommand", "add subcommand, or remove it")
 
 
-def times_are_not_nothing(script: Script) -> Iterator[Finding]:
+def times_are_not_nothing(script: Script) -> Iterator[Diagnostic]:
     """A limit of no time would end every run at its start."""
     limits: list[tuple[KeyPath, str | None]] = [(("timeout",), script.timeout)]
     if script.postcondition:
@@ -119,18 +123,18 @@ def times_are_not_nothing(script: Script) -> Iterator[Finding]:
         try:
             seconds = parse_duration(text)
         except ValueError as error:
-            yield Finding(path, str(error))
+            yield Diagnostic(path, str(error))
         else:
             if not seconds:
-                yield Finding(path, f"{quoted(text)} is no time at all")
+                yield Diagnostic(path, f"{quoted(text)} is no time at all")
 
 
-def texts_have_their_form(script: Script) -> Iterator[Finding]:
+def texts_have_their_form(script: Script) -> Iterator[Diagnostic]:
     """The line of a list is one line, and a deprecation says something."""
     if "\n" in script.short_help:
-        yield Finding(("short-help",), "is more than one line", "put the rest into help")
+        yield Diagnostic(("short-help",), "is more than one line", "put the rest into help")
     if script.deprecated == "":
-        yield Finding(("deprecated",), "empty", "write true, or what to use instead")
+        yield Diagnostic(("deprecated",), "empty", "write true, or what to use instead")
 
 
 RULES = (

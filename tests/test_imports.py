@@ -1,0 +1,110 @@
+"""Imports go one way through the rooms of the house, and none goes round in a circle."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import corpus_backfill_plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "corpus_backfill_plugin"
+PACKAGE = Path(corpus_backfill_plugin.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+ORDER = (
+    "text", "about", "errors", "agent", "specs", "database", "invocation", "workspace", "parsers",
+    "authoring", "prepare", "params", "terminal", "runs", "plans", "command", "bridge", "cli",
+    "commands", "__main__",
+)  # fmt: skip
+"""Each room, folder or module, imports only rooms before it."""
+
+AGENT_ALONE = False
+"""Whether `agent` imports only itself and the standard library: it is to run where nothing else is."""
+
+EXCEPTIONS = {
+    # What agent still reads of the rest; it goes when AGENT_ALONE becomes true.
+    ("agent", room)
+    for room in ("database", "invocation", "runs", "specs", "terminal")
+    if not AGENT_ALONE
+}
+
+
+@cache
+def imports(module: str) -> dict[str, bool]:
+    """Return what `module` imports: our modules by name within the package, others whole.
+
+    The value says whether it is imported when the program runs, not for type checkers alone.
+    """
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    tests = (n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")
+    unreal = {id(node) for test in tests for node in ast.walk(test)}
+    found: dict[str, bool] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inside = [f"{node.module}.{alias.name}".removeprefix(f"{NAME}.") for alias in node.names]
+            names = [name if name in MODULES else node.module.removeprefix(f"{NAME}.") for name in inside]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            found[name] = found.get(name, False) or id(node) not in unreal
+    return found
+
+
+def between_rooms() -> Iterator[tuple[str, str, str]]:
+    """Yield each import of ours as room, room, and the two modules in words."""
+    for module in MODULES:
+        for name in imports(module):
+            here, there = module.partition(".")[0], name.partition(".")[0]
+            if name in MODULES and here != there:
+                yield here, there, f"{module} imports {name}"
+
+
+def test_every_room_has_its_place_in_the_order() -> None:
+    assert {module.partition(".")[0] for module in MODULES} - {"__init__", ""} == set(ORDER)
+
+
+def test_a_room_imports_only_rooms_before_it() -> None:
+    back = {
+        words
+        for here, there, words in between_rooms()
+        if ORDER.index(there) >= ORDER.index(here) and (here, there) not in EXCEPTIONS
+    }
+    assert back == set()
+
+
+def test_each_exception_is_needed() -> None:
+    assert {(here, there) for here, there, _ in between_rooms()} >= EXCEPTIONS
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {
+        module: {name for name, real in imports(module).items() if real and name in MODULES}
+        for module in MODULES
+    }
+    assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
+
+
+@pytest.mark.skipif(not AGENT_ALONE, reason="agent still reads other rooms: see EXCEPTIONS")
+def test_agent_imports_only_itself_and_the_standard_library() -> None:
+    foreign = {
+        f"{module} imports {name}"
+        for module in MODULES
+        if module.startswith("agent")
+        for name in imports(module)
+        if name.partition(".")[0] not in {"agent", *sys.stdlib_module_names}
+    }
+    assert foreign == set()
