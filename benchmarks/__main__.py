@@ -27,6 +27,7 @@ TABLES: dict[str, Callable[[Bench], Table]] = {
     "startup": hosts.counts,
     "specs": catalogs.by_count,
     "by-hand": runs.by_hand,
+    "recorded": runs.recorded,
     "flood": output.flood,
     "progress": output.progress,
     "runs": runs.listing,

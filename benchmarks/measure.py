@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
+PLAIN = TESTS / "plain" / "server"
 SERVER = ROOT / "examples" / "corpus-server-app"
 ENTRY_POINT = "corpus_backfill_plugin.cli:backfill"
 
@@ -125,6 +127,16 @@ def minima(measured: Mapping[str, Callable[[], float]], rounds: int) -> dict[str
     In seconds. What else the machine does only ever adds to a time, so the shortest is nearest to the cost;
     and in turns, as a busy minute then falls on all of them.
     """
+    return {name: min(values) for name, values in in_turns(measured, rounds).items()}
+
+
+def medians(measured: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Measure as `minima` does; return what an operator waits for most often."""
+    return {name: median(values) for name, values in in_turns(measured, rounds).items()}
+
+
+def in_turns(measured: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Measure each `rounds` times, in turns, each round in the other direction."""
     times: dict[str, list[float]] = {name: [] for name in measured}
     for function in measured.values():
         function()  # once unmeasured: compiled modules, warm caches
@@ -132,7 +144,7 @@ def minima(measured: Mapping[str, Callable[[], float]], rounds: int) -> dict[str
         names = list(measured)
         for name in names if turn % 2 else reversed(names):
             times[name].append(measured[name]())
-    return {name: min(values) for name, values in times.items()}
+    return times
 
 
 @dataclass(frozen=True)

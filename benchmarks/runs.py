@@ -2,47 +2,121 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import SERVER, Bench, Program, minima, python_module
+from benchmarks.measure import PLAIN, SERVER, Bench, Program, medians, minima, python_module
 from benchmarks.table import Table, milliseconds, ratio
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPT = ("backfill/media_duration.py", "--media-type", "both", "--workers", "3", "--batch-size", "10")
+IDLE = """spec-version = 1
+script = "idle.py"
+[[option]]
+name = "seconds"
+type = "float"
+"""
+CALLER = """import subprocess
+import sys
+
+import click
+
+@click.command()
+@click.option("--seconds", type=float)
+def idle(seconds):
+    done = subprocess.run([sys.executable, "backfill/idle.py", "--seconds", str(seconds)])
+    sys.exit(done.returncode)
+
+idle()
+"""
 
 
 def by_hand(bench: Bench) -> Table:
     """Compare `duration --dry-run` with the line that an operator would type without the plugin."""
-    environ = _corpus(bench)
     rounds = bench.size(15, 2)
     ours = ("duration", "--dry-run")
-    hand = Program(("uv", "run", "python", *SCRIPT, "--dry-run"), environ, SERVER)
-    programs = {
-        "`uv run python backfill/media_duration.py ... --dry-run`": hand,
-        "`corpus-backfill duration --dry-run`": python_module(
-            "corpus_backfill_plugin", *ours, environ=environ
-        ),
-        "the same with `--no-record`": python_module(
-            "corpus_backfill_plugin", *ours, "--no-record", environ=environ
-        ),
-    }
-    times = minima({name: program.seconds for name, program in programs.items()}, rounds)
-    base = next(iter(times.values()))
+    rows: list[tuple[str, ...]] = []
+    plain = shutil.copytree(PLAIN, bench.folder / "plain-server")  # here uv would take it for this project's
+    for name, server, environ in (
+        ("the example's server app", SERVER, _corpus(bench)),
+        ("the standard library alone", plain, _plain_corpus(bench, plain)),
+    ):
+        programs = {
+            "by hand": Program(("uv", "run", "python", *SCRIPT, "--dry-run"), environ, server),
+            "`corpus-backfill`": python_module("corpus_backfill_plugin", *ours, environ=environ),
+            "the same with `--no-record`": python_module(
+                "corpus_backfill_plugin", *ours, "--no-record", environ=environ
+            ),
+        }
+        times = minima({how: program.seconds for how, program in programs.items()}, rounds)
+        rows += _compared((name,), times)
     return Table(
         "A run and the same script by hand",
-        f"Shortest of {rounds} runs each, in turns. A dry run on 12 records: nearly all of it is the start of"
+        f"`corpus-backfill duration --dry-run`, and by hand `uv run python backfill/media_duration.py ..."
+        f" --dry-run`. Shortest of {rounds} runs each, in turns. 12 records: nearly all of it is the start of"
         " the script, so this is the most that the plugin can weigh.",
-        ("call", "ratio", "ms more", "ms"),
-        tuple(
-            (name, ratio(took, base), milliseconds(took - base), milliseconds(took))
-            for name, took in times.items()
-        ),
+        ("script", "how", "ratio", "ms more", "ms"),
+        tuple(rows),
     )
+
+
+def _compared(names: tuple[str, ...], times: dict[str, float]) -> list[tuple[str, ...]]:
+    """Return a row for each time, compared with the first of them."""
+    base = next(iter(times.values()))
+    return [
+        (*names, how, ratio(took, base), milliseconds(took - base), milliseconds(took))
+        for how, took in times.items()
+    ]
+
+
+def recorded(bench: Bench) -> Table:
+    """Compare a recorded run with the same by hand, and with the least program that could call the script."""
+    server = bench.folder / "idle-server"
+    (server / "backfill").mkdir(parents=True)
+    (server / "backfill" / "idle.py").write_text("import sys, time\ntime.sleep(float(sys.argv[2]))\n")
+    (server / "backfill" / "idle.toml").write_text(IDLE)
+    caller = bench.folder / "caller.py"
+    caller.write_text(CALLER)
+    environ = {
+        **bench.environ,
+        "CORPUS_SERVER_APP_PATH": str(server),
+        "CORPUS_BACKFILL_PYTHON": sys.executable,
+    }
+    rows: list[tuple[str, ...]] = []
+    many, few = bench.size(25, 2), bench.size(9, 1)
+    for what, seconds, rounds in (("a script that does nothing", "0", many), ("one of 2 s", "2", few)):
+        words = ("--seconds", seconds)
+        programs = {
+            "by hand": Program((sys.executable, "backfill/idle.py", *words), environ, server),
+            "ten lines of Click": Program((sys.executable, str(caller), *words), environ, server),
+            "`corpus-backfill`": python_module("corpus_backfill_plugin", "idle", *words, environ=environ),
+        }
+        times = medians({how: program.seconds for how, program in programs.items()}, rounds)
+        rows += _compared((what,), times)
+    return Table(
+        "A recorded run and the least that could start it",
+        f"Medians of {many} runs of a script that does nothing and of {few} of one that takes 2 s, in turns,"
+        " ours each with a record, logs, a lock and a supervisor. The ten lines parse one option and call the"
+        " script by `subprocess.run`.",
+        ("script", "how", "ratio", "ms more", "ms"),
+        tuple(rows),
+    )
+
+
+def _plain_corpus(bench: Bench, server: Path) -> dict[str, str]:
+    folder = bench.folder / "plain-media"
+    words = (sys.executable, "make_corpus.py", str(folder), "--records", "12")
+    Program(words, bench.environ, server).seconds()
+    return {
+        **bench.environ,
+        "CORPUS_SERVER_APP_PATH": str(server),
+        "DATABASE_URL": f"sqlite:///{folder}/corpus.db",
+    }
 
 
 def _corpus(bench: Bench) -> dict[str, str]:

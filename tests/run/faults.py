@@ -605,6 +605,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOC.name}")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     chosen_faults = [
         fault for fault in plan(chosen.tries, chosen.each, chosen.many) if chosen.only in fault[0]
     ]
