@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
-from corpus_backfill_plugin.agent.finish import Finished, finish, write_end
+from corpus_backfill_plugin.agent.finish import finish
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
@@ -53,7 +53,7 @@ def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
         return
     # Killed between the record and the start, or its folder was taken away.
     outcome = judge(None, None, folder.process(), (0,), time.time(), taken=not folder.path.exists())
-    write_end(ledger, record.number, Finished(outcome=outcome), None)
+    ledger.finish(record.number, **outcome.columns)
     _call_hook(ledger, record.number, None)
 
 

@@ -17,7 +17,7 @@ from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import Invocation, RunRecord, RunRequest
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import open_state, state_root
-from corpus_backfill_plugin.agent.verify import Counted, count, judge
+from corpus_backfill_plugin.agent.verify import Counted, compare, count
 from corpus_backfill_plugin.command import (
     ScriptCommand,
     checked_selection,
@@ -214,8 +214,8 @@ def _count(task: Task, seconds: float | None, stopped: Callable[[], bool]) -> St
 
 def _judged(task: Task, counted: Counted) -> Status:
     expected = task.postcondition.expect
-    verdict = judge(task.postcondition.expect, counted)
-    unknown = verdict.state == "unknown"
+    state, reason = compare(expected, counted)
+    unknown = state == "unknown"
     left = ", ".join(
         f"{counted.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
         for name, wanted in expected.items()
@@ -223,10 +223,10 @@ def _judged(task: Task, counted: Counted) -> Status:
     )
     return Status(
         command=task.request.command,
-        state=_STATES[verdict.state],
+        state=_STATES[state],
         counts=counted.counts,
         left=left or "-",
-        reason=verdict.sentence if unknown else "",
+        reason=reason if unknown else "",
         database=task.request.database,
     )
 

@@ -209,8 +209,8 @@ class Watcher:
         notify(f"The script has ended; what it started still runs: {names or 'not known which'}. Waiting.")
 
 
-class Hurry:
-    """Tells while a run's record is finished whether the person has had enough of it.
+class Patience:
+    """Whether the person has had enough of it while a run's record is finished.
 
     Args:
         folder: the run's.
@@ -221,7 +221,7 @@ class Hurry:
         self._folder, self._signals = folder, signals
         self._told_at = time.monotonic() + _NOTICE_SECONDS
 
-    def wanted(self) -> bool:
+    def should_cancel(self) -> bool:
         """Return whether to stop counting what is left: Ctrl-C or SIGTERM here, `runs stop` elsewhere.
 
         Raises:
