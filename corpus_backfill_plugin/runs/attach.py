@@ -79,7 +79,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
 
 
 def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float) -> RunRecord:
-    """Stop a run and return its record; `after` are the seconds between asking and insisting.
+    """Stop a run and return its record; `after` are the seconds between interrupt and terminate.
 
     Raises:
         BackfillError: it does not run, not here, or processes of it are left.

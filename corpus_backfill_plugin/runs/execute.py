@@ -222,7 +222,7 @@ class Run:
 
     def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
         for descriptor in held:
-            lock.sign(descriptor, self._holder())
+            lock.record_holder(descriptor, self._holder())
         secret = bool(self._request.invocation.secrets)
         path = str(self._state.ledger) if self._state and self._ledger else None
         metadata = Metadata(
