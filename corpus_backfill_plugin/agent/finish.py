@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,17 @@ from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
 from corpus_backfill_plugin.agent.outcome import Outcome, judge
-from corpus_backfill_plugin.agent.output import Failure, Results
+from corpus_backfill_plugin.agent.output import Failure
 from corpus_backfill_plugin.agent.plain import load
-from corpus_backfill_plugin.agent.progress import View  # noqa: TC001  `plain` reads the annotations
-from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.records import RunRequest, record_of, without_secrets
 from corpus_backfill_plugin.agent.redact import Masker, mask
-from corpus_backfill_plugin.agent.verify import Proof, doubt, prove
+from corpus_backfill_plugin.agent.verify import doubt, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from corpus_backfill_plugin.agent.output import OutputReader
-    from corpus_backfill_plugin.agent.records import OnEnd, RunRecord
+    from corpus_backfill_plugin.agent.records import RunRecord
     from corpus_backfill_plugin.agent.redact import Secret
 
 _CHUNK = 1 << 20
@@ -49,48 +48,29 @@ _FATAL = {
 """Signals whose meaning can't be changed, or may not: a program's own faults, and what Python sees to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """What finishing came to.
+class UnrecordedError(AgentError):
+    """How a run ended is known, and could not be written down.
 
-    Attributes:
-        outcome: how the run ended.
-        masked: whether secrets were found in its logs and taken out; None when they could not be searched.
-        results: what the script said it did.
-        view: how far it came; None when it never said.
-        proof: what came of its postcondition.
+    Args:
+        record: the run as it would be recorded.
+        failed: why it could not be.
     """
 
-    outcome: Outcome
-    masked: bool | None = False
-    results: Results = Results()  # noqa: RUF009  frozen
-    view: View | None = None
-    proof: Proof = Proof()  # noqa: RUF009  frozen
-
-
-class UnrecordedError(AgentError):
-    """How a run ended is known, and could not be written down."""
-
-    def __init__(self, finished: Finished, failed: AgentError) -> None:
+    def __init__(self, record: RunRecord, failed: AgentError) -> None:
         super().__init__(failed.problem, failed.hint)
-        self.finished = finished
-
-
-def never() -> bool:
-    """Tell that nobody wants the end of a run to be hurried."""
-    return False
+        self.record = record
 
 
 def finish(
     folder: RunFolder,
     request: RunRequest | None,
     ledger: Ledger | None,
-    stopped: Callable[[], bool] = never,
+    should_cancel: Callable[[], bool] = lambda: False,
     seen: OutputReader | None = None,
     *,
     number: int | None = None,
-) -> Finished:
-    """Finish the record of a run whose processes are proved to be gone.
+) -> RunRecord:
+    """Finish the record of a run whose processes are proved to be gone, and return it.
 
     Any number of processes may do this at once, and any of them may be killed or stopped meanwhile: none
     waits for another. What the first of them writes into the file `verdict` is what all report and record.
@@ -99,13 +79,10 @@ def finish(
         folder: the run's. One without a record is removed at the end.
         request: what was asked for, with its secrets; None takes the one kept, which has none.
         ledger: where the record is; None for a run without one.
-        stopped: asked now and then while what is left is counted; true ends that, and by raising it leaves
-            the run to be finished by another.
+        should_cancel: asked now and then while what is left is counted; true ends that, and by raising it
+            leaves the run to be finished by another.
         seen: what has read the run's logs already, all of them; None reads them now.
         number: the run's, which its folder need not say any more; None takes what it says.
-
-    Returns:
-        What it came to, also when another was faster.
 
     Raises:
         UnrecordedError: the ledger can't be written; whoever looks next does it.
@@ -116,89 +93,74 @@ def finish(
     on_end = metadata.request.on_end if metadata else None
     record = None
     with suppress(AgentError):  # unreadable: writing will fail as well, and say so
-        record = ledger.get(number) if ledger and number is not None else None
-    if ledger and record and record.state != "running":
-        return as_recorded(record, ledger)
-    finished = read_verdict(folder, request, seen)
-    if finished is None:
+        record = _recorded(ledger, number)
+    if record and record.state != "running":
+        return record
+    outcome = read_verdict(folder, request, seen)
+    if outcome is None:
         verdict = folder.verdict
-        finished = conclude(folder, request, lambda: stopped() or verdict.exists(), seen, record)
-        if not folder.keep_verdict(_without_items(finished)):
-            finished = read_verdict(folder, request, seen) or finished
+        outcome = conclude(folder, request, lambda: should_cancel() or verdict.exists(), seen, record)
+        # Small enough for the space kept for it: the items that failed are in the logs.
+        if not folder.keep_verdict(replace(outcome, failed=())):
+            outcome = read_verdict(folder, request, seen) or outcome
+    due = "due" if on_end and on_end.is_due(outcome.state) else ""
+    ended = replace(record or _unrecorded(folder, request, number), **outcome.columns, failed=outcome.failed)
     try:
-        if ledger and number is not None and not write_end(ledger, number, finished, on_end):
-            record = ledger.get(number)
-            if record and record.state != "running":
-                return as_recorded(record, ledger)
+        if ledger and number is not None:
+            if not ledger.finish(number, outcome.failed, **outcome.columns, on_end=due):
+                return _recorded(ledger, number) or ended
+            ended = replace(ended, on_end=due)
     except AgentError as unwritable:
-        raise UnrecordedError(finished, unwritable) from unwritable
+        raise UnrecordedError(ended, unwritable) from unwritable
     if metadata and metadata.ledger is None:
         shutil.rmtree(folder.path.parent, ignore_errors=True)  # the temporary folder around it
-    return finished
+    return ended
 
 
-def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputReader | None) -> Finished | None:
+def _recorded(ledger: Ledger | None, number: int | None) -> RunRecord | None:
+    """Return the record of a run, with the items that failed."""
+    if ledger is None or number is None or (record := ledger.get(number)) is None:
+        return None
+    return replace(record, failed=ledger.failed_items(number))
+
+
+def _unrecorded(folder: RunFolder, request: RunRequest | None, number: int | None) -> RunRecord:
+    """Return the record of a run that has none, or one that can't be read."""
+    metadata = folder.metadata()
+    bare = metadata.request if metadata else request and without_secrets(request)
+    if bare is None:
+        raise AgentError(f"the folder {folder.path} of a run was taken away")
+    unknown = {"user": "", "host": "", "boot": "", "started": 0.0}
+    return record_of(bare, number=number or 0, token=folder.token, **unknown)
+
+
+def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputReader | None) -> Outcome | None:
     """Return what another found that the run came to; None when nobody has yet. Arguments as of `finish`."""
     try:
-        found = load(Finished, folder.verdict.read_bytes())
+        found = load(Outcome, folder.verdict.read_bytes())
     except (OSError, ValueError):
         return None
-    if found.masked is None or not found.results.failures:
+    if found.masked is None or not found.failures:
         return found
     metadata = folder.metadata()
     request = request or (metadata.request if metadata else None)
     seen = seen or read_logs(folder, request.output if request else None)
-    results = replace(found.results, failed=seen.results.failed)
-    return replace(found, results=results)
-
-
-def _without_items(finished: Finished) -> Finished:
-    """Return `finished` small enough for the space kept for it: the items that failed are in the logs."""
-    results = replace(finished.results, failed=(), failed_total=finished.results.failures)
-    return replace(finished, results=results)
-
-
-def write_end(ledger: Ledger, number: int, finished: Finished, on_end: OnEnd | None) -> bool:
-    """Put what a run came to into its row; return whether that was still to be done."""
-    return ledger.finish(
-        number,
-        finished.results.failed,
-        **asdict(finished.outcome),
-        masked=finished.masked,
-        view=finished.view,
-        counts=finished.results.counts,
-        failures=finished.results.failures,
-        proof=finished.proof.state,
-        proof_reason=finished.proof.reason,
-        on_end="due" if on_end and on_end.is_due(finished.outcome.state) else "",
-    )
-
-
-def as_recorded(record: RunRecord, ledger: Ledger) -> Finished:
-    """Return what an ended run came to, as its record has it."""
-    facts = {name: getattr(record, name) for name in (f.name for f in fields(Outcome))}
-    return Finished(
-        outcome=Outcome(**facts),
-        masked=record.masked,
-        results=Results(record.counts, ledger.failed_items(record.number), record.failures),
-        view=record.view,
-        proof=Proof(record.proof, record.proof_reason),
-    )
+    return replace(found, failed=seen.results.failed)
 
 
 def conclude(
     folder: RunFolder,
     request: RunRequest | None,
-    stopped: Callable[[], bool] = never,
-    seen: OutputReader | None = None,
-    noted: RunRecord | None = None,
-) -> Finished:
+    should_cancel: Callable[[], bool],
+    seen: OutputReader | None,
+    noted: RunRecord | None,
+) -> Outcome:
     """Judge the end of a run from what its processes left, read what its logs say, then clean them.
 
     Arguments as of `finish`; `noted` is the record, with what somebody who watched has counted.
     """
     metadata = folder.metadata()
-    whole = request is not None
+    complete = request is not None
     request = request or (metadata.request if metadata else None)
     codes = request.success_codes if request else (0,)
     outcome = judge(
@@ -211,33 +173,37 @@ def conclude(
         lost = lost or _MASKED
     secrets = request.invocation.secrets if request else ()
     seen = seen or read_logs(folder, request.output if request else None)
-    results, view = seen.results, view_at_end(seen, outcome.took)
     masked: bool | None = None
+    failed: tuple[Failure, ...] = ()  # might be named by a secret: then how many is all that may be kept
     if not (metadata and metadata.secret) or secrets:
         with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
             found = [mask_file(folder.log(stream), secrets, cut=cut) for stream in STREAMS]
             masked = any(found) or folder.masked.exists()
-        results = _without_secrets(results, secrets)
-    else:  # what failed might be named by a secret: how many is all that may be kept
-        results = replace(results, failed=())
+        failed = _without_secrets(seen.results.failed, secrets)
+    counts, failures = seen.results.counts, seen.results.failures
     if cut and noted:
-        counts, failures = noted.counts | results.counts, max(noted.failures, results.failures)
-        results = replace(results, counts=counts, failed_total=failures)
-    proof = Proof()
+        counts, failures = noted.counts | counts, max(noted.failures, failures)
+    outcome = replace(
+        outcome,
+        masked=masked,
+        view=view_at_end(seen, outcome.took),
+        counts=counts,
+        failures=failures,
+        failed=failed,
+    )
     if request:
         why = folder.finisher_failure() or "its supervisor was killed before it was counted"
-        outcome, proof = prove(outcome, request, results.failures, whole=whole, stopped=stopped, why=why)
+        outcome = verify(outcome, request, complete=complete, should_cancel=should_cancel, why=why)
         if lost:
-            outcome, proof = doubt(outcome, proof, request, lost)
-    return Finished(outcome=outcome, masked=masked, results=results, view=view, proof=proof)
+            outcome = doubt(outcome, request, lost)
+    return outcome
 
 
-def _without_secrets(results: Results, secrets: tuple[Secret, ...]) -> Results:
-    failed = []
-    for failure in results.failed if secrets else ():
-        item = mask(failure.item, secrets)
-        failed.append(Failure(item, mask(failure.reason, secrets), masked=item != failure.item))
-    return replace(results, failed=tuple(failed)) if failed else results
+def _without_secrets(failed: tuple[Failure, ...], secrets: tuple[Secret, ...]) -> tuple[Failure, ...]:
+    if not secrets:
+        return failed
+    masked = [(each, mask(each.item, secrets)) for each in failed]
+    return tuple(Failure(item, mask(f.reason, secrets), masked=item != f.item) for f, item in masked)
 
 
 def mask_file(path: Path, secrets: Iterable[Secret], *, cut: bool = False) -> bool:

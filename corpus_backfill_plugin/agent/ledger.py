@@ -26,7 +26,7 @@ BUSY_SECONDS = 10.0
 _MOST = 2**63 - 1
 """The largest number that SQLite holds."""
 _NEWEST = 200
-_COLUMNS = tuple(each.name for each in fields(RunRecord))
+_COLUMNS = tuple(each.name for each in fields(RunRecord) if each.name != "failed")
 _AS_JSON = {"options", "given", "arguments", "view", "counts", "masked_options"}
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (

@@ -84,7 +84,7 @@ def key_path(locks: Path, key: str) -> Path:
     return locks / f"{key}.lock"
 
 
-def sign(descriptor: int, holder: Holder | None) -> None:
+def record_holder(descriptor: int, holder: Holder | None) -> None:
     """Write `holder` into the lock file just taken; None wipes the one before."""
     os.ftruncate(descriptor, 0)
     if holder:
@@ -99,5 +99,5 @@ def holder_of(path: Path) -> Holder | None:
         try:
             return load(Holder, path.read_bytes())
         except (ValueError, OSError):
-            time.sleep(_SETTLE_PAUSE)  # taken a moment ago, not yet signed
+            time.sleep(_SETTLE_PAUSE)  # taken a moment ago, its holder not yet recorded
     return None

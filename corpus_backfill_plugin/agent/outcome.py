@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest, signal_name
-from corpus_backfill_plugin.agent.records import RunState  # noqa: TC001  `plain` reads the annotations
+from corpus_backfill_plugin.agent.output import Failure  # noqa: TC001  `plain` reads the annotations
+from corpus_backfill_plugin.agent.progress import View  # noqa: TC001  same
+from corpus_backfill_plugin.agent.records import ProofState, RunState  # noqa: TC001  same
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from corpus_backfill_plugin.agent.records import RunRecord
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of a run. Fields are as in `RunRecord`."""
+    """How a run ended and what it came to. Fields are as in `RunRecord`."""
 
     state: RunState
     ended: float
@@ -27,19 +31,32 @@ class Outcome:
     reason: str = ""
     stopped_by: str = ""
 
-    @property
-    def code(self) -> int:
-        """The CLI's exit code: the script's own, 128 + n for signal n.
+    masked: bool | None = False
+    view: View | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    failures: int = 0
+    proof: ProofState = ""
+    proof_reason: str = ""
+    failed: tuple[Failure, ...] = ()
 
-        It is 1 when the script's own is not known, or claims a success that is none.
-        """
-        if self.signal is not None:
-            return 128 + self.signal
-        if self.state in {"incomplete", "unverified"}:
-            return 1
-        if self.state == "failed" and (self.reason or self.exit_code == 0):
-            return 1
-        return 1 if self.exit_code is None else self.exit_code
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The fields that are columns of the ledger, by name: items that failed have a table of their own."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "failed"}
+
+
+def exit_code(end: Outcome | RunRecord) -> int:
+    """Return the CLI's exit code for a run: the script's own, 128 + n for signal n.
+
+    It is 1 when the script's own is not known, or claims a success that is none.
+    """
+    if end.signal is not None:
+        return 128 + end.signal
+    if end.state in {"incomplete", "unverified"}:
+        return 1
+    if end.state == "failed" and (end.reason or end.exit_code == 0):
+        return 1
+    return 1 if end.exit_code is None else end.exit_code
 
 
 def judge(

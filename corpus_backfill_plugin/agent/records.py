@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from corpus_backfill_plugin.agent.output import Failure  # noqa: TC001  `plain` reads the annotations
 from corpus_backfill_plugin.agent.progress import View  # noqa: TC001  `plain` reads the annotations
 from corpus_backfill_plugin.agent.redact import HIDDEN, Secret, mask
 
@@ -206,7 +207,7 @@ def _told(job: Invocation, path: str) -> Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One row of the ledger. The fields are its columns; those that are no scalars are stored as JSON.
+    """One row of the ledger. The fields are its columns, but for `failed`; no scalars are stored as JSON.
 
     Attributes:
         number: counted from 1, never given twice.
@@ -236,6 +237,8 @@ class RunRecord:
         proof_reason: why, such as `0 left (pending = 0)`.
         on_end: what came of the operator's program for the end: empty when there is none, `due`, `called`,
             `ok`, or `failed: ` and why.
+        failed: the items that failed, as far as they are kept. No column: a run that has just been finished
+            has them here, and any other in `Ledger.failed_items`.
 
     The others are as in `RunRequest`.
     """
@@ -281,6 +284,7 @@ class RunRecord:
     proof: ProofState = ""
     proof_reason: str = ""
     on_end: str = ""
+    failed: tuple[Failure, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a time that no clock shows: it can't be written as a date.

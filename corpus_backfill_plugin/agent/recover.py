@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
-from corpus_backfill_plugin.agent.finish import Finished, finish, write_end
+from corpus_backfill_plugin.agent.finish import finish
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
@@ -60,7 +60,7 @@ def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
     if outcome.state == "succeeded":
         reason = f"what it was asked for is gone from its folder ({folder.path}), so nothing could be checked"
         outcome = replace(outcome, state="unverified", reason=reason)
-    write_end(ledger, record.number, Finished(outcome=outcome), None)
+    ledger.finish(record.number, **outcome.columns)
     _call_hook(ledger, record.number, None)
 
 

@@ -1,4 +1,4 @@
-"""A run asked to stop, and ended for certain when asking is not enough."""
+"""A run stopped: interrupted, terminated, killed, a step when the one before is not enough."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.folder import RunFolder
     from corpus_backfill_plugin.agent.processes import Survivor
 
-INSIST_SECONDS = 3.0
+TERMINATE_SECONDS = 3.0
 _KILL_SECONDS = 10.0
 _PAUSE = 0.02
 
 
-def ask(folder: RunFolder, number: int) -> None:
+def signal_script(folder: RunFolder, number: int) -> None:
     """Send signal `number` to the one direct child, which hands it on to the script exactly once.
 
     Once that is gone, to what it left behind.
@@ -32,7 +32,7 @@ def ask(folder: RunFolder, number: int) -> None:
         send(survivor.pid, survivor.started, number)
 
 
-def press(folder: RunFolder, number: int) -> None:
+def signal_all(folder: RunFolder, number: int) -> None:
     """Send signal `number` to all processes of a run, by its supervisor as far as that can reach them."""
     supervised = folder.wish(number)
     for survivor in folder.survivors():
@@ -47,15 +47,15 @@ def stop(folder: RunFolder, after: float) -> list[Survivor] | None:
         None when every process is proved to be gone, else those that are left (none where the system does
         not tell which).
     """
-    ask(folder, signal.SIGINT)
+    signal_script(folder, signal.SIGINT)
     if _gone_within(folder, after):
         return None
-    press(folder, signal.SIGTERM)
-    if _gone_within(folder, min(after, INSIST_SECONDS)):
+    signal_all(folder, signal.SIGTERM)
+    if _gone_within(folder, min(after, TERMINATE_SECONDS)):
         return None
     until = time.monotonic() + _KILL_SECONDS
     while time.monotonic() < until:
-        press(folder, signal.SIGKILL)  # again and again: a process may have forked in between
+        signal_all(folder, signal.SIGKILL)  # again and again: a process may have forked in between
         if _gone_within(folder, 0.3):
             return None
     return folder.survivors()

@@ -13,14 +13,14 @@ import subprocess  # nosec B404 - scripts are started here, with an argument lis
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from corpus_backfill_plugin.agent.escape import duration, one_line
 from corpus_backfill_plugin.agent.files import memory_file
 from corpus_backfill_plugin.agent.folder import signal_name
 from corpus_backfill_plugin.agent.output import OutputReader, text
 from corpus_backfill_plugin.agent.processes import has_ended
-from corpus_backfill_plugin.agent.records import Output, ProofState
+from corpus_backfill_plugin.agent.records import Output
 from corpus_backfill_plugin.agent.redact import mask
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ _TAIL = 1 << 15
 _TICK = 0.1
 
 
+Verified: TypeAlias = Literal["held", "failed", "unknown"]
+"""What a count says of a postcondition."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """What a count came to.
@@ -58,37 +62,24 @@ class Counted:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a postcondition holds.
+def compare(expected: Mapping[str, int], counted: Counted) -> tuple[Verified, str]:
+    """Return whether `counted` is what a postcondition `expects`, and why.
 
-    Attributes:
-        state: `unknown` when there is no count to judge by.
-        sentence: why, such as `2 left (pending = 2, expected 0)`.
+    Without a count to judge by it is unknown. A reason is like `2 left (pending = 2, expected 0)`.
     """
-
-    state: Literal["held", "failed", "unknown"]
-    sentence: str
-
-
-def judge(expected: Mapping[str, int], counted: Counted) -> Verdict:
-    """Return whether `counted` is what a postcondition `expects`."""
     if counted.reason:
-        return Verdict("unknown", counted.reason)
+        return "unknown", counted.reason
     if missing := [name for name in expected if name not in counted.counts]:
-        return Verdict("unknown", f"the count did not say {' and '.join(missing)}")
+        return "unknown", f"the count did not say {' and '.join(missing)}"
     off = {name: counted.counts[name] for name in expected if counted.counts[name] != expected[name]}
-    told = ", ".join(
+    shown = ", ".join(
         f"{name} = {counted.counts[name]}" + (f", expected {expected[name]}" if name in off else "")
         for name in expected
     )
+    state: Verified = "failed" if off else "held"
     if any(expected.values()):  # a count that must reach a number is not what is left
-        return (
-            Verdict("failed", f"not as expected ({told})")
-            if off
-            else Verdict("held", f"as expected ({told})")
-        )
-    return Verdict("failed" if off else "held", f"{sum(off.values())} left ({told})")
+        return state, f"{'not ' if off else ''}as expected ({shown})"
+    return state, f"{sum(off.values())} left ({shown})"
 
 
 def count(
@@ -230,83 +221,60 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What came of a postcondition. Fields are as `proof` and `proof_reason` of `RunRecord`."""
-
-    state: ProofState = ""
-    reason: str = ""
-
-
-def prove(
-    outcome: Outcome,
-    request: RunRequest,
-    failures: int,
-    *,
-    whole: bool,
-    stopped: Callable[[], bool],
-    why: str,
-) -> tuple[Outcome, Proof]:
+def verify(
+    outcome: Outcome, request: RunRequest, *, complete: bool, should_cancel: Callable[[], bool], why: str
+) -> Outcome:
     """Return how a run ended once its claim of success was put to the test.
 
     Args:
         outcome: by its exit code alone. One that claims no success is returned as it is.
         request: what was asked for.
-        failures: how many items failed.
-        whole: whether `request` is what the run was started with, secrets and all. Else nobody was there
+        complete: whether `request` is what the run was started with, secrets and all. Else nobody was there
             at its end, its lock is free, and what is counted now might be another's work.
         why: then why not.
-        stopped: asked now and then while the script counts; true ends that.
+        should_cancel: asked now and then while the script counts; true ends that.
     """
     if outcome.state != "succeeded":
-        return outcome, Proof()
-    condition = request.postcondition
+        return outcome
+    condition, failures = request.postcondition, outcome.failures
     allowed = condition.max_failed if condition else None
     if allowed is not None and failures > allowed:
         reason = f"{failures} item{'s' * (failures != 1)} failed, at most {allowed} allowed"
-        return replace(outcome, state="failed", reason=reason), Proof()
-    if condition is None or request.not_checked or not condition.run:
-        return outcome, _uncounted(request, failures)
+        return replace(outcome, state="failed", reason=reason)
+    if request.not_checked:
+        return replace(outcome, proof="skipped", proof_reason=request.not_checked)
+    if condition is None:
+        return replace(outcome, proof="none declared")
+    if not condition.run:
+        return replace(outcome, proof="held", proof_reason=f"{failures} failed, at most {allowed} allowed")
     if request.verify is None:
         counted = Counted(reason=f"not countable: {request.not_countable}")
-    elif whole:
+    elif not complete:
+        counted = Counted(reason=why)
+    else:
         counted = count(
             request.verify,
             request.output,
             seconds=condition.timeout,
             environ=os.environ,
-            stopped=stopped,
+            stopped=should_cancel,
         )
-    else:
-        counted = Counted(reason=why)
-    verdict = judge(condition.expect, counted)
-    proof = Proof(verdict.state, verdict.sentence)
-    if verdict.state == "held":
-        return outcome, proof
-    state: RunState = "incomplete" if verdict.state == "failed" else "unverified"
-    return replace(outcome, state=state, reason=verdict.sentence), proof
+    proof, reason = compare(condition.expect, counted)
+    outcome = replace(outcome, proof=proof, proof_reason=reason)
+    states: dict[str, RunState] = {"failed": "incomplete", "unknown": "unverified"}
+    return replace(outcome, state=states[proof], reason=reason) if proof in states else outcome
 
 
-def doubt(outcome: Outcome, proof: Proof, request: RunRequest, why: str) -> tuple[Outcome, Proof]:
+def doubt(outcome: Outcome, request: RunRequest, why: str) -> Outcome:
     """Return how a run ended whose printed lines were lost: a success that rests on them is not verified.
 
     Args:
         outcome: by its exit code and by what was counted.
-        proof: what came of the postcondition.
         request: what was asked for.
         why: what became of the lines.
     """
     condition = request.postcondition
     if outcome.state != "succeeded" or condition is None or condition.max_failed is None:
-        return outcome, proof
+        return outcome
     reason = f"{why}, so not all failures may have been counted"
-    return replace(outcome, state="unverified", reason=reason), Proof("unknown", reason)
-
-
-def _uncounted(request: RunRequest, failures: int) -> Proof:
-    """Return what comes of a postcondition that asks for no count, or is not to be checked this time."""
-    if request.not_checked:
-        return Proof("skipped", request.not_checked)
-    if request.postcondition is None:
-        return Proof("none declared")
-    return Proof("held", f"{failures} failed, at most {request.postcondition.max_failed} allowed")
+    return replace(outcome, state="unverified", reason=reason, proof="unknown", proof_reason=reason)

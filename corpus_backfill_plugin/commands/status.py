@@ -15,7 +15,7 @@ from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.state import state_root
-from corpus_backfill_plugin.agent.verify import count, judge
+from corpus_backfill_plugin.agent.verify import compare, count
 from corpus_backfill_plugin.command import (
     ScriptCommand,
     checked_selection,
@@ -180,15 +180,15 @@ def _count_of(
             environ=os.environ,
             stopped=stopped,
         )
-        verdict = judge(condition.expect, found)
+        proof, reason = compare(condition.expect, found)
         facts = {"counts": found.counts, "database": request.database}
-        if verdict.state == "unknown":
-            return msgspec.structs.replace(unknown, reason=verdict.sentence, **facts)
+        if proof == "unknown":
+            return msgspec.structs.replace(unknown, reason=reason, **facts)
         left = (
             f"{found.counts[name]} {name.replace('_', ' ')}" + (f" of {wanted}" if wanted else "")
             for name, wanted in condition.expect.items()
         )
-        state = "done" if verdict.state == "held" else "left"
+        state = "done" if proof == "held" else "left"
         return msgspec.structs.replace(unknown, state=state, left=", ".join(left) or "-", **facts)
 
     return counted

@@ -17,7 +17,7 @@ from corpus_backfill_plugin.agent.records import without_secrets
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import current_user, open_state
-from corpus_backfill_plugin.agent.verify import Counted, count, judge
+from corpus_backfill_plugin.agent.verify import Counted, compare, count
 from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
@@ -193,8 +193,8 @@ def count_to_do(
         environ=os.environ,
         stopped=stopped,
     )
-    verdict = judge(condition.expect, counted)
-    return Counted(reason=verdict.sentence) if verdict.state == "unknown" else counted
+    state, reason = compare(condition.expect, counted)
+    return Counted(reason=reason) if state == "unknown" else counted
 
 
 def _plan(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import signal
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.escape import notify
-from corpus_backfill_plugin.agent.finish import UnrecordedError, as_recorded
+from corpus_backfill_plugin.agent.finish import UnrecordedError
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.logs import with_view
 from corpus_backfill_plugin.agent.recover import is_here, resolve
@@ -75,11 +75,11 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
         except Detached as left:
             return left.code
     ended = wait_for_record(record, folder, ledger)
-    return close(as_recorded(ended, ledger), name, ended.number)
+    return close(replace(ended, failed=ended.failed or ledger.failed_items(ended.number)), name)
 
 
 def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float) -> RunRecord:
-    """Stop a run and return its record; `after` are the seconds between asking and insisting.
+    """Stop a run and return its record; `after` are the seconds between interrupt and terminate.
 
     Raises:
         BackfillError: it does not run, not here, or processes of it are left.
@@ -134,7 +134,7 @@ def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> Run
             resolve(folder, record, ledger)
         except UnrecordedError as failed:
             notify(f"{failed.problem}. The next `backfill runs` that can write records how this one ended.")
-            return replace(record, **asdict(failed.finished.outcome))
+            return failed.record
         found = ledger.get(record.number)
         if found is None:
             raise BackfillError(f"run {record.number} was pruned meanwhile", "")

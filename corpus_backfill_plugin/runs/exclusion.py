@@ -66,7 +66,7 @@ def acquire(
             os.close(descriptor)
         raise
     for descriptor in held:
-        lock.sign(descriptor, None)
+        lock.record_holder(descriptor, None)
     return tuple(held), at_once
 
 
@@ -94,7 +94,7 @@ def _has_ended(holder: lock.Holder, ledger: Ledger) -> bool:
 
 
 def _another(key: str, ledger: Ledger) -> lock.Holder | None:
-    """Return a run that still shares the lock of a command, when the one that signed it last has ended."""
+    """Return a run that still shares the lock of a command, when the holder recorded last has ended."""
     names = ("number", "command", "user", "host")
     for record in ledger.running():
         if record.lock_key and record.lock_key.startswith(key):

@@ -20,7 +20,7 @@ from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import room_hint, write_whole
-from corpus_backfill_plugin.agent.finish import Finished, UnrecordedError, finish, never
+from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
 from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.ledger import Ledger
@@ -40,7 +40,7 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.runs.exclusion import acquire
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Detached, Hurry, LinkEnd, Signals, Watcher
+from corpus_backfill_plugin.runs.viewer import Detached, LinkEnd, Patience, Signals, Watcher
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Run:
                     os.close(descriptor)
         if link.failure:
             self.finish(link)
-            self._call_hook(never)
+            self._call_hook(lambda: False)
             raise not_started(self._request, link)
         return link
 
@@ -180,37 +180,37 @@ class Run:
                 watcher.watch(end, sink)
             sink.reader.cut = watcher.cut
             seen = sink.reader if watcher.saw_all else None
-            finished = self.finish(link, Hurry(self._folder, signals).wanted, seen)
+            record = self.finish(link, Patience(self._folder, signals).should_cancel, seen)
         except Detached as left:
             link.close(finished=False)
             return left.code
-        if sink.found_secret or finished.masked:
+        if sink.found_secret or record.masked:
             notify(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
         try:
-            return close(finished, self.name, self.number)
+            return close(record, self.name)
         finally:
             signals.pending.clear()
             self._call_hook(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
 
     def finish(
-        self, link: Link, stopped: Callable[[], bool] = never, seen: OutputReader | None = None
-    ) -> Finished:
+        self, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
+    ) -> RunRecord:
         """Finish the record, let the supervisor go, and return how the run ended."""
 
-        def wanted() -> bool:
+        def beat() -> bool:
             link.beat()
-            return stopped()
+            return should_cancel()
 
         try:
-            finished = finish(self._folder, self._request, self._ledger, wanted, seen, number=self.number)
+            record = finish(self._folder, self._request, self._ledger, beat, seen, number=self.number)
         except UnrecordedError as failed:
             link.close(finished=False)
             notify(
                 f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended."
             )
-            return failed.finished
+            return failed.record
         link.close(finished=True)
-        return finished
+        return record
 
     def _shown(self, line_every: float) -> TerminalSink:
         name, output = self._request.command, self._request.output
@@ -222,7 +222,7 @@ class Run:
 
     def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
         for descriptor in held:
-            lock.sign(descriptor, self._holder())
+            lock.record_holder(descriptor, self._holder())
         secret = bool(self._request.invocation.secrets)
         path = str(self._state.ledger) if self._state and self._ledger else None
         metadata = Metadata(

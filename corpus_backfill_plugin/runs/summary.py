@@ -6,53 +6,53 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.folder import signal_name
+from corpus_backfill_plugin.agent.outcome import exit_code
+from corpus_backfill_plugin.agent.output import Results
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.terminal.bar import number
 from corpus_backfill_plugin.text import duration, one_line
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.finish import Finished
-    from corpus_backfill_plugin.agent.output import Results
     from corpus_backfill_plugin.agent.progress import Progress, View
+    from corpus_backfill_plugin.agent.records import RunRecord
 
 SHOWN = 5
 """Failed items named; for the others there is a command."""
 
 
-def close(finished: Finished, name: str, number: int | None) -> int:
+def close(record: RunRecord, name: str) -> int:
     """Say on stderr what the script's output can't, and return the CLI's exit code for it.
 
     Args:
-        finished: what the run came to.
+        record: the run, finished; number 0 stands for one that has no record.
         name: how to call it, `duration (run 12)`.
-        number: its number; None when it has no record.
 
     Raises:
         BackfillError: how it ended is not known.
     """
-    outcome, results, proof = finished.outcome, finished.results, finished.proof
-    if results.counts or results.failures or finished.view:
-        see_all = "see its output" if number is None else f"backfill runs show {number} --json"
-        for line in summary(results, finished.view, outcome.took or 0.0, see_all=see_all).splitlines():
+    results = Results(record.counts, record.failed, record.failures)
+    if results.counts or results.failures or record.view:
+        see_all = f"backfill runs show {record.number} --json" if record.number else "see its output"
+        for line in summary(results, record.view, record.took or 0.0, see_all=see_all).splitlines():
             notify(line)
-    if outcome.state == "lost":
+    if record.state == "lost":
         raise BackfillError(
-            f"{name} is lost: {outcome.reason}",
+            f"{name} is lost: {record.reason}",
             "None of its processes is left. Look at its output, then decide whether to run it again.",
         )
-    if outcome.signal is not None or outcome.state == "stopped":
-        end = "ended" if outcome.signal is None else f"died of {signal_name(outcome.signal)}"
-        why = f" after a stop was asked for ({outcome.reason})" if outcome.state == "stopped" else ""
+    if record.signal is not None or record.state == "stopped":
+        end = "ended" if record.signal is None else f"died of {signal_name(record.signal)}"
+        why = f" after a stop was asked for ({record.reason})" if record.state == "stopped" else ""
         notify(f"{name} {end}{why}.")
-    elif outcome.state in {"incomplete", "unverified"}:
-        notify(f"{name} is {outcome.state}: {outcome.reason}")
-    elif outcome.state == "failed" and outcome.reason:
-        notify(f"{name} failed: {outcome.reason}")
-    elif proof.state == "held":
-        notify(f"{name}: {proof.reason}")
-    elif proof.state == "skipped":
-        notify(f"{name}: not checked: {proof.reason}")
-    return outcome.code
+    elif record.state in {"incomplete", "unverified"}:
+        notify(f"{name} is {record.state}: {record.reason}")
+    elif record.state == "failed" and record.reason:
+        notify(f"{name} failed: {record.reason}")
+    elif record.proof == "held":
+        notify(f"{name}: {record.proof_reason}")
+    elif record.proof == "skipped":
+        notify(f"{name}: not checked: {record.proof_reason}")
+    return exit_code(record)
 
 
 def summary(

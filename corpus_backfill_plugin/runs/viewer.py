@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.state import current_user
-from corpus_backfill_plugin.agent.stop import INSIST_SECONDS, ask, press
+from corpus_backfill_plugin.agent.stop import TERMINATE_SECONDS, signal_all, signal_script
 from corpus_backfill_plugin.runs.tail import Closed, Follower
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Watcher:
         """Show the run to its end.
 
         Raises:
-            Left: the person left, or the terminal did; the run goes on.
+            Detached: the person left, or the terminal did; the run goes on.
         """
         with Follower(self._folder, sink) as follower:
             try:
@@ -172,7 +172,7 @@ class Watcher:
             while self._signals.pending:
                 self._obey(self._signals.pending.pop(0))
             if self._kill_at and time.monotonic() >= self._kill_at:
-                press(self._folder, signal.SIGKILL)
+                signal_all(self._folder, signal.SIGKILL)
                 self._kill_at = time.monotonic() + _KILL_AGAIN_SECONDS
             over = end.wait(seconds)
             if end.script_ended and not over:
@@ -191,12 +191,12 @@ class Watcher:
         how = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         self._folder.note_stop(current_user(), how)
         if self._asked == 1:
-            ask(self._folder, number)
+            signal_script(self._folder, number)
             notify(f"Asked {self._name} to stop; press Ctrl-C again to end it.")
         else:
             notify(f"Ending {self._name}.")
-            press(self._folder, signal.SIGTERM)
-            self._kill_at = time.monotonic() + (INSIST_SECONDS if self._asked == 2 else 0)  # noqa: PLR2004  a third time is in a hurry
+            signal_all(self._folder, signal.SIGTERM)
+            self._kill_at = time.monotonic() + (TERMINATE_SECONDS if self._asked == 2 else 0)  # noqa: PLR2004  a third time is in a hurry
 
     def _tell_of_the_rest(self) -> None:
         """Say once why the run has not ended although the script has."""
@@ -209,8 +209,8 @@ class Watcher:
         notify(f"The script has ended; what it started still runs: {names or 'not known which'}. Waiting.")
 
 
-class Hurry:
-    """Tells while a run's record is finished whether the person has had enough of it.
+class Patience:
+    """Whether the person has had enough of it while a run's record is finished.
 
     Args:
         folder: the run's.
@@ -221,11 +221,11 @@ class Hurry:
         self._folder, self._signals = folder, signals
         self._told_at = time.monotonic() + _NOTICE_SECONDS
 
-    def wanted(self) -> bool:
+    def should_cancel(self) -> bool:
         """Return whether to stop counting what is left: Ctrl-C or SIGTERM here, `runs stop` elsewhere.
 
         Raises:
-            Left: the person or the terminal left; the supervisor does it in our place.
+            Detached: the person or the terminal left; the supervisor does it in our place.
         """
         for number in (signal.SIGHUP, signal.SIGQUIT):
             if number in self._signals.pending:

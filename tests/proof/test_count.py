@@ -12,7 +12,7 @@ import pytest
 
 from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
-from corpus_backfill_plugin.agent.verify import MAX_BYTES, Counted, Verdict, count, judge
+from corpus_backfill_plugin.agent.verify import MAX_BYTES, Counted, compare, count
 from corpus_backfill_plugin.specs.model import Output, Postcondition
 
 OUTPUT = Output(result=("^updated={updated}", "^pending={pending}"))
@@ -192,39 +192,39 @@ def test_a_reason_shows_no_secret(tmp_path: Path, body: str) -> None:
 @pytest.mark.parametrize(
     ("expect", "counts", "verdict"),
     [
-        pytest.param({"pending": 0}, {"pending": 0}, Verdict("held", "0 left (pending = 0)"), id="none left"),
+        pytest.param({"pending": 0}, {"pending": 0}, ("held", "0 left (pending = 0)"), id="none left"),
         pytest.param(
             {"pending": 0},
             {"pending": 2, "updated": 9},
-            Verdict("failed", "2 left (pending = 2, expected 0)"),
+            ("failed", "2 left (pending = 2, expected 0)"),
             id="two left",
         ),
         pytest.param(
             {"pending": 0, "broken": 0, "odd": 0},
             {"pending": 2, "broken": 3, "odd": 0},
-            Verdict("failed", "5 left (pending = 2, expected 0, broken = 3, expected 0, odd = 0)"),
+            ("failed", "5 left (pending = 2, expected 0, broken = 3, expected 0, odd = 0)"),
             id="several",
         ),
         pytest.param(
             {"total": 9},
             {"total": 8},
-            Verdict("failed", "not as expected (total = 8, expected 9)"),
+            ("failed", "not as expected (total = 8, expected 9)"),
             id="too few",
         ),
-        pytest.param({"total": 9}, {"total": 9}, Verdict("held", "as expected (total = 9)"), id="all there"),
+        pytest.param({"total": 9}, {"total": 9}, ("held", "as expected (total = 9)"), id="all there"),
         pytest.param(
-            {"pending": 0}, {"updated": 1}, Verdict("unknown", "the count did not say pending"), id="not said"
+            {"pending": 0}, {"updated": 1}, ("unknown", "the count did not say pending"), id="not said"
         ),
     ],
 )
 def test_a_verdict_is_the_count_held_against_what_is_expected(
-    expect: dict[str, int], counts: dict[str, int], verdict: Verdict
+    expect: dict[str, int], counts: dict[str, int], verdict: tuple[str, str]
 ) -> None:
-    assert judge(expect, Counted(counts=counts)) == verdict
+    assert compare(expect, Counted(counts=counts)) == verdict
 
 
 def test_without_a_count_the_verdict_is_unknown_never_held() -> None:
-    assert judge({"pending": 0}, Counted(reason="it hung")) == Verdict("unknown", "it hung")
+    assert compare({"pending": 0}, Counted(reason="it hung")) == ("unknown", "it hung")
 
 
 def assert_gone(mark: str) -> None:

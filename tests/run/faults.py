@@ -259,8 +259,8 @@ CLI_POINTS = {
     "after the start": "agent.start:Link.wait_for_start:before",
     "after the start was heard": "runs.viewer:Watcher.watch:before",
     "after the script's end": "runs.execute:finish:before",
-    "before the end is written": "agent.finish:write_end:before",
-    "after the end is written": "agent.finish:write_end:after",
+    "before the end is written": "agent.ledger:Ledger.finish:before",
+    "after the end is written": "agent.ledger:Ledger.finish:after",
 }
 SUPERVISOR_POINTS = {
     "before the script": "start:before",
@@ -273,8 +273,8 @@ SUPERVISOR_POINTS = {
 }
 FINISHER_POINTS = {
     "at its start": "finisher:agent.finish:conclude:before",
-    "before the end is written": "finisher:agent.finish:write_end:before",
-    "after the end is written": "finisher:agent.finish:write_end:after",
+    "before the end is written": "finisher:agent.ledger:Ledger.finish:before",
+    "after the end is written": "finisher:agent.ledger:Ledger.finish:after",
 }
 
 

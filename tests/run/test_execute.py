@@ -310,7 +310,7 @@ def detach_with(libraries: Path, runs: Runs) -> None:
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["as it was", "replaced meanwhile"])
 def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
-    runs: Runs, libraries: Path, *, replaced: bool
+    runs: Runs, libraries: Path, until: Callable[..., None], *, replaced: bool
 ) -> None:
     detach_with(libraries, runs)
     if replaced:
@@ -318,15 +318,17 @@ def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
             path.write_text("raise SystemExit('another release')")
     runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
-    wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())  # its last deed
+    until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
 
 
-def test_a_finisher_works_with_all_libraries_deleted(runs: Runs, libraries: Path) -> None:
+def test_a_finisher_works_with_all_libraries_deleted(
+    runs: Runs, libraries: Path, until: Callable[..., None]
+) -> None:
     detach_with(libraries, runs)
     shutil.rmtree(libraries)
     runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
-    assert not (runs.state.run_folder(1) / "finisher.log").exists()
+    until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
 
 
 def test_a_finisher_that_cannot_run_leaves_word_why(

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
-from corpus_backfill_plugin.agent.outcome import Outcome, explain_failure, judge
+from corpus_backfill_plugin.agent.outcome import Outcome, exit_code, explain_failure, judge
 
 PROCESS = Process(2, 3, "b", 1, 3, 5, 0.0)
 STOP = StopRequest("ann", "Ctrl-C", 5.0)
@@ -37,7 +37,7 @@ def test_state_and_code(
     seen: Ending | None, stop: StopRequest | None, process: Process | None, state: str, code: int
 ) -> None:
     outcome = judge(seen, stop, process, (0, 4), now=10.0)
-    assert (outcome.state, outcome.code) == (state, code)
+    assert (outcome.state, exit_code(outcome)) == (state, code)
     assert outcome.stopped_by == ("ann" if stop else "")
 
 

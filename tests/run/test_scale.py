@@ -48,12 +48,12 @@ def seconds_to_list(place: State, **chosen: str) -> float:
             recover(place, ledger)
             rows = [facts(record) for record in ledger.select(limit=10, **chosen)]
         times.append(time.perf_counter() - begun)
-        assert len(rows) >= 3
+        assert len(rows) == 10
     return statistics.median(times)
 
 
 @pytest.mark.quiet  # compares times
-def test_ten_thousand_runs_are_listed_within_twice_the_time_of_ten(tmp_path: Path) -> None:
-    few, many = filled(tmp_path / "few", 10), filled(tmp_path / "many", 10_000)
+def test_ten_thousand_runs_are_listed_within_twice_the_time_of_thirty(tmp_path: Path) -> None:
+    few, many = filled(tmp_path / "few", 30), filled(tmp_path / "many", 10_000)
     for chosen in ({}, {"state": "failed"}, {"command": "demo"}):
         assert seconds_to_list(many, **chosen) < 2 * seconds_to_list(few, **chosen), chosen

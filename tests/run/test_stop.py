@@ -169,7 +169,7 @@ def test_what_is_left_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> N
     runs.detach(runs.script(IGNORES.format(2)))
     runs.wait_for_log(b"ready")
     monkeypatch.setattr(stop, "_KILL_SECONDS", 0.3)
-    monkeypatch.setattr(stop, "press", lambda *_: None)  # as with another user's process
+    monkeypatch.setattr(stop, "signal_all", lambda *_: None)  # as with another user's process
     left = stop.stop(runs.place(), 0.1)
     facts = runs.place().process()
     assert facts is not None
