@@ -39,7 +39,7 @@ _PROBE_BYTES = 1 << 16
 _FEW_BYTES = 100_000_000
 _FEW_FILES = 1000
 
-_SENT = {"common", "count", "lost", "renamed"}
+_SENT = {"common", "count", "removed", "renamed"}
 """Differences between spec and script that make a script refuse what it is sent."""
 
 

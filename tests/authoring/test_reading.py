@@ -272,9 +272,7 @@ NEVER_WRONG = {
         "p.add_argument('--x', choices=C)", "--x choices",
     ),
     "a try whose handler returns": (
-        ("def add(q):\n    try:\n        load()\n    except OSError:\n        return\n"
-        "    q.add_argument('--x')"),
-        "add(p)", "--x",
+        "def add(q):\n try:\n  load()\n except OSError:\n  return\n q.add_argument('--x')", "add(p)", "--x",
     ),
     "a try whose handler goes on": (
         "", "try:\n    load()\n    p.add_argument('--x')\nexcept OSError:\n    print()", "--x",
