@@ -13,7 +13,6 @@ from corpus_backfill_plugin.agent.errors import AgentError
 class ExitCode(IntEnum):
     """Exit codes of ours; a script's own code is forwarded as it is, and death by signal n is 128 + n."""
 
-    OK = 0
     FAILED = 1
     USAGE = 2
     HELD = 75
@@ -22,6 +21,8 @@ class ExitCode(IntEnum):
 
 class BackfillError(AgentError, click.ClickException):
     """An error of the near end. Being a ClickException, whatever host runs the command renders it."""
+
+    exit_code = ExitCode.FAILED
 
     @classmethod
     def of(cls, error: AgentError) -> BackfillError:

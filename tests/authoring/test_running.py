@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -57,14 +58,15 @@ FAILURES = {
 
 @pytest.mark.parametrize(("text", "message"), FAILURES.values(), ids=FAILURES)
 def test_a_script_that_does_not_come_to_parse_says_why(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(BackfillError, match=message) as caught:
+    with pytest.raises(BackfillError) as caught:
         run(tmp_path, text)
+    assert re.search(message, caught.value.problem)
     assert caught.value.hint
 
 
 def test_a_slow_script_is_ended_with_all_it_started(tmp_path: Path) -> None:
     started = time.monotonic()
-    with pytest.raises(BackfillError, match=r"^job\.py: did not come to read its command line within 1 s$"):
+    with pytest.raises(BackfillError, match=r"^job\.py: did not come to read its command line within 1 s\n"):
         run(
             tmp_path,
             """

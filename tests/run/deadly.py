@@ -6,11 +6,13 @@ supervisor's, or `finisher:MODULE:NAME:WHEN`, which lets it become the finisher 
 signal than SIGKILL.
 """
 
+import functools
 import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +65,30 @@ def become_finisher(point: str) -> Callable[[Any], None]:
     return finish
 
 
+def die_at(point: str) -> None:
+    """Arrange for SIGKILL before or after a function: `MODULE:NAME:before`, in this process."""
+    module_name, name, when = point.split(":")
+    owner: Any = import_module(f"corpus_backfill_plugin.{module_name}")
+    *path, last = name.split(".")
+    for part in path:
+        owner = getattr(owner, part)
+    whole = getattr(owner, last)
+
+    @functools.wraps(whole)
+    def deadly(*args: Any, **more: Any) -> Any:  # noqa: ANN401  stands for any function
+        if when == "after":
+            whole(*args, **more)
+        if trace := os.environ.get("DEADLY_TRACE"):
+            Path(trace).touch()
+        os.kill(os.getpid(), getattr(signal, os.environ.get("DEADLY_SIGNAL", "SIGKILL")))
+        return None if when == "after" else whole(*args, **more)
+
+    setattr(owner, last, deadly)
+
+
 def finish(point: str, folders: str, words: list[str]) -> int:
     """Be the finisher, up to `point`, imported from where the real one is: the zip held open."""
-    sys.path[:0] = [*folders.splitlines(), str(HERE.parent)]
-    from run.drive import die_at
-
+    sys.path[:0] = folders.splitlines()
     from corpus_backfill_plugin.agent.finish import main
 
     die_at(point)

@@ -8,11 +8,7 @@ package, wrapped here, so that the package itself knows nothing of tests.
 from __future__ import annotations
 
 import argparse
-import functools
-import os
-import signal
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,27 +53,6 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
     )
 
 
-def die_at(point: str) -> None:
-    """Arrange for SIGKILL before or after a function: `MODULE:NAME:before`, in this process."""
-    module_name, name, when = point.split(":")
-    owner: Any = import_module(f"corpus_backfill_plugin.{module_name}")
-    *path, last = name.split(".")
-    for part in path:
-        owner = getattr(owner, part)
-    whole = getattr(owner, last)
-
-    @functools.wraps(whole)
-    def deadly(*args: Any, **more: Any) -> Any:  # noqa: ANN401  stands for any function
-        if when == "after":
-            whole(*args, **more)
-        if trace := os.environ.get("DEADLY_TRACE"):
-            Path(trace).touch()
-        os.kill(os.getpid(), getattr(signal, os.environ.get("DEADLY_SIGNAL", "SIGKILL")))
-        return None if when == "after" else whole(*args, **more)
-
-    setattr(owner, last, deadly)
-
-
 def main(words: list[str]) -> int:
     """Run what the words say and return the exit code."""
     open_streams()  # as the group does before anything else
@@ -105,6 +80,9 @@ def main(words: list[str]) -> int:
     if chosen.supervisor:
         start.SUPERVISOR = chosen.supervisor
     if chosen.die:
+        sys.path.insert(0, str(HERE.parent))
+        from run.deadly import die_at
+
         die_at(chosen.die)
     try:
         return execute(

@@ -353,8 +353,8 @@ def kill_prune(point: str) -> Verdict:
 
 def _prune(place: Place, point: str) -> int:
     code = (
-        f"import sys; sys.path.insert(0, {str(HERE)!r}); import drive\n"
-        f"if {point!r}: import corpus_backfill_plugin.agent.prune; drive.die_at({point!r})\n"
+        f"import sys; sys.path.insert(0, {str(HERE)!r}); import deadly\n"
+        f"if {point!r}: import corpus_backfill_plugin.agent.prune; deadly.die_at({point!r})\n"
         "from corpus_backfill_plugin.cli import backfill\n"
         "backfill(['runs', 'prune', '--older-than', '0s'])"
     )

@@ -173,7 +173,7 @@ def test_failures_counted_in_a_masked_log_prove_nothing(runs: Runs) -> None:
     script = runs.script("import sys; print('FAILED a1\\nFAILED a2', flush=True)")
     deadly = ["--supervisor", str(Path(__file__).with_name("deadly.py"))]
     died = runs.folder / "died"
-    point = {"DEADLY_POINT": "finisher:agent.finish:prove:before", "DEADLY_TRACE": str(died)}
+    point = {"DEADLY_POINT": "finisher:agent.finish:verify:before", "DEADLY_TRACE": str(died)}
     words = ["--detach", "--secret", "FAILED", "--max-failed", "0", *deadly, script]
     assert runs.run(*words, env=os.environ | point).code == 0
     wait_until(died.exists)
