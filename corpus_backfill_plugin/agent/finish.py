@@ -145,7 +145,9 @@ def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputRead
     metadata = folder.metadata()
     request = request or (metadata.request if metadata else None)
     seen = seen or read_logs(folder, request.output if request else None)
-    return replace(found, failed=seen.results.failed)
+    # What has been read while the run went on was not masked yet.
+    failed = _without_secrets(seen.results.failed, request.invocation.secrets if request else ())
+    return replace(found, failed=failed)
 
 
 def conclude(

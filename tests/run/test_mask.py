@@ -7,12 +7,18 @@ import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tools import wait_until
 
+from corpus_backfill_plugin.agent.finish import read_verdict
+from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.outcome import Outcome
+from corpus_backfill_plugin.agent.output import Failure, OutputReader
+from corpus_backfill_plugin.agent.records import Invocation, Output
 from corpus_backfill_plugin.agent.redact import Masker, Secret
 
 if TYPE_CHECKING:
@@ -182,6 +188,22 @@ def test_failures_counted_in_a_masked_log_prove_nothing(runs: Runs) -> None:
     assert runs.log() == b"*** a1\n*** a2\n"
     assert (record.state, record.proof) == ("unverified", "unknown")
     assert record.reason.startswith("its finisher was killed when it had masked the log")
+
+
+def test_items_that_were_read_before_masking_are_recorded_masked(tmp_path: Path) -> None:
+    """A viewer that finds another's verdict has the items from its own reading, secrets and all."""
+    folder = RunFolder(tmp_path / "run", "token")
+    os.close(folder.make())
+    folder.keep_verdict(Outcome(state="failed", ended=1.0, masked=True, failures=1))
+    job = Invocation(
+        program=(), script="", arguments=(), folder="/", environ={}, secrets=(Secret(value=SECRET),)
+    )
+    request = Mock(invocation=job)
+    seen = OutputReader(Output(failed="FAILED {item}: {reason}"))
+    seen.feed("stdout", f"FAILED a-{SECRET}: no {SECRET}\n".encode(), 0.0)
+    found = read_verdict(folder, request, seen)
+    assert found is not None
+    assert found.failed == (Failure("a-***", "no ***", masked=True),)
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
