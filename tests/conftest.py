@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,11 @@ from tools import wait_until
 from corpus_backfill_plugin.cli import backfill as group
 
 SCRIPTS = ("media_duration.py", "file_hashing.py", "snr_frequency.py", "backfill_version_0.py")
+
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    # Started in the background or under nohup, the tests' programs would inherit that these are ignored.
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache/uv")
 """Where uv keeps what it fetched, seen before a test moves HOME: an empty cache would fetch it all anew."""
