@@ -102,8 +102,9 @@ def prepare(
         raise UnsendableValueError(
             one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
         ) from error
-    job = _with_secrets_around(script, job, site.environ)
-    databases = _databases(script, selection, job.environment(site.environ))
+    environ = job.environment(site.environ)
+    job = _with_secrets_around(script, job, environ)
+    databases = _databases(script, selection, environ)
     dry_run = selection.has_role(script, "dry-run")
     not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
     counts = counts_what_is_left(script) and not not_checked
@@ -119,15 +120,13 @@ def prepare(
         script_hash=file_sha256(path),
         options=masked_options(script, selection),
         given=tuple(name for name in selection.values if name in selection.given),
-        database=database.shown(databases[0], job.environment(site.environ)) if databases else None,
+        database=database.shown(databases[0], environ) if databases else None,
         server=str(app.folder),
         server_commit=server_commit(app) if commit else None,
         interpreter=interpreter.found,
         dry_run=dry_run,
         destructive=script.effect == "destructive",
-        lock_key=None
-        if dry_run or not script.lock
-        else lock_key(spec.file.name, app, databases, job.environment(site.environ)),
+        lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, databases, environ),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
         output=_output(script),
@@ -190,14 +189,14 @@ def _masked(value: Value, how: bool | str) -> Value:  # noqa: FBT001 - a spec's 
     return database.shown(str(value)) if how == "url" else HIDDEN
 
 
-def _with_secrets_around(script: Script, job: Invocation, caller: Mapping[str, str]) -> Invocation:
+def _with_secrets_around(script: Script, job: Invocation, environ: Mapping[str, str]) -> Invocation:
     """Return `job` knowing the secrets that its script inherits, whether or not the spec speaks of them."""
     options = [option for option in script.options if option.secret]
     urls = {name for option in options if option.secret == "url" for name in _variables(option)}  # noqa: S105  # nosec B105 - a kind
     names = tuple(dict.fromkeys((*AMBIENT, *(n for option in options for n in _variables(option)))))
     found = list(job.secrets)
     for name in names:
-        value = job.environment(caller).get(name, "")
+        value = environ.get(name, "")
         if value != value.encode(errors="replace").decode():
             raise UnsendableValueError(
                 f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it."
