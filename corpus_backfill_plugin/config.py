@@ -38,11 +38,7 @@ def config_path() -> Path:
 
 
 def read_config(path: Path) -> Config:
-    """Return the configuration in the file at `path`; without one, that of nobody.
-
-    Raises:
-        BackfillError: with each fault, as `file:line: key: problem; hint`.
-    """
+    """Return the configuration in the file at `path`; without one, that of nobody."""
     try:
         data = read_plain(path, reader.MAX_BYTES)
     except FileNotFoundError:
@@ -70,11 +66,7 @@ def read_config(path: Path) -> Config:
 
 
 def with_on_end(request: RunRequest) -> RunRequest:
-    """Return `request` with the operator's program for its end, if they have one.
-
-    Raises:
-        BackfillError: as of `read_config`.
-    """
+    """Return `request` with the operator's program for its end, if they have one."""
     path = config_path()
     config = read_config(path)
     if not config.on_end:

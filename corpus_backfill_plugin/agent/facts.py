@@ -11,8 +11,8 @@ from corpus_backfill_plugin.agent.records import RunRecord
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.ledger import Ledger
 
-_LEFT_OUT = {"failed", "token", "boot", "view", "seen", "proof", "proof_reason"}
-_SHOWN = tuple(each.name for each in fields(RunRecord) if each.name not in _LEFT_OUT)
+_LEFT_OUT = {"number", "failed", "token", "boot", "view", "seen", "proof", "proof_reason"}
+_SHOWN = ("number", *(each.name for each in fields(RunRecord) if each.name not in _LEFT_OUT))
 
 
 def facts(record: RunRecord) -> dict[str, Any]:

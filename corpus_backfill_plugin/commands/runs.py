@@ -119,7 +119,7 @@ def stop_command(*, number: int | None, after: float) -> None:
 @click.option("--keep", metavar="K", type=click.IntRange(min=0), default=0, help="But never the newest K.")
 def prune_command(*, older_than: str, keep: int) -> None:
     """Forget runs that ended long ago, with their logs; never one that runs."""
-    from corpus_backfill_plugin.agent.prune import prune
+    from corpus_backfill_plugin.agent.recover import prune
 
     with opened_ledger() as (state, ledger):
         forgotten = prune(state, ledger, parse_duration(older_than), keep)

@@ -25,13 +25,7 @@ from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
 from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
-from corpus_backfill_plugin.agent.records import (
-    changed_facts,
-    masked_options,
-    record_of,
-    with_items_file,
-    without_secrets,
-)
+from corpus_backfill_plugin.agent.records import changed_facts, record_of, with_items_file, without_secrets
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.start import not_started, start
 from corpus_backfill_plugin.agent.state import State, current_user, open_state
@@ -64,13 +58,8 @@ def execute(
 
     The script's output goes to this process's stdout and stderr as it comes.
 
-    Args:
-        request: what to run.
-        detach: print the run's number and return as soon as the script has started.
-        wait: wait for another run that holds the same lock, instead of giving up.
-        fresh: prepares the request again, after a wait in which anything may have changed.
-        record: write the run into the ledger; without, its logs are gone with it.
-        line_every: seconds between two plain lines of progress, where there is no terminal.
+    `fresh` prepares the request again, after a wait for the lock in which anything may have changed. Without
+    a `record` the run's logs are gone with it.
 
     Returns:
         The script's own exit code; 128 + n when signal n ended it; 0 when detached; 129, 131 or 141 when the
@@ -86,15 +75,15 @@ def execute(
     check_text(request)
     with ExitStack() as stack:
         state = _state(record=record)
-        ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
-        if state and ledger:
+        ledger = stack.enter_context(Ledger(state.ledger if state and record else None))
+        if state and record:
             request = with_on_end(request)
             recover(state, ledger)
         held, at_once = acquire(request, state, ledger, wait=wait)
         if fresh and not at_once:
             _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
-        run = Run(request, state, ledger)
+        run = Run(request, state if record else None, ledger, kept=state.root if state else None)
         link = run.begin(held)
         if detach:
             link.close(finished=False)
@@ -104,79 +93,120 @@ def execute(
 
 
 class Run:
-    """One run that this process starts.
+    """One run that this process starts. Its `number` is 0 where it has no record.
 
-    Args:
-        request: what to run.
-        state: the state folder; None when there is none to be had.
-        ledger: where it is recorded; None for a run without a record.
+    Without a `state` folder it gets one of its own, which goes with it; `kept` is then a folder for the copy
+    of the agent, if there is one.
     """
 
-    def __init__(self, request: RunRequest, state: State | None, ledger: Ledger | None) -> None:
+    def __init__(
+        self, request: RunRequest, state: State | None, ledger: Ledger, kept: Path | None = None
+    ) -> None:
         self._request, self._state, self._ledger = request, state, ledger
-        self._token = uuid.uuid4().hex
+        self._kept = state.root if state else kept
         self._started = time.time()
-        self._alive: int | None = None
-        self._folder = RunFolder(Path(), self._token)
-        self.number: int | None = None
+        self._folder = RunFolder(Path(), uuid.uuid4().hex)
+        self._locks: tuple[int, ...] = ()
+        self.number = 0
 
     @property
     def name(self) -> str:
         """The run's name for people."""
-        return (
-            self._request.command if self.number is None else f"{self._request.command} (run {self.number})"
-        )
+        return f"{self._request.command} (run {self.number})" if self.number else self._request.command
 
     def begin(self, held: tuple[int, ...] = ()) -> Link:
-        """Record the run, start its script, and return the link to its supervisor.
-
-        Args:
-            held: descriptors of its one-at-a-time locks.
-
-        Raises:
-            BackfillError: either could not be done; the record, if there is one, says so.
-        """
+        """Record the run, start its script, and return the link to its supervisor."""
+        self._locks = held
+        temporary = None
         try:
-            if self._ledger is None:
-                self._make_folder(Path(tempfile.mkdtemp(prefix="corpus-backfill-")) / "run")
-            else:
-                self.number = self._ledger.begin(self._record(), self._make_numbered)
-            link = self._start(without_secrets(self._request), held)
+            if self._state is None:
+                temporary = tempfile.mkdtemp(prefix="corpus-backfill-")
+                self._state = State(Path(temporary))
+                self._state.runs.mkdir(mode=0o700)
+            self.number = self._ledger.begin(self._record(), self._make_folder)
+            link = self._start(self._state, held)
         except BaseException as error:
-            self._give_up(getattr(error, "problem", "") or f"not started: {error!r}")
+            reason = getattr(error, "problem", "") or f"not started: {error!r}"
+            if self.number:
+                with suppress(AgentError):
+                    self._ledger.finish(
+                        self.number, state="failed", ended=time.time(), took=0.0, reason=reason
+                    )
+            if temporary:
+                shutil.rmtree(temporary, ignore_errors=True)
             if isinstance(error, OSError):
                 where = error.filename or self._folder.path
-                raise BackfillError(
-                    f"{self._request.command} was not started: {error.strerror}: {where}",
-                    room_hint(error),
-                ) from error
+                problem = f"{self._request.command} was not started: {error.strerror}: {where}"
+                raise BackfillError(problem, room_hint(error)) from error
             raise
         finally:
             # From here on the locks are the run's processes' alone.
-            for descriptor in (self._alive, *held):
-                if descriptor is not None:
-                    os.close(descriptor)
+            for descriptor in self._locks:
+                os.close(descriptor)
         if link.failure:
             self.finish(link)
-            self._call_hook(lambda: False)
+            call_hook(self._ledger, self.number, self._request)
             raise not_started(self._request, link)
         return link
 
+    def _record(self) -> RunRecord:
+        return record_of(
+            self._request,
+            number=self.number,
+            token=self._folder.token,
+            user=current_user(),
+            host=os.uname().nodename,
+            boot=boot_id(),
+            started=self._started,
+            plugin_version=own_version(),
+        )
+
+    def _make_folder(self, number: int) -> RunRecord | None:
+        """Make the folder of run `number`, and in it its file of items; return the record that names that."""
+        if self._state is None:
+            raise AssertionError(number)
+        self._folder = RunFolder(self._state.run_folder(number), self._folder.token)
+        self._locks = (self._folder.make(), *self._locks)
+        if not (items := self._request.items):
+            return None
+        # The script may run elsewhere than we do, so the path is absolute.
+        path = self._folder.items.absolute()
+        write_whole(path, "".join(f"{item}\n" for item in items).encode(errors="surrogateescape"))
+        self._request = with_items_file(self._request, str(path))
+        return self._record()
+
+    def _start(self, state: State, held: tuple[int, ...]) -> Link:
+        number, host = self.number or None, os.uname().nodename
+        holder = lock.Holder(number, self._request.command, current_user(), host, self._started)
+        for descriptor in held:
+            lock.record_holder(descriptor, holder)
+        metadata = Metadata(
+            number=number,
+            ledger=str(state.ledger) if number else None,
+            token=self._folder.token,
+            secret=bool(self._request.invocation.secrets),
+            request=without_secrets(self._request),
+            machine=machine_id(),
+        )
+        self._folder.write_metadata(metadata)
+        environ = self._request.invocation.environment(os.environ)
+        if os.isatty(1) and not os.environ.get("NO_COLOR"):
+            environ["FORCE_COLOR"] = "1"  # it writes to files: only we know that a person sees colours
+        return start(self._folder, self._request, self._locks, environ, self._kept)
+
     def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
-        """Show the run to its end, finish its record, and return the exit code.
-
-        Args:
-            link: to its supervisor.
-            signals: taken over already.
-            line_every: seconds between two plain lines of progress, where there is no terminal.
-
-        Raises:
-            BackfillError: how it ended is not known.
-        """
+        """Show the run to its end, finish its record, and return the exit code."""
         watcher = Watcher(self._folder, self.name, signals)
         end = LinkEnd(link, self._folder, self.name)
+        sink = TerminalSink(
+            self._request.output,
+            self._request.invocation.secrets,
+            name=self._request.command,
+            note=functools.partial(self._ledger.note, self.number),
+            line_every=line_every,
+        )
         try:
-            with self._shown(line_every) as sink:
+            with sink:
                 watcher.watch(end, sink)
             sink.reader.cut = watcher.cut
             seen = sink.reader if watcher.saw_all else None
@@ -190,7 +220,8 @@ class Run:
             return close(record, self.name)
         finally:
             signals.pending.clear()
-            self._call_hook(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
+            stops = {signal.SIGINT, signal.SIGTERM}
+            call_hook(self._ledger, self.number, self._request, lambda: bool(stops & {*signals.pending}))
 
     def finish(
         self, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
@@ -202,7 +233,7 @@ class Run:
             return should_cancel()
 
         try:
-            record = finish(self._folder, self._request, self._ledger, beat, seen, number=self.number)
+            record = finish(self._folder, self._request, self._ledger, self.number, beat, seen=seen)
         except UnrecordedError as failed:
             link.close(finished=False)
             notify(
@@ -212,93 +243,9 @@ class Run:
         link.close(finished=True)
         return record
 
-    def _shown(self, line_every: float) -> TerminalSink:
-        name, output = self._request.command, self._request.output
-        note = None
-        if self._ledger and self.number is not None:
-            note = functools.partial(self._ledger.note, self.number)
-        secrets = self._request.invocation.secrets
-        return TerminalSink(output, secrets, name=name, note=note, line_every=line_every)
-
-    def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
-        for descriptor in held:
-            lock.record_holder(descriptor, self._holder())
-        secret = bool(self._request.invocation.secrets)
-        path = str(self._state.ledger) if self._state and self._ledger else None
-        metadata = Metadata(
-            number=self.number,
-            ledger=path,
-            token=self._token,
-            secret=secret,
-            request=bare,
-            machine=machine_id(),
-        )
-        self._folder.write_metadata(metadata)
-        descriptors = tuple(d for d in (self._alive, *held) if d is not None)
-        kept = self._state.root if self._state else None
-        return start(self._folder, self._request, descriptors, _environment(self._request), kept)
-
-    def _record(self) -> RunRecord:
-        facts = self._facts() | {"masked_options": masked_options(self._request)}
-        return record_of(without_secrets(self._request), **facts)
-
-    def _make_numbered(self, number: int) -> RunRecord | None:
-        if self._state is None:
-            raise AssertionError(number)  # a ledger is in a state folder
-        has_items = bool(self._request.items)
-        self._make_folder(self._state.run_folder(number))
-        return self._record() if has_items else None
-
-    def _make_folder(self, path: Path) -> None:
-        self._folder = RunFolder(path, self._token)
-        self._alive = self._folder.make()
-        if items := self._request.items:
-            # The script may run elsewhere than we do, so the path is whole.
-            path = self._folder.items.absolute()
-            write_whole(path, "".join(f"{item}\n" for item in items).encode(errors="surrogateescape"))
-            self._request = with_items_file(self._request, str(path))
-
-    def _give_up(self, reason: str) -> None:
-        """Record that the script was never started."""
-        if self._ledger and self.number is not None:
-            with suppress(AgentError):
-                self._ledger.finish(self.number, state="failed", ended=time.time(), took=0.0, reason=reason)
-        # Before its folder is made, the path stands for the current folder, which must stay.
-        if self._ledger is None and self._folder.path != Path():
-            shutil.rmtree(self._folder.path.parent, ignore_errors=True)
-
-    def _call_hook(self, stopped: Callable[[], bool]) -> None:
-        if self._ledger and self.number is not None:
-            call_hook(self._ledger, self.number, self._request, stopped)
-
-    def _holder(self) -> lock.Holder:
-        return lock.Holder(
-            number=self.number,
-            command=self._request.command,
-            user=current_user(),
-            host=os.uname().nodename,
-            since=self._started,
-        )
-
-    def _facts(self) -> dict[str, object]:
-        """Return what the record says beside the request."""
-        return {
-            "number": 0,
-            "token": self._token,
-            "user": current_user(),
-            "host": os.uname().nodename,
-            "boot": boot_id(),
-            "started": self._started,
-            "plugin_version": own_version(),
-        }
-
 
 def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: tuple[int, ...]) -> None:
-    """Check that `request` is still what would be prepared now, and let the locks go when it is not.
-
-    Raises:
-        BackfillError: it is not; says what has changed.
-    """
+    """Check that `request` is still what would be prepared now, and let the locks go when it is not."""
     with ExitStack() as locks:
         for descriptor in held:
             locks.callback(os.close, descriptor)
@@ -308,13 +255,6 @@ def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held:
                 "Look at the change, then run it again.",
             )
         locks.pop_all()
-
-
-def _environment(request: RunRequest) -> dict[str, str]:
-    """Return the script's environment. It writes to files: that a person sees colours is told by us."""
-    environ = request.invocation.environment(os.environ)
-    colours = os.isatty(1) and not os.environ.get("NO_COLOR")
-    return environ | {"FORCE_COLOR": "1"} if colours else environ
 
 
 def _state(*, record: bool) -> State | None:

@@ -354,7 +354,7 @@ def kill_prune(point: str) -> Verdict:
 def _prune(place: Place, point: str) -> int:
     code = (
         f"import sys; sys.path.insert(0, {str(HERE)!r}); import deadly\n"
-        f"if {point!r}: import corpus_backfill_plugin.agent.prune; deadly.die_at({point!r})\n"
+        f"if {point!r}: import corpus_backfill_plugin.agent.recover; deadly.die_at({point!r})\n"
         "from corpus_backfill_plugin.cli import backfill\n"
         "backfill(['runs', 'prune', '--older-than', '0s'])"
     )
@@ -365,8 +365,8 @@ def _prune(place: Place, point: str) -> int:
 PRUNE_POINTS = {
     "before the rows go": "agent.ledger:Ledger.forget:before",
     "after the rows went": "agent.ledger:Ledger.forget:after",
-    "after folders were set aside": "agent.prune:_set_aside:after",
-    "while folders are removed": "agent.prune:shutil.rmtree:before",
+    "after folders were set aside": "agent.recover:_set_aside:after",
+    "while folders are removed": "agent.recover:shutil.rmtree:before",
 }
 
 

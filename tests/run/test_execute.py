@@ -22,7 +22,9 @@ import pytest
 from tools import wait_until
 
 import corpus_backfill_plugin
+from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
+from corpus_backfill_plugin.agent.plain import dump
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.execute import Run
 
@@ -105,7 +107,7 @@ def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) ->
     path = key_path(runs.state.locks, "k")
     ended = runs.record()
     holder = Holder(number=1, command="demo", user="ann", host="here", since=ended.started)
-    path.write_bytes(msgspec.json.encode(holder))
+    path.write_bytes(dump(holder))
     held = take(path)
     assert held is not None
     process = runs.spawn("--key", "k", runs.script(SPEAKS), "4")
@@ -334,7 +336,7 @@ def test_a_finisher_works_with_all_libraries_deleted(
 def test_a_finisher_that_cannot_run_leaves_word_why(
     runs: Runs, libraries: Path, until: Callable[..., None]
 ) -> None:
-    bundle = libraries / "corpus_backfill_plugin/agent/bundle.py"
+    bundle = libraries / "corpus_backfill_plugin/agent/start.py"
     bundle.write_text(f"{bundle.read_text()}\n\ndef bundle(_): return None\n")  # as on a full disk
     detach_with(libraries, runs)
     shutil.rmtree(libraries)
@@ -411,5 +413,5 @@ def test_without_room_for_a_folder_the_current_one_stays(
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
     with pytest.raises(BackfillError, match="No space left"):
-        Run(Mock(), None, None).begin()
+        Run(Mock(), None, Ledger(None)).begin()
     assert (tmp_path / "precious").exists()

@@ -7,7 +7,8 @@ import errno
 import pytest
 
 from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
-from corpus_backfill_plugin.agent.outcome import Outcome, exit_code, explain_failure, judge
+from corpus_backfill_plugin.agent.outcome import exit_code, explain_failure, judge
+from corpus_backfill_plugin.agent.records import Outcome
 
 PROCESS = Process(2, 3, "b", 1, 3, 5, 0.0)
 STOP = StopRequest("ann", "Ctrl-C", 5.0)
