@@ -72,9 +72,8 @@ def prepare(
 ) -> RunRequest:
     """Return the request to run the script of `spec` with the values of `selection`.
 
-    Reads the server app's folder and asks git for its commit; starts nothing of the server's.
-
-    The operator's `timeout`, like `12h`, goes before the spec's. What is only shown needs no `commit`.
+    Reads the server app's folder and asks git for its commit; starts nothing of the server's. The operator's
+    `timeout`, like `12h`, goes before the spec's. What is only shown needs no `commit`.
     """
     script = spec.script
     app = site.checked_server(spec.file)
@@ -225,7 +224,7 @@ def _agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
 
 def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted: bool) -> str:
     """Return why what is left is not to be counted after this run, or nothing."""
-    if script.postcondition is None or not script.postcondition.run:
+    if script.postcondition is None or not counts_what_is_left(script):
         return ""
     if dry_run:
         return "a dry run changes nothing"
@@ -265,9 +264,8 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
     The run's own options are sent along, so that `--media-type video` counts videos alone.
     """
     left_out = {o.name for o in script.options if o.role in {"dry-run", "limit"}}
-    kept = msgspec.structs.replace(
-        selection, values={k: v for k, v in selection.values.items() if k not in left_out}
-    )
+    values = {name: value for name, value in selection.values.items() if name not in left_out}
+    kept = msgspec.structs.replace(selection, values=values)
     words = arguments(script, kept)
     at = len(words) - len(positional_words(script, kept))
     extra = script.postcondition.run if script.postcondition else ()

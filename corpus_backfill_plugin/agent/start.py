@@ -67,7 +67,7 @@ class Link:
             if word == "started":
                 self.pid = int(rest)
             elif word == "failed":
-                self.failure = rest
+                self.failure = explain_failure(rest)
             self.script_ended |= word in {"left", "gone"}
             self.gone |= word == "gone"
 
@@ -137,7 +137,7 @@ def start(
         ours.close()
         number = getattr(error, "errno", None)
         why = explain_failure(f"{number} program") if number else str(error)
-        raise _not_started(request, why) from error
+        raise not_started(request, why) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
@@ -147,16 +147,12 @@ def start(
     link.wait_for_start()
     if link.broken and folder.process() is None:
         link.close(finished=True)
-        raise _not_started(request, f"its supervisor failed; see {folder.log('stderr')}")
+        raise not_started(request, f"its supervisor failed; see {folder.log('stderr')}")
     return link  # also if its supervisor was killed and the script may run: it is watched by its lock
 
 
-def not_started(request: RunRequest, link: Link) -> AgentError:
-    """Return the error for a script that the supervisor could not start."""
-    return _not_started(request, explain_failure(link.failure))
-
-
-def _not_started(request: RunRequest, why: str) -> AgentError:
+def not_started(request: RunRequest, why: str) -> AgentError:
+    """Return the error for a script that could not be started."""
     return AgentError(
         f"{request.command} was not started: {why}",
         f"Tried `{' '.join(request.invocation.argv[:2])} ...` in {request.invocation.folder}.",

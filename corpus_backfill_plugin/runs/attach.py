@@ -45,11 +45,9 @@ def find(state: State, ledger: Ledger, number: int | None) -> tuple[RunRecord, R
 def current(record: RunRecord, state: State) -> RunRecord:
     """Return `record` with what a running one's folder knows better: its process, how long, how far."""
     folder = RunFolder(state.run_folder(record.number), record.token)
-    if record.state != "running" or not is_here(record, folder):
-        return record
-    if (process := folder.process()) is None:
-        return record
-    return with_view(replace(record, pid=process.pid, took=process.took()), folder)
+    if record.state == "running" and is_here(record, folder) and (process := folder.process()):
+        return with_view(replace(record, pid=process.pid, took=process.took()), folder)
+    return record
 
 
 def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
@@ -92,10 +90,7 @@ def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float)
 
 
 def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int:
-    """Write a run's logs to our streams of the same name; return the exit code.
-
-    `follow`: show what comes until the run ends; Ctrl-C leaves.
-    """
+    """Write a run's logs to our streams of the same name, following them to its end or Ctrl-C if asked to."""
     request, end = folder.request(), FolderEnd(folder)
     sink = TerminalSink(None, request.invocation.secrets if request else (), name=None)
     follower = Follower(folder, sink, streams)
@@ -120,11 +115,11 @@ def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> Run
 
     Where it can't be written, for want of space, how the run ended is returned all the same.
     """
-    began, noticed = time.monotonic(), False
+    began, notice_at = time.monotonic(), time.monotonic() + _NOTICE_SECONDS
     # Whoever sees to the record may take long: what is left is counted.
     while time.monotonic() < began + _RECORD_SECONDS or folder.supervisor():
-        if not noticed and time.monotonic() > began + _NOTICE_SECONDS:
-            noticed = True
+        if time.monotonic() > notice_at:
+            notice_at = float("inf")
             notify(f"The script of run {record.number} has ended; waiting for what its end comes to.")
         try:
             resolve(folder, record, ledger)

@@ -146,7 +146,7 @@ class Run:
         if link.failure:
             self.finish(link)
             call_hook(self._ledger, self.number, self._request)
-            raise not_started(self._request, link)
+            raise not_started(self._request, link.failure)
         return link
 
     def _record(self) -> RunRecord:
