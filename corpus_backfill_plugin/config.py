@@ -1,4 +1,4 @@
-"""`config.toml` in the operator's configuration folder: what they have settled for all their runs."""
+"""`config.toml` in the operator's configuration folder: what holds for all their runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """`config.toml`: what the operator has settled for all runs."""
+    """`config.toml`: what the operator wants for all runs."""
 
     on_end: Annotated[tuple[Word, ...], Meta(description="program and arguments, told when a run ends")] = ()
     on_end_when: Annotated[

@@ -14,7 +14,7 @@ from corpus_backfill_plugin.agent.escape import one_line
 def write_whole(path: Path, content: bytes) -> None:
     """Put `content` at `path` (0600) so that a reader finds the old file or the new, never a part.
 
-    It is not forced to the disk: when the machine goes down, so do the processes that it tells of.
+    It is not forced to the disk: when the machine goes down, so do the processes that it is about.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

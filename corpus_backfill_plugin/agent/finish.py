@@ -44,7 +44,7 @@ _FATAL = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
 }
-"""Signals whose meaning can't be changed, or may not: a program's own faults, and what Python sees to."""
+"""Signals whose meaning can't be changed, or may not: a program's own errors, and what Python sees to."""
 
 
 class UnrecordedError(AgentError):
@@ -176,7 +176,7 @@ def conclude(
             why=folder.finisher_failure() or "its supervisor was killed before it was counted",
             lost=lost,
         )
-    # Killed between the record and the start, or its folder was taken away, in whole or in part.
+    # Killed between the record and the start, or its folder was taken away, all or part of it.
     reason = f"what it was asked for is gone from its folder ({folder.path}), so nothing could be checked"
     return replace(outcome, state="unverified", reason=reason) if outcome.state == "succeeded" else outcome
 

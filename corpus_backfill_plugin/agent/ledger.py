@@ -233,10 +233,12 @@ class Ledger:
         """Return the runs in a `state` and of a `command`, the newest first, at most `limit`; 0 for all."""
         if not is_text(command or ""):
             return []  # no run can be recorded under such a name
-        asked = {name: value for name, value in (("state", state), ("command", command)) if value is not None}
-        where = " AND ".join(f"{name} = ?" for name in asked)
+        wanted = {
+            name: value for name, value in (("state", state), ("command", command)) if value is not None
+        }
+        where = " AND ".join(f"{name} = ?" for name in wanted)
         clause = f"WHERE {where} " if where else ""
-        return self._query(f"{clause}ORDER BY number DESC LIMIT ?", *asked.values(), min(limit, _MOST) or -1)
+        return self._query(f"{clause}ORDER BY number DESC LIMIT ?", *wanted.values(), min(limit, _MOST) or -1)
 
     def check(self) -> int:
         """Read all of it, and return how many runs there are."""
@@ -362,20 +364,20 @@ class Ledger:
 
 
 def _explain(path: Path, error: Exception) -> tuple[str, str]:
-    """Return problem and hint for what SQLite said of the ledger at `path`."""
-    said = str(error)
-    if "locked" in said or "busy" in said:
+    """Return problem and hint for what SQLite reported of the ledger at `path`."""
+    reported = str(error)
+    if "locked" in reported or "busy" in reported:
         return (
             f"The ledger {path} has been locked by another process for more than {BUSY_SECONDS:g} s",
             "Try again; `fuser` names the process. --no-record runs without a record.",
         )
-    if "malformed" in said or "not a database" in said:
+    if "malformed" in reported or "not a database" in reported:
         return (
-            f"The ledger {path} is damaged: {said}",
+            f"The ledger {path} is damaged: {reported}",
             "Move it away (with its -wal and -shm) and a new one is made; the runs' logs beside it stay.",
         )
     return (
-        f"The ledger {path} can't be read or written: {said}",
+        f"The ledger {path} can't be read or written: {reported}",
         "Is the disk full (`df`, `df -i`)? Name another folder in CORPUS_BACKFILL_STATE, or use --no-record.",
     )
 

@@ -78,7 +78,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911  
 
 
 def _is(kind: type, value: object) -> bool:
-    if kind is float:  # also a whole number, but neither NaN nor one beyond all measure
+    if kind is float:  # also an integer, but neither NaN nor one beyond all measure
         return isinstance(value, int | float) and type(value) is not bool and abs(value) < _LARGEST
     return type(value) is kind
 

@@ -147,7 +147,7 @@ class RunRequest(RunFacts):
         not_checked: why the postcondition is not to be checked in this run, else empty.
         not_countable: why the script can't be asked to count although its spec says how, else empty.
         items: what a retry is limited to. They go into a file of the run's folder, an item a line, whose path
-            takes the place of `ITEMS_FILE` wherever that stands: the folder is known last.
+            takes the place of `ITEMS_FILE` wherever that is: the folder is known last.
         on_end: the operator's program for its end; None when there is none.
     """
 
@@ -209,7 +209,7 @@ class RunRecord(RunFacts, Outcome):
         started: seconds since the epoch, as `seen`.
         arguments: the complete argument list, the program first.
         masked_options: those whose value is not as it was given: it held a secret, or bytes that are no text.
-            Options that are secret as a whole are not among them.
+            Options that the spec calls secret are not among them.
         on_end: what came of the operator's program for the end: empty when there is none, `due`, `called`,
             `ok`, or `failed: ` and why.
     """

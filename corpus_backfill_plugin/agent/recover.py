@@ -29,7 +29,7 @@ def recover(state: State, ledger: Ledger) -> None:
     """Write the end of every run that is proved to have ended and has nobody to write it.
 
     Any number of processes may do this at the same time, and any of them may be killed. Where the ledger
-    can't be written just now, that is said, and the next who looks does it.
+    can't be written just now, that is reported, and the next who looks does it.
     """
     for record in ledger.due():
         folder = RunFolder(state.run_folder(record.number), record.token)

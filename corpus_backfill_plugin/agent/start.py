@@ -48,7 +48,7 @@ class Link:
         self.script_ended = self.gone = self.broken = False
 
     def wait(self, seconds: float) -> bool:
-        """Wait for news, `seconds` at most; return whether the run has ended or nobody can tell."""
+        """Wait for news, `seconds` at most; return whether the run has ended or nobody knows."""
         if not (self.gone or self.broken) and self._poller.poll(seconds * 1000):
             self._hear(self._control.recv(4096))
         return self.gone or self.broken

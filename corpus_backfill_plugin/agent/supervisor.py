@@ -240,11 +240,11 @@ class Supervisor:
         for number in {self.request, self.code} - {-1}:
             os.set_inheritable(number, True)  # noqa: FBT003  positional-only
         try:
-            said = os.open(f"{self.folder}/finisher.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            log = os.open(f"{self.folder}/finisher.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError:
-            said = os.open(os.devnull, os.O_WRONLY)  # no space, or the folder was taken away
-        os.dup2(said, 1)
-        os.dup2(said, 2)  # the logs are the script's
+            log = os.open(os.devnull, os.O_WRONLY)  # no space, or the folder was taken away
+        os.dup2(log, 1)
+        os.dup2(log, 2)  # the logs are the script's
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         words = [sys.executable, "-I", "-S", "-c", _FINISHER, self.folder, str(self.request), self.folders]
         try:
@@ -303,7 +303,7 @@ class Supervisor:
 
 
 def become(argv: list[str], working: str, token: str, gate: int, tell: int) -> None:
-    """Turn this fresh child into the script, or say on `tell` what stands in the way. Never returns."""
+    """Turn this fresh child into the script, or write on `tell` what is in the way. Never returns."""
     step = "start"
     try:
         os.setpgid(0, 0)
@@ -331,7 +331,7 @@ def adopt_orphans() -> None:
 
             ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         except (ImportError, OSError, AttributeError):
-            pass  # then the lock alone tells
+            pass  # then the lock alone shows it
 
 
 def descendants(pid: int) -> list[tuple[int, int, int]]:
