@@ -13,6 +13,7 @@ import click
 
 from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.link import Link
 from corpus_backfill_plugin.agent.records import without_secrets
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.redact import HIDDEN
@@ -96,7 +97,9 @@ def make_plan(
         if counted is not None and counted.reason:
             raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
         run = Run(with_on_end(prepare(spec, dry, site, timeout=timeout)), state, ledger)
-        code = run.watch(run.begin(), signals)
+        with Link() as link:
+            run.begin(link)
+            code = run.watch(link, signals)
         record = ledger.get(run.number)
         if record is None or record.state != "succeeded":
             _say("No plan was written: the dry run did not succeed.")

@@ -24,6 +24,8 @@ from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
 from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.link import Link
+from corpus_backfill_plugin.agent.outcome import explain_failure
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
 from corpus_backfill_plugin.agent.records import changed_facts, record_of, with_items_file, without_secrets
 from corpus_backfill_plugin.agent.recover import recover
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-    from corpus_backfill_plugin.agent.start import Link
 
 
 def execute(
@@ -53,13 +54,14 @@ def execute(
     fresh: Callable[[], RunRequest] | None = None,
     record: bool = True,
     line_every: float = LINE_EVERY,
+    link: Link | None = None,
 ) -> int:
     """Run `request` and return the exit code for the CLI.
 
     The script's output goes to this process's stdout and stderr as it comes.
 
     `fresh` prepares the request again, after a wait for the lock in which anything may have changed. Without
-    a `record` the run's logs are gone with it.
+    a `record` the run's logs are gone with it. A `link` is to a supervisor that was started meanwhile.
 
     Returns:
         The script's own exit code; 128 + n when signal n ended it; 0 when detached; 129, 131 or 141 when the
@@ -74,6 +76,7 @@ def execute(
         raise BackfillError("--detach needs a record", "Without one the run could not be found again.")
     check_text(request)
     with ExitStack() as stack:
+        link = stack.enter_context(link or Link())
         state = _state(record=record)
         ledger = stack.enter_context(Ledger(state.ledger if state and record else None))
         if state and record:
@@ -84,7 +87,7 @@ def execute(
             _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
         run = Run(request, state if record else None, ledger, kept=state.root if state else None)
-        link = run.begin(held)
+        run.begin(link, held)
         if detach:
             link.close(finished=False)
             click.echo(str(run.number))
@@ -114,8 +117,8 @@ class Run:
         """The run's name for people."""
         return f"{self._request.command} (run {self.number})" if self.number else self._request.command
 
-    def begin(self, held: tuple[int, ...] = ()) -> Link:
-        """Record the run, start its script, and return the link to its supervisor."""
+    def begin(self, link: Link, held: tuple[int, ...] = ()) -> None:
+        """Record the run, and have the supervisor at the other end of `link` start its script."""
         self._locks = held
         temporary = None
         try:
@@ -124,7 +127,7 @@ class Run:
                 self._state = State(Path(temporary))
                 self._state.runs.mkdir(mode=0o700)
             self.number = self._ledger.begin(self._record(), self._make_folder)
-            link = self._start(self._state, held)
+            self._start(link, self._state, held)
         except BaseException as error:
             reason = getattr(error, "problem", "") or f"not started: {error!r}"
             if self.number:
@@ -146,8 +149,7 @@ class Run:
         if link.failure:
             self.finish(link)
             call_hook(self._ledger, self.number, self._request)
-            raise not_started(self._request, link.failure)
-        return link
+            raise not_started(self._request, explain_failure(link.failure))
 
     def _record(self) -> RunRecord:
         return record_of(
@@ -175,7 +177,7 @@ class Run:
         self._request = with_items_file(self._request, str(path))
         return self._record()
 
-    def _start(self, state: State, held: tuple[int, ...]) -> Link:
+    def _start(self, link: Link, state: State, held: tuple[int, ...]) -> None:
         number, host = self.number or None, os.uname().nodename
         holder = lock.Holder(number, self._request.command, current_user(), host, self._started)
         for descriptor in held:
@@ -192,7 +194,7 @@ class Run:
         environ = self._request.invocation.environment(os.environ)
         if os.isatty(1) and not os.environ.get("NO_COLOR"):
             environ["FORCE_COLOR"] = "1"  # it writes to files: only we know that a person sees colours
-        return start(self._folder, self._request, self._locks, environ, self._kept)
+        start(link, self._folder, self._request, self._locks, environ, kept=self._kept)
 
     def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
         """Show the run to its end, finish its record, and return the exit code."""

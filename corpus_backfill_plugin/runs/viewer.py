@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from corpus_backfill_plugin.agent.folder import RunFolder
-    from corpus_backfill_plugin.agent.start import Link
+    from corpus_backfill_plugin.agent.link import Link
     from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 _NOTICE_SECONDS = 1.0

@@ -64,11 +64,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(words)
-    from corpus_backfill_plugin.agent import start
+    from corpus_backfill_plugin.agent import link
     from corpus_backfill_plugin.runs.execute import execute
 
     if chosen.supervisor:
-        start.SUPERVISOR = chosen.supervisor
+        link.SUPERVISOR = chosen.supervisor
     if chosen.die:
         sys.path.insert(0, str(HERE.parent))
         from run.deadly import die_at
