@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,13 @@ import click
 from corpus_backfill_plugin.agent.records import without_secrets
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.verify import Counted
-from corpus_backfill_plugin.command import control_options, site_of
+from corpus_backfill_plugin.command import ask, control_options, site_of
 from corpus_backfill_plugin.commands.replay import Replayed, replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.plans.file import changed, read_plan, remembered
-from corpus_backfill_plugin.plans.make import count_to_do, why_not_counted
-from corpus_backfill_plugin.plans.model import Tolerance, differences
+from corpus_backfill_plugin.plans.make import count_left, why_not_counted
+from corpus_backfill_plugin.plans.model import differences
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
 
-def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Tolerance:
-    try:
-        return Tolerance.parse(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
+def check_tolerance(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Return `value` if it is like `20` or `5%`."""
+    if not re.fullmatch(r"\d{1,15}(\.\d{1,6})?%?", value, re.ASCII):
+        raise click.BadParameter(f"{value!r} is neither a number like 20 nor a part like 5%", ctx, param)
+    return value
 
 
 @click.command(params=[option for option in control_options() if option.name in _OURS])
@@ -49,7 +50,7 @@ def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Tolera
     help="How old the plan may be, like 90m or 3d.",
 )  # fmt: skip
 @click.option(
-    "--tolerance", metavar="N|P%", default="0", show_default=True, callback=_tolerance,
+    "--tolerance", metavar="N|P%", default="0", show_default=True, callback=check_tolerance,
     help="By how much the count to do may be off, like 20 or 5%.",
 )  # fmt: skip
 @click.option(
@@ -63,7 +64,7 @@ def apply(
     file: Path,
     yes: bool,
     max_age: str,
-    tolerance: Tolerance,
+    tolerance: str,
     database_url: str | None,
     **_: object,
 ) -> None:
@@ -78,9 +79,8 @@ def apply(
         raise changed(file)
 
     def replayed() -> Replayed:
-        return replay_plan(
-            plan, site_of(ctx).anew(), database_url=database_url, parent=plan.run if known else None
-        )
+        parent = plan.run if known else None
+        return replay_plan(plan, site_of(ctx).anew(), database_url=database_url, parent=parent)
 
     def compared() -> RunRequest:
         now = replayed()
@@ -97,23 +97,16 @@ def apply(
     _report(_facts(plan, first.request, here=known is not None))
     _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=oldest))
     if not yes:
-        _ask(plan)
+        ask(f"Run {one_line(plan.command)} as planned?")
     # Whoever was asked may have gone for lunch, and the lock may come hours later: all is compared again.
     ctx.exit(execute(compared(), wait=ctx.params["wait_"], fresh=compared))
 
 
 def _counted(replayed: Replayed) -> Counted:
-    """Count what is left to do.
-
-    Raises:
-        click.exceptions.Exit: a signal asked to stop.
-    """
     if reason := why_not_counted(replayed.script, replayed.request):
         return Counted(reason=reason)
     with Signals() as signals:
-        counted = count_to_do(
-            replayed.script, replayed.selection, replayed.request, lambda: bool(signals.pending)
-        )
+        counted = count_left(*replayed, lambda: bool(signals.pending))
         if signals.pending:
             raise click.exceptions.Exit(128 + signals.pending[0])
     return counted
@@ -160,14 +153,3 @@ def _report(facts: dict[str, str]) -> None:
 
 def _counts(counts: dict[str, int], names: Iterable[str]) -> str:
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names if name in counts)
-
-
-def _ask(plan: Plan) -> None:
-    try:
-        agreed = click.confirm(f"Run {one_line(plan.command)} as planned?", err=True)
-    except click.Abort:
-        raise BackfillError(
-            "not run: nobody answered", "Give --yes to run it without the question."
-        ) from None
-    if not agreed:
-        raise BackfillError("not run")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from corpus_backfill_plugin.agent.files import write_all, write_whole
+from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.plans.model import Plan, digest
+from corpus_backfill_plugin.plans.model import Plan
 from corpus_backfill_plugin.specs.catalog import read_plain
 from corpus_backfill_plugin.text import one_line
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 << 20
 """A plan is a few thousand bytes; what is larger is none, and is not read."""
+
+
+def checksummed(plan: Plan) -> Plan:
+    """Return `plan` with the sha256 of all the rest."""
+    content = msgspec.json.encode(msgspec.structs.replace(plan, sha256=""), order="sorted")
+    return msgspec.structs.replace(plan, sha256=hashlib.sha256(content).hexdigest())
 
 
 def check_free(path: Path) -> None:
@@ -33,48 +40,34 @@ def check_free(path: Path) -> None:
 
 
 def write_plan(path: Path, plan: Plan) -> None:
-    """Write `plan` to `path`, complete or not at all, and never over anything.
+    """Write `plan` to `path`, never over anything.
 
     It is made to be handed on and holds nothing secret, so it gets the permissions of any new file.
 
     Raises:
         BackfillError: it can't be written, or something is there.
     """
-    content = msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        with path.open("xb") as file:
+            try:
+                file.write(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                path.unlink()
+                raise
     except FileExistsError:
         raise _taken(path) from None
     except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-    except BaseException as error:
-        for left in (temporary, path):
-            left.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _unwritable(path, error) from error
-        raise
+        raise BackfillError(
+            f"the plan can't be written to {one_line(str(path))}: {error.strerror}", "Name another place."
+        ) from error
 
 
 def _taken(path: Path) -> BackfillError:
     return BackfillError(
         f"{one_line(str(path))} exists already; a plan is never written over anything",
         "Name another file, or remove that one.",
-    )
-
-
-def _unwritable(path: Path, error: OSError) -> BackfillError:
-    return BackfillError(
-        f"the plan can't be written to {one_line(str(path))}: {error.strerror or error}",
-        "Name another place.",
     )
 
 
@@ -87,18 +80,17 @@ def read_plan(path: Path) -> Plan:
     shown = one_line(str(path))
     try:
         content = read_plain(path, MAX_BYTES)
-    except OSError as error:
-        raise BackfillError(f"{shown} can't be read: {error.strerror or error}") from error
-    try:
         if len(content) > MAX_BYTES:
             raise msgspec.ValidationError("too large")
         plan = msgspec.json.decode(content, type=Plan)
+    except OSError as error:
+        raise BackfillError(f"{shown} can't be read: {error.strerror or error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BackfillError(
             f"{shown} is no plan that this version can read: {one_line(str(error))}",
             "A plan is made by --plan FILE on a command.",
         ) from error
-    if digest(plan) != plan.sha256:
+    if checksummed(plan) != plan:
         raise changed(path)
     return plan
 
@@ -129,13 +121,15 @@ def remember(root: Path, plan: Plan) -> None:
 
 
 def remembered(root: Path, plan: Plan) -> str | None:
-    """Return the sha256 that the state folder `root` keeps for `plan`; None when it was made elsewhere."""
+    """Return the sha256 that the state folder `root` keeps for `plan`; None when it was made elsewhere.
+
+    Raises:
+        BackfillError: it can't be read.
+    """
+    path = root / "plans" / plan.id
     try:
-        return (root / "plans" / plan.id).read_text(encoding="ascii")
+        return path.read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BackfillError(
-            f"what is remembered of the plan can't be read: {error}",
-            f"Look at {one_line(str(root / 'plans' / plan.id))}.",
-        ) from error
+    except OSError as error:
+        raise BackfillError(f"{one_line(str(path))} can't be read: {error.strerror}") from error

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.records import without_secrets
+from corpus_backfill_plugin.agent.records import Postcondition, without_secrets
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import current_user, open_state
@@ -22,20 +23,12 @@ from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
-from corpus_backfill_plugin.plans.file import check_free, remember, write_plan
-from corpus_backfill_plugin.plans.model import Plan, checksummed, differences
-from corpus_backfill_plugin.prepare import (
-    count_invocation,
-    counts_what_is_left,
-    not_countable,
-    prepare,
-    prepare_again,
-)
+from corpus_backfill_plugin.plans.file import check_free, checksummed, remember, write_plan
+from corpus_backfill_plugin.plans.model import Plan, differences
+from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare, prepare_again
 from corpus_backfill_plugin.runs.execute import Run
 from corpus_backfill_plugin.runs.viewer import Signals
-from corpus_backfill_plugin.specs.model import Postcondition
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules
-from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
@@ -49,16 +42,12 @@ if TYPE_CHECKING:
 DATABASE_OPTION = "database-url"
 """The option whose value `runs apply` takes on its command line as well."""
 
+_OF_REQUEST = (
+    "command", "options", "given", "script_hash", "spec_hash", "server", "server_commit", "database",
+)  # fmt: skip
 
-def make_plan(
-    spec: LoadedSpec,
-    selection: Selection,
-    site: Site,
-    path: Path,
-    *,
-    timeout: str | None = None,
-    verify: bool = True,
-) -> int:
+
+def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **limits: Any) -> int:  # noqa: ANN401
     """Count what is left, run the dry run of `selection`, and write the plan for the real run to `path`.
 
     The dry run is recorded as any run is, and shown as it goes.
@@ -68,8 +57,7 @@ def make_plan(
         selection: values that keep its rules; whether the dry run is asked for makes no difference.
         site: where it runs.
         path: where nothing is yet.
-        timeout: the operator's limit like `12h`, for the dry run and the real one.
-        verify: whether the real run's postcondition is to be checked.
+        limits: `timeout` and `verify` of the real run, as of `prepare`.
 
     Returns:
         0, or the exit code of a dry run that did not succeed; then there is no plan.
@@ -79,37 +67,55 @@ def make_plan(
     """
     check_free(path)
     real, dry = both(spec.script, selection)
-    request = prepare(spec, real, site, timeout=timeout, verify=verify)
+    request = prepare(spec, real, site, **limits)
     check_text(request)
     _check_writable(spec.script, request)
     if (request.server_commit or "").endswith("+dirty"):
-        _say("Warning: the server app has changes that are in no commit; whether they change is not seen.")
+        _print("Warning: the server app has changes that are in no commit; whether they change is not seen.")
     state = open_state()
     with Ledger(state.ledger) as ledger, Signals() as signals:
         recover(state, ledger)
         not_counted = why_not_counted(spec.script, request)
-        counted = None
+        counted = Counted()
         if not not_counted:
-            counted = count_to_do(spec.script, real, request, lambda: bool(signals.pending))
+            counted = count_left(spec.script, real, request, lambda: bool(signals.pending))
         if signals.pending:
             return 128 + signals.pending[0]
-        if counted is not None and counted.reason:
+        if counted.reason:
             raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
-        run = Run(with_on_end(prepare(spec, dry, site, timeout=timeout)), state, ledger)
+        run = Run(with_on_end(prepare(spec, dry, site, timeout=limits.get("timeout"))), state, ledger)
         code = run.watch(run.begin(), signals)
         record = ledger.get(run.number or 0)
-        if run.number is None or record is None or record.state != "succeeded":
-            _say("No plan was written: the dry run did not succeed.")
+        if record is None or record.state != "succeeded":
+            _print("No plan was written: the dry run did not succeed.")
             return code or 1
-    plan = _plan(request, counted or not_counted, record.counts, run.number, timeout=timeout, verify=verify)
+    expected = request.postcondition.expect if request.postcondition and not not_counted else ()
+    plan = checksummed(
+        Plan(
+            **{name: getattr(request, name) for name in _OF_REQUEST},
+            **limits,
+            id=uuid.uuid4().hex,
+            arguments=request.invocation.arguments,
+            script=request.invocation.script,
+            database_identity=identity(request.database, request.server),
+            left={name: counted.counts[name] for name in expected},
+            not_counted=not_counted,
+            previewed=record.counts,
+            run=record.number,
+            user=current_user(),
+            host=os.uname().nodename,
+            made=datetime.now(UTC),
+            plugin_version=own_version(),
+        )
+    )
     changed = differences(plan, prepare_again(spec, real, site), now=plan.made)
     if changed:
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
     remember(state.root, plan)
     write_plan(path, plan)
     if not_counted:
-        _say(f"What is left to do was not counted: {not_counted}.")
-    _say(f"Plan written to {path}. To run it: backfill runs apply {shlex.quote(str(path))}")
+        _print(f"What is left to do was not counted: {not_counted}.")
+    _print(f"Plan written to {path}. To run it: backfill runs apply {shlex.quote(str(path))}")
     return 0
 
 
@@ -176,64 +182,41 @@ def _check_writable(script: Script, request: RunRequest) -> None:
 
 def why_not_counted(script: Script, request: RunRequest) -> str:
     """Return why the script is not asked what is left to do; nothing when it is to be asked."""
-    if not counts_what_is_left(script):
+    if request.postcondition is None or not request.postcondition.run:
         return "the spec declares no count"
     return not_countable(script, Path(request.script_path))
 
 
-def count_to_do(
-    script: Script, selection: Selection, request: RunRequest, stopped: Callable[[], bool]
+def count_left(
+    script: Script,
+    selection: Selection,
+    request: RunRequest,
+    stopped: Callable[[], bool],
+    seconds: float | None = None,
 ) -> Counted:
-    """Count what is left to do for `selection`, the run's limit aside; its spec says how."""
-    condition = script.postcondition or Postcondition()
+    """Count what is left to do for `selection`, the run's limit aside, as its spec says.
+
+    Args:
+        script: the declaration, with a count.
+        selection: the values.
+        request: made of both.
+        stopped: asked now and then; true ends the count.
+        seconds: how long it may take; None leaves that to the spec.
+
+    Returns:
+        The count; with a reason where it lacks what the postcondition expects.
+    """
+    condition = request.postcondition or Postcondition()
     counted = count(
         count_invocation(script, selection, request.invocation),
-        script.output,
-        seconds=parse_duration(condition.timeout),
+        request.output,
+        seconds=seconds or condition.timeout,
         environ=os.environ,
         stopped=stopped,
     )
     state, reason = compare(condition.expect, counted)
-    return Counted(reason=reason) if state == "unknown" else counted
+    return replace(counted, reason=reason) if state == "unknown" else counted
 
 
-def _plan(
-    request: RunRequest,
-    counted: Counted | str,
-    previewed: dict[str, int],
-    number: int,
-    *,
-    timeout: str | None,
-    verify: bool,
-) -> Plan:
-    expected = request.postcondition.expect if request.postcondition else {}
-    return checksummed(
-        Plan(
-            id=uuid.uuid4().hex,
-            arguments=request.invocation.arguments,
-            timeout=timeout,
-            verify=verify,
-            script=request.invocation.script,
-            database_identity=identity(request.database, request.server),
-            left={} if isinstance(counted, str) else {name: counted.counts[name] for name in expected},
-            not_counted=counted if isinstance(counted, str) else "",
-            previewed=previewed,
-            run=number,
-            user=current_user(),
-            host=os.uname().nodename,
-            made=datetime.now(UTC),
-            plugin_version=own_version(),
-            command=request.command,
-            options=request.options,
-            given=request.given,
-            script_hash=request.script_hash,
-            spec_hash=request.spec_hash,
-            server=request.server,
-            server_commit=request.server_commit,
-            database=request.database,
-        )
-    )
-
-
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     click.echo(one_line(text), err=True)
