@@ -134,11 +134,6 @@ def lock_name(text: str, folder: str, environ: Mapping[str, str]) -> str | None:
     """Return what all names of one database have in common; None where that is not certain.
 
     Names of hosts are compared as texts: an alias of a host, or a pooler before a database, is another one.
-
-    Args:
-        text: the name.
-        folder: where the script runs, for SQLite's relative paths.
-        environ: the script's environment.
     """
     name = _parse(text)
     if name is None or _FROM_ELSEWHERE & {key for key, _ in name.parameters()}:

@@ -6,7 +6,7 @@ import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +17,8 @@ from corpus_backfill_plugin.command import ask, control_options, site_of
 from corpus_backfill_plugin.commands.replay import Replayed, replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
-from corpus_backfill_plugin.plans.file import changed, read_plan, remembered
 from corpus_backfill_plugin.plans.make import count_left, why_not_counted
-from corpus_backfill_plugin.plans.model import differences
+from corpus_backfill_plugin.plans.plan import changed, differences, read_plan, remembered
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from corpus_backfill_plugin.agent.records import RunRequest
-    from corpus_backfill_plugin.plans.model import Plan
+    from corpus_backfill_plugin.plans.plan import Plan
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
@@ -84,41 +83,33 @@ def apply(
 
     def compared() -> RunRequest:
         now = replayed()
-        _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=oldest))
+        _refuse(plan, now.request, max_age=oldest)
         if plan.left:
-            counted = _counted(now)
-            _refuse(differences(
-                plan, now.request, now=datetime.now(UTC), counted=counted, tolerance=tolerance
-            ))  # fmt: skip
+            reason = why_not_counted(now.script, now.request)
+            with Signals() as signals:
+                counted = (
+                    Counted(reason=reason) if reason else count_left(*now, lambda: bool(signals.pending))
+                )
+            if signals.pending:
+                ctx.exit(128 + signals.pending[0])
+            _refuse(plan, now.request, counted=counted, tolerance=tolerance)
             _report({"left now": _counts(counted.counts, plan.left)})
         return now.request
 
-    first = replayed()
-    _report(_facts(plan, first.request, here=known is not None))
-    _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=oldest))
+    first = replayed().request
+    _report(_facts(plan, first, here=known is not None))
+    _refuse(plan, first, max_age=oldest)
     if not yes:
         ask(f"Run {one_line(plan.command)} as planned?")
     # Whoever was asked may have gone for lunch, and the lock may come hours later: all is compared again.
     ctx.exit(execute(compared(), wait=ctx.params["wait_"], fresh=compared))
 
 
-def _counted(replayed: Replayed) -> Counted:
-    if reason := why_not_counted(replayed.script, replayed.request):
-        return Counted(reason=reason)
-    with Signals() as signals:
-        counted = count_left(*replayed, lambda: bool(signals.pending))
-        if signals.pending:
-            raise click.exceptions.Exit(128 + signals.pending[0])
-    return counted
-
-
-def _refuse(found: tuple[str, ...]) -> None:
-    if found:
-        raise BackfillError(
-            "not run: it would not be what was planned:\n"
-            + "\n".join(f"  {one_line(each)}" for each in found),
-            "Make a new plan, and look at what it says.",
-        )
+def _refuse(plan: Plan, request: RunRequest, **limits: Any) -> None:  # noqa: ANN401 - of differences
+    if found := differences(plan, request, now=datetime.now(UTC), **limits):
+        lines = "\n".join(f"  {one_line(each)}" for each in found)
+        problem = f"not run: it would not be what was planned:\n{lines}"
+        raise BackfillError(problem, "Make a new plan, and look at what it says.")
 
 
 def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
@@ -127,6 +118,8 @@ def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
     The database and the options, which hold it, are the applier's: the file could name any.
     """
     options = without_secrets(request).options
+    previewed = [f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()]
+    left = _counts(plan.left, plan.left) or f"not compared: nothing was counted: {plan.not_counted}"
     return {
         "plan": f"{plan.sha256[:12]}, {'as it was made here' if here else 'not made here'}",
         "made": f"{clock_time(plan.made.timestamp())} by {plan.user} on {plan.host}, from dry run {plan.run}",
@@ -136,12 +129,8 @@ def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
         "server": f"{request.server} at {request.server_commit or 'no commit'}",
         "planned for": f"{plan.server} at {plan.server_commit or 'no commit'}",
         "database": request.database or "(none)",
-        "dry run said": ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()
-        )
-        or "(no counts)",
-        "left then": _counts(plan.left, plan.left)
-        or f"not compared: nothing was counted: {plan.not_counted}",
+        "dry run said": ", ".join(previewed) or "(no counts)",
+        "left then": left,
     }
 
 

@@ -15,6 +15,7 @@ from importlib_metadata import PackageNotFoundError, distributions, entry_points
 
 from corpus_backfill_plugin.about import DISTRIBUTION
 from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.state import open_state, state_root
 from corpus_backfill_plugin.bridge import is_bridged
 from corpus_backfill_plugin.cli import PLUGIN_COMMANDS
 from corpus_backfill_plugin.command import site_of
@@ -182,12 +183,10 @@ def _interpreter(site: Site) -> Iterator[CheckResult]:
 
 
 def _database(site: Site) -> Iterator[CheckResult]:
-    if site.environ.get("DATABASE_URL"):
-        # Not even its host: this is read over shoulders and pasted into tickets.
-        yield _ok("DATABASE_URL is set")
-    else:
-        hint = "Set it, or give --database-url with each command."
-        yield _warning("DATABASE_URL is not set; the scripts use their own default", hint)
+    text = "DATABASE_URL is not set; the scripts use their own default"
+    no_url = _warning(text, "Set it, or give --database-url with each command.")
+    # Not even its host is shown: this is read over shoulders and pasted into tickets.
+    yield _ok("DATABASE_URL is set") if site.environ.get("DATABASE_URL") else no_url
 
 
 def _specs(site: Site) -> Iterator[CheckResult]:
@@ -243,43 +242,34 @@ def _config(site: Site) -> Iterator[CheckResult]:
     program = os.path.expanduser(config.on_end[0])  # noqa: PTH111 - a bare name stays one
     place = str(path.parent / program) if os.sep in program else program
     found = shutil.which(place, path=site.environ.get("PATH"))
-    if found:
-        yield _ok(f"{path}: {found} is told when a run ends")
-    else:
-        text = f"{path}: the on-end program {program} is not there, or can't be executed"
-        yield _error(text, "Correct on-end, or take it away.")
+    fault = f"{path}: the on-end program {program} is not there, or can't be executed"
+    notified = _ok(f"{path}: {found} is told when a run ends")
+    yield notified if found else _error(fault, "Correct on-end, or take it away.")
 
 
 def _state(_: Site) -> Iterator[CheckResult]:
-    from corpus_backfill_plugin.agent.state import open_state, state_root
-
     root = state_root()
     before = root.stat().st_mode & 0o777 if root.is_dir() else 0
     mode = open_state().root.stat().st_mode & 0o777
-    if before & 0o077:
-        text = f"{root} was open to others, mode {before:o}, and is closed now, mode {mode:o}"
-        yield _warning(text, "See that nobody has put anything there.")
-    else:
-        yield _ok(f"{root}, mode {mode:o}")
+    text = f"{root} was open to others, mode {before:o}, and is closed now, mode {mode:o}"
+    was_open = _warning(text, "See that nobody has put anything there.")
+    yield was_open if before & 0o077 else _ok(f"{root}, mode {mode:o}")
 
 
 def _ledger(_: Site) -> Iterator[CheckResult]:
     from corpus_backfill_plugin.agent.ledger import Ledger
-    from corpus_backfill_plugin.agent.state import open_state
 
     path = open_state().ledger
-    if not path.exists():
-        yield _ok("no run has been recorded yet")
-        return
-    with Ledger(path) as ledger:
-        runs = ledger.check()
-    yield _ok(f"{path}: {runs} run{'s' * (runs != 1)}")
+    text = "no run has been recorded yet"
+    if path.exists():
+        with Ledger(path) as ledger:
+            runs = ledger.check()
+        text = f"{path}: {runs} run{'s' * (runs != 1)}"
+    yield _ok(text)
 
 
 def _disk(_: Site) -> Iterator[CheckResult]:
     """Yield whether a run could be recorded: by writing, as only that proves it."""
-    from corpus_backfill_plugin.agent.state import open_state
-
     state = open_state()
     for folder in (state.root, state.runs, state.locks):
         try:
@@ -295,10 +285,9 @@ def _disk(_: Site) -> Iterator[CheckResult]:
     free = disk.f_bavail * disk.f_frsize
     files = f", room for {disk.f_favail:,} files" if disk.f_files else ""
     text = f"{free / 1e9:.1f} GB free in {state.root}{files}"
-    if free < _FEW_BYTES or (files and disk.f_favail < _FEW_FILES):
-        yield _warning(text, "Make room: logs of runs grow with what scripts print.")
-    else:
-        yield _ok(text)
+    is_full = free < _FEW_BYTES or (files and disk.f_favail < _FEW_FILES)
+    hint = "Make room: logs of runs grow with what scripts print."
+    yield _warning(text, hint) if is_full else _ok(text)
 
 
 _AREAS = {

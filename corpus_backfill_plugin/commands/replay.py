@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-    from corpus_backfill_plugin.plans.model import Plan
+    from corpus_backfill_plugin.plans.plan import Plan
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Argument, Option, Script
 
@@ -48,16 +48,13 @@ class _Stored(NamedTuple):
 def replay_plan(
     plan: Plan, site: Site, *, database_url: str | None = None, parent: int | None = None
 ) -> Replayed:
-    """Return what `plan` would run at `site`.
+    """Return what `plan` would run at `site`, whose environment has the secrets.
 
     Args:
         plan: what was previewed.
-        site: where it would run; secrets come from its environment.
+        site: where it would run.
         database_url: the database, in place of the environment's.
         parent: number of the dry run, where it is in the ledger at hand.
-
-    Raises:
-        BackfillError: the command or a secret is not there, or a value is not allowed.
     """
     _ = site.server  # without one, that is the only thing to report
     spec = unbroken(spec_named(site, plan.command))
@@ -73,11 +70,7 @@ def replay_plan(
 
 
 def replay_run(
-    record: RunRecord,
-    environ: Mapping[str, str],
-    items: tuple[str, ...] | None = None,
-    *,
-    verify: bool = True,
+    record: RunRecord, environ: Mapping[str, str], items: tuple[str, ...] | None = None, *, verify: bool
 ) -> RunRequest:
     """Return the request to run what `record` did, on the same server. A dry run stays one.
 
@@ -87,9 +80,6 @@ def replay_run(
         items: what to work on alone, as the script printed it; then a limit is left out. None for the same
             work as the run's.
         verify: whether the postcondition is to be checked.
-
-    Raises:
-        BackfillError: the command, the option for items, or a secret is not there, or an item is not allowed.
     """
     site = Site(environ, record.server, environ.get("CORPUS_BACKFILL_PYTHON"))
     spec = unbroken(spec_named(site, record.command))
@@ -129,9 +119,6 @@ def _secrets(
     """Return the values of those `options` that were not stored, from `typed` or `environ`.
 
     An empty variable counts as nothing, as in click; and no variable gives several values.
-
-    Raises:
-        BackfillError: one is in neither.
     """
     script, found, lacking, variables = stored.spec.script, dict(typed or {}), [], []
     for parameter in _parameters(script):
@@ -162,11 +149,7 @@ def _parameters(script: Script) -> tuple[Option | Argument, ...]:
 
 
 def _items_of_retry(record: RunRecord, option: Option | None) -> tuple[str, ...]:
-    """Return the items in the file that was made for a run that was a retry; empty for any other.
-
-    Raises:
-        BackfillError: the file is gone.
-    """
+    """Return the items in the file that was made for a run that was a retry; empty for any other."""
     path = Path(str(record.options.get(option.name, "") if option else ""))
     if path.parts[-3:] != ("runs", str(record.number), "items"):
         return ()
@@ -180,11 +163,7 @@ def _items_of_retry(record: RunRecord, option: Option | None) -> tuple[str, ...]
 
 
 def _check_known(option: Option, spec: LoadedSpec, site: Site) -> None:
-    """Check that the script has `option`: one that ignores it would work on everything.
-
-    Raises:
-        BackfillError: its parser was read and does not have it.
-    """
+    """Check that the script has `option`: one that ignores it would work on everything."""
     if option.pass_env or option.pass_stdin or option.before_subcommand:
         return
     if unknown_words(spec.script, site.server.scripts / spec.script.script, (option.script_flag,)):
@@ -198,16 +177,9 @@ def _check_known(option: Option, spec: LoadedSpec, site: Site) -> None:
 def _check(
     stored: _Stored, selection: Selection, names: Iterable[str], *, hidden: Collection[str] = ()
 ) -> None:
-    """Check values as if they had been typed.
+    """Check the values of `names` as if they had been typed: a plan's file may have been made by anything.
 
-    Args:
-        stored: where they come from; a plan's file may have been made by anything.
-        selection: all values; they must keep the rules of the spec.
-        names: those that are to be checked.
-        hidden: those that no error may show.
-
-    Raises:
-        BackfillError: an unknown option, a value that the spec does not allow, or a broken rule.
+    No error shows what is `hidden`, or secret by the spec.
     """
     script = stored.spec.script
     known = {parameter.name: parameter for parameter in _parameters(script)}

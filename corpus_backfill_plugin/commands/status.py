@@ -14,7 +14,6 @@ from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.command import (
-    ScriptCommand,
     checked_selection,
     control_options,
     script_command,
@@ -23,7 +22,7 @@ from corpus_backfill_plugin.command import (
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.params import SpecOption
-from corpus_backfill_plugin.plans.make import count_left, why_not_counted
+from corpus_backfill_plugin.plans.make import DATABASE_OPTION, count_left, why_not_counted
 from corpus_backfill_plugin.prepare import counts_what_is_left, prepare
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -47,9 +46,6 @@ AT_ONCE = 4
 
 RUNS_LOOKED_AT = 200
 """The newest runs of a command among which the last one on this server and database is looked for."""
-
-DATABASE_URL = SpecOption(COMMON_OPTIONS[0])
-"""`-d`, `--database-url`, as the commands themselves have it."""
 
 NOT_COUNTABLE = "not countable"
 _OURS = ("server_path_", "python_", "timeout_", "debug_")
@@ -76,7 +72,9 @@ class Status(NamedTuple):
     last_run: RunRecord | None = None
 
 
-@click.command(params=[DATABASE_URL, *(option for option in control_options() if option.name in _OURS)])
+@click.command(
+    params=[SpecOption(COMMON_OPTIONS[0]), *(option for option in control_options() if option.name in _OURS)]
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 @json_option
 @click.pass_context
@@ -102,17 +100,7 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
 def statuses(
     ctx: click.Context, names: tuple[str, ...], seconds: float | None, stopped: Callable[[], bool]
 ) -> list[Status]:
-    """Return what is known of each command, in the order of `names`, or of all names.
-
-    Args:
-        ctx: of the status command; its parent's defaults are those of the commands.
-        names: commands; empty for every one that is not hidden.
-        seconds: how long each count may take; None leaves it to its spec.
-        stopped: asked while counts run; once it is true, they are ended.
-
-    Raises:
-        BackfillError: an unknown name, or no server app that can be used.
-    """
+    """Return what is known of each command, in the order of `names`, or of all names."""
     site = site_of(ctx)
     server = str(site.server.folder)  # without one, that is the only thing to report
     counts = [_count_of(ctx, spec, seconds, stopped) for spec in _specs(site, tuple(dict.fromkeys(names)))]
@@ -141,20 +129,22 @@ def _count_of(
     seconds: float | None,
     stopped: Callable[[], bool],
 ) -> Callable[[], Status]:
-    """Return what counts a command; where nothing can be counted, what returns why.
-
-    Raises:
-        BackfillError: the server app can't be used, which all commands share.
-    """
+    """Return what counts a command; where nothing can be counted, what returns why."""
     url = ctx.params["database_url"]
     known = Status(spec.file.name, database=shown(url) if url else None)
     if isinstance(spec, BrokenSpec):
         return partial(known._replace, reason=f"its spec is broken: {spec.faults[0]}")
-    command = script_command(spec)
+    command, words = script_command(spec), []
     if not counts_what_is_left(spec.script):
         return partial(known._replace, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
+    if ctx.get_parameter_source("database_url") == ParameterSource.COMMANDLINE:
+        if not any(option.name == DATABASE_OPTION for option in spec.script.options):
+            return partial(
+                known._replace, reason="it has no --database-url: call it without, or name other commands"
+            )
+        words = [f"--database-url={url}"]
     try:
-        with command.make_context(spec.file.name, _words(ctx, command), parent=ctx.parent or ctx) as inner:
+        with command.make_context(spec.file.name, words, parent=ctx.parent or ctx) as inner:
             chosen = checked_selection(inner, spec.script)
         request = prepare(spec, chosen, site_of(ctx), verify=False, commit=False)
     except (ServerNotFoundError, ServerUnusableError):
@@ -178,19 +168,6 @@ def _counted(known: Status, request: RunRequest, counted: Counted) -> Status:
     )
     state = "done" if expected.items() <= counted.counts.items() else "left"
     return known._replace(counts=counted.counts, state=state, left=", ".join(left) or "-")
-
-
-def _words(ctx: click.Context, command: ScriptCommand) -> list[str]:
-    """Return the words to call a command with: none but the database, when one was named.
-
-    Raises:
-        click.UsageError: one was named, and the command has no option for it.
-    """
-    if ctx.get_parameter_source("database_url") != ParameterSource.COMMANDLINE:
-        return []
-    if not any(isinstance(param, SpecOption) and param.name == DATABASE_URL.name for param in command.params):
-        raise click.UsageError("it has no --database-url: call it without, or name other commands", ctx)
-    return [f"--database-url={ctx.params['database_url']}"]
 
 
 def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:

@@ -23,8 +23,14 @@ from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
-from corpus_backfill_plugin.plans.file import check_free, checksummed, remember, write_plan
-from corpus_backfill_plugin.plans.model import Plan, differences
+from corpus_backfill_plugin.plans.plan import (
+    Plan,
+    check_free,
+    checksummed,
+    differences,
+    remember,
+    write_plan,
+)
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare, prepare_again
 from corpus_backfill_plugin.runs.execute import Run
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
-    from corpus_backfill_plugin.specs.model import Option, Script
+    from corpus_backfill_plugin.specs.model import Script
     from corpus_backfill_plugin.workspace import Site
 
 DATABASE_OPTION = "database-url"
@@ -61,9 +67,6 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
 
     Returns:
         0, or the exit code of a dry run that did not succeed; then there is no plan.
-
-    Raises:
-        BackfillError: there can't be a plan; says why.
     """
     check_free(path)
     real, dry = both(spec.script, selection)
@@ -75,8 +78,7 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
     state = open_state()
     with Ledger(state.ledger) as ledger, Signals() as signals:
         recover(state, ledger)
-        not_counted = why_not_counted(spec.script, request)
-        counted = Counted()
+        not_counted, counted = why_not_counted(spec.script, request), Counted()
         if not not_counted:
             counted = count_left(spec.script, real, request, lambda: bool(signals.pending))
         if signals.pending:
@@ -120,11 +122,7 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
 
 
 def both(script: Script, selection: Selection) -> tuple[Selection, Selection]:
-    """Return what the operator chose as the real run, and as its dry run.
-
-    Raises:
-        BackfillError: the command has no dry run, or nothing else.
-    """
+    """Return what the operator chose as the real run, and as its dry run."""
     switch = next((o for o in script.options if o.role == "dry-run"), None)
     if switch is None:
         raise BackfillError(
@@ -132,33 +130,21 @@ def both(script: Script, selection: Selection) -> tuple[Selection, Selection]:
             'Its spec would need an option with role = "dry-run".',
         )
     dry = Selection(values={**selection.values, switch.name: True}, given=selection.given | {switch.name})
-    faults = broken_rules(script, dry)
-    if faults:
+    if faults := broken_rules(script, dry):
         raise BackfillError(f"the dry run can't be called with these options: {'; '.join(faults)}")
-    return _without(switch, selection), dry
-
-
-def _without(switch: Option, selection: Selection) -> Selection:
-    """Return `selection` with the dry run off."""
     if not selection.values.get(switch.name):
-        return selection
+        return selection, dry
     rest = {name: value for name, value in selection.values.items() if name != switch.name}
     if not switch.default:
-        return Selection(values=rest, given=selection.given - {switch.name})
+        return Selection(values=rest, given=selection.given - {switch.name}), dry
     if switch.negate is None:
         raise BackfillError("this command makes dry runs only, so there is nothing to plan for")
-    return Selection(values={**rest, switch.name: False}, given=selection.given | {switch.name})
+    return Selection(values={**rest, switch.name: False}, given=dry.given), dry
 
 
 def _check_writable(script: Script, request: RunRequest) -> None:
-    """Check that a plan can hold all of `request` without a secret, and `runs apply` get the secrets again.
-
-    Raises:
-        BackfillError: it can't; says why.
-    """
-    for option in script.options:
-        if not option.secret or option.name not in request.options:
-            continue
+    """Check that a plan can hold all of `request`, and that `runs apply` gets its secrets again."""
+    for option in (o for o in script.options if o.secret and o.name in request.options):
         if isinstance(request.options[option.name], list):
             raise BackfillError(f"--{option.name} holds several secrets, which a plan can't hold")
         if not option.envvar and option.name != DATABASE_OPTION:
@@ -195,13 +181,6 @@ def count_left(
     seconds: float | None = None,
 ) -> Counted:
     """Count what is left to do for `selection`, the run's limit aside, as its spec says.
-
-    Args:
-        script: the declaration, with a count.
-        selection: the values.
-        request: made of both.
-        stopped: asked now and then; true ends the count.
-        seconds: how long it may take; None leaves that to the spec.
 
     Returns:
         The count; with a reason where it lacks what the postcondition expects.

@@ -1,21 +1,27 @@
-"""What a plan says, and how what would be run now differs from it. Pure: no file, no clock."""
+"""A plan: what it says, how what would be run now differs from it, and its file."""
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.redact import HIDDEN, mask
 from corpus_backfill_plugin.database import identity
+from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.specs.catalog import read_plain
 from corpus_backfill_plugin.specs.values import parse_duration
-from corpus_backfill_plugin.text import duration
+from corpus_backfill_plugin.text import duration, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.agent.verify import Counted
@@ -24,6 +30,9 @@ CLOCK_SKEW = 300.0
 """Seconds by which the clocks of two machines may differ before a plan counts as made in the future."""
 
 _SHORT = 12
+
+MAX_BYTES = 4 << 20
+"""A plan is a few thousand bytes; what is larger is none, and is not read."""
 
 Amount = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 
@@ -71,7 +80,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a timeout that is no duration."""
+        """Refuse a timeout that is none."""
         parse_duration(self.timeout or "1s")
 
 
@@ -90,16 +99,7 @@ def differences(
     max_age: float = math.inf,
     tolerance: str = "0",
 ) -> tuple[str, ...]:
-    """Return everything in which running `request` would not be what was planned, a phrase each.
-
-    Args:
-        plan: what was previewed.
-        request: what would be run.
-        now: with its time zone.
-        counted: what is left to do now; None when it is not to be compared.
-        max_age: seconds that the plan may be old.
-        tolerance: by how much the count may be off, see `is_near`.
-    """
+    """Return everything in which running `request` would not be what was planned, a phrase each."""
     found = [*_changes(plan, request)]
     age = (now - plan.made).total_seconds()
     if age > max_age:
@@ -144,3 +144,98 @@ def _other_count(plan: Plan, counted: Counted, tolerance: str) -> Iterator[str]:
             yield f"count to do: {planned} {name} were planned, the count does not say it now"
         elif not is_near(found, planned, tolerance):
             yield f"count to do: {planned} {name} were planned, there are {found} (tolerance {tolerance})"
+
+
+def checksummed(plan: Plan) -> Plan:
+    """Return `plan` with the sha256 of all the rest."""
+    content = msgspec.json.encode(msgspec.structs.replace(plan, sha256=""), order="sorted")
+    return msgspec.structs.replace(plan, sha256=hashlib.sha256(content).hexdigest())
+
+
+def check_free(path: Path) -> None:
+    """Check that a plan can be written to `path`, before anything is run for it."""
+    if os.path.lexists(path):
+        raise _taken(path)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise BackfillError(f"no file can be made in {one_line(str(path.parent))}", "Name another place.")
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write `plan` to `path`, never over anything.
+
+    It is made to be handed on and holds nothing secret, so it gets the permissions of any new file.
+    """
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                path.unlink()
+                raise
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as error:
+        raise BackfillError(
+            f"the plan can't be written to {one_line(str(path))}: {error.strerror}", "Name another place."
+        ) from error
+
+
+def _taken(path: Path) -> BackfillError:
+    return BackfillError(
+        f"{one_line(str(path))} exists already; a plan is never written over anything",
+        "Name another file, or remove that one.",
+    )
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan in a file, once it fits its sha256."""
+    shown = one_line(str(path))
+    try:
+        content = read_plain(path, MAX_BYTES)
+        if len(content) > MAX_BYTES:
+            raise msgspec.ValidationError("too large")
+        plan = msgspec.json.decode(content, type=Plan)
+    except OSError as error:
+        raise BackfillError(f"{shown} can't be read: {error.strerror or error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BackfillError(
+            f"{shown} is no plan that this version can read: {one_line(str(error))}",
+            "A plan is made by --plan FILE on a command.",
+        ) from error
+    if checksummed(plan) != plan:
+        raise changed(path)
+    return plan
+
+
+def changed(path: Path) -> BackfillError:
+    """Return the error for a plan that is not as it was written."""
+    return BackfillError(
+        f"{one_line(str(path))} was changed after it was made: its content does not fit its sha256",
+        "Make a new plan with the options that you want.",
+    )
+
+
+def remember(root: Path, plan: Plan) -> None:
+    """Keep the sha256 of `plan` in the state folder `root`, where who can edit the file need not come."""
+    folder = root / "plans"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_whole(folder / plan.id, plan.sha256.encode())
+    except OSError as error:
+        raise BackfillError(
+            f"the plan can't be remembered in {one_line(str(folder))}: {error.strerror or error}",
+            "Correct that, or name another folder in CORPUS_BACKFILL_STATE.",
+        ) from error
+
+
+def remembered(root: Path, plan: Plan) -> str | None:
+    """Return the sha256 that the state folder `root` keeps for `plan`; None when it was made elsewhere."""
+    path = root / "plans" / plan.id
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BackfillError(f"{one_line(str(path))} can't be read: {error.strerror}") from error
