@@ -79,7 +79,7 @@ def apply(
 
     def replayed() -> Replayed:
         parent = plan.run if known else None
-        return replay_plan(plan, site_of(ctx).anew(), database_url=database_url, parent=parent)
+        return replay_plan(plan, site_of(ctx).anew(), database_url, parent)
 
     def compared() -> RunRequest:
         now = replayed()

@@ -46,7 +46,7 @@ class _Stored(NamedTuple):
 
 
 def replay_plan(
-    plan: Plan, site: Site, *, database_url: str | None = None, parent: int | None = None
+    plan: Plan, site: Site, database_url: str | None = None, parent: int | None = None
 ) -> Replayed:
     """Return what `plan` would run at `site`, whose environment has the secrets.
 
@@ -59,12 +59,12 @@ def replay_plan(
     _ = site.server  # without one, that is the only thing to report
     spec = unbroken(spec_named(site, plan.command))
     stored = _Stored(plan, spec, "the plan can't be run", "Make a new plan")
-    typed = {} if database_url is None else {DATABASE_OPTION: database_url}
+    typed = {DATABASE_OPTION: database_url} if database_url else {}
     if typed and not any(option.secret and option.name in typed for option in spec.script.options):
         raise BackfillError(f"{plan.command} has no --{DATABASE_OPTION}", "Apply the plan without it.")
-    secrets = _secrets(stored, plan.options, site.environ, typed=typed)
+    secrets = _secrets(stored, plan.options, site.environ, typed)
     selection = Selection(values=plan.options | secrets, given=frozenset(plan.given))
-    _check(stored, selection, selection.values, hidden=secrets)
+    _check(stored, selection, selection.values, secrets)
     request = prepare(spec, selection, site, timeout=plan.timeout, verify=plan.verify, parent=parent)
     return Replayed(spec.script, selection, request)
 
@@ -100,10 +100,10 @@ def replay_run(
         limits = {o.name for o in spec.script.options if o.role == "limit"}
     new: dict[str, Any] = {option.name: ITEMS_FILE if in_file else list(items)} if option and items else {}
     kept = {name: value for name, value in record.options.items() if name not in limits | new.keys()}
-    secrets = _secrets(stored, kept, environ, masked=record.masked_options)
+    secrets = _secrets(stored, kept, environ)
     given = (frozenset(record.given) - limits).union(new)
     selection = Selection(values=kept | new | secrets, given=given)
-    _check(stored, selection, [*secrets, *(() if in_file else new)], hidden=secrets)
+    _check(stored, selection, [*secrets, *(() if in_file else new)], secrets)
     request = prepare(spec, selection, site, parent=record.number, verify=verify)
     return replace(request, items=in_file, timeout=record.timeout)
 
@@ -112,35 +112,32 @@ def _secrets(
     stored: _Stored,
     options: Mapping[str, Any],
     environ: Mapping[str, str],
-    *,
-    masked: Collection[str] = (),
     typed: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the values of those `options` that were not stored, from `typed` or `environ`.
 
     An empty variable counts as nothing, as in click; and no variable gives several values.
     """
-    script, found, lacking, variables = stored.spec.script, dict(typed or {}), [], []
-    for parameter in _parameters(script):
+    found, lacking = dict(typed or {}), {}
+    masked = getattr(stored.source, "masked_options", ())
+    for parameter in _parameters(stored.spec.script):
         name = parameter.name
         if name not in options or not (getattr(parameter, "secret", False) or name in masked):
             continue
         several = isinstance(options[name], list) and len(options[name]) > 1
-        names = (parameter.envvar,) if isinstance(parameter.envvar, str) else parameter.envvar or ()
-        names = () if several else names
-        value = found.get(name) or next(filter(None, map(environ.get, names)), None)
+        variables = [parameter.envvar] if isinstance(parameter.envvar, str) else [*(parameter.envvar or ())]
+        value = found.get(name) or next(filter(None, map(environ.get, () if several else variables)), None)
         if value:
             found[name] = value
         else:
-            lacking.append(shown_name(script, name))
-            by_option = " or give -d" if typed is not None and name == DATABASE_OPTION else ""
-            variables.append(" or ".join(names) + by_option)
+            by_option = ["give -d"] if typed is not None and name == DATABASE_OPTION else []
+            lacking[name] = " or ".join([] if several else variables + by_option)
     if lacking:
-        names_ = " and ".join(lacking)
-        hint = f"{stored.again}, with {names_}."
-        if all(variables):
-            hint = f"Set {' and '.join(variables)}, then try again. Or: {hint}"
-        raise BackfillError(f"{stored.problem}: the value of {names_} was not kept", hint)
+        names = " and ".join(shown_name(stored.spec.script, name) for name in lacking)
+        hint = f"{stored.again}, with {names}."
+        if all(lacking.values()):
+            hint = f"Set {' and '.join(lacking.values())}, then try again. Or: {hint}"
+        raise BackfillError(f"{stored.problem}: the value of {names} was not kept", hint)
     return found
 
 
@@ -174,9 +171,7 @@ def _check_known(option: Option, spec: LoadedSpec, site: Site) -> None:
         )
 
 
-def _check(
-    stored: _Stored, selection: Selection, names: Iterable[str], *, hidden: Collection[str] = ()
-) -> None:
+def _check(stored: _Stored, selection: Selection, names: Iterable[str], hidden: Collection[str]) -> None:
     """Check the values of `names` as if they had been typed: a plan's file may have been made by anything.
 
     No error shows what is `hidden`, or secret by the spec.

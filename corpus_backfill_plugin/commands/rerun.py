@@ -109,7 +109,7 @@ def other_database(record: RunRecord, request: RunRequest) -> str:
 
 
 def check_retryable(record: RunRecord, failed: tuple[Failure, ...], *, anyway: bool) -> None:
-    """Check that a run has ended, that items of it failed, and that it is known which, or some for `anyway`."""
+    """Check that a run has ended, items of it failed, and it is known which: for `anyway`, some of them."""
     masked = [failure.item for failure in failed if failure.masked]
     items = len({failure.item for failure in failed if not failure.masked})
     hint = f"`backfill runs rerun {record.number}` runs all of it again."

@@ -13,12 +13,7 @@ from click.core import ParameterSource
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.state import state_root
-from corpus_backfill_plugin.command import (
-    checked_selection,
-    control_options,
-    script_command,
-    site_of,
-)
+from corpus_backfill_plugin.command import checked_selection, control_options, script_command, site_of
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.params import SpecOption
@@ -103,7 +98,8 @@ def statuses(
     """Return what is known of each command, in the order of `names`, or of all names."""
     site = site_of(ctx)
     server = str(site.server.folder)  # without one, that is the only thing to report
-    counts = [_count_of(ctx, spec, seconds, stopped) for spec in _specs(site, tuple(dict.fromkeys(names)))]
+    count = partial(count_left, stopped=stopped, seconds=seconds)
+    counts = [_count_of(ctx, spec, count) for spec in _specs(site, tuple(dict.fromkeys(names)))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         futures = [pool.submit(counted) for counted in counts]
         while wait(futures, timeout=0.1).not_done and not stopped():
@@ -124,10 +120,7 @@ def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec | BrokenSp
 
 
 def _count_of(
-    ctx: click.Context,
-    spec: LoadedSpec | BrokenSpec,
-    seconds: float | None,
-    stopped: Callable[[], bool],
+    ctx: click.Context, spec: LoadedSpec | BrokenSpec, count: Callable[..., Counted]
 ) -> Callable[[], Status]:
     """Return what counts a command; where nothing can be counted, what returns why."""
     url = ctx.params["database_url"]
@@ -139,9 +132,8 @@ def _count_of(
         return partial(known._replace, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
     if ctx.get_parameter_source("database_url") == ParameterSource.COMMANDLINE:
         if not any(option.name == DATABASE_OPTION for option in spec.script.options):
-            return partial(
-                known._replace, reason="it has no --database-url: call it without, or name other commands"
-            )
+            reason = "it has no --database-url: call it without, or name other commands"
+            return partial(known._replace, reason=reason)
         words = [f"--database-url={url}"]
     try:
         with command.make_context(spec.file.name, words, parent=ctx.parent or ctx) as inner:
@@ -151,11 +143,12 @@ def _count_of(
         raise
     except click.ClickException as error:
         return partial(known._replace, reason=error.format_message().replace("\n", " "))
-    if reason := why_not_counted(spec.script, request):
+    reason = why_not_counted(spec.script, request)
+    if reason:
         left = f"{NOT_COUNTABLE}: {reason}"
         return partial(known._replace, state=NOT_COUNTABLE, left=left, reason=reason)
     known = known._replace(database=request.database)
-    return lambda: _counted(known, request, count_left(spec.script, chosen, request, stopped, seconds))
+    return lambda: _counted(known, request, count(spec.script, chosen, request))
 
 
 def _counted(known: Status, request: RunRequest, counted: Counted) -> Status:

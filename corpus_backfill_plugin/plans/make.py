@@ -145,12 +145,11 @@ def both(script: Script, selection: Selection) -> tuple[Selection, Selection]:
 def _check_writable(script: Script, request: RunRequest) -> None:
     """Check that a plan can hold all of `request`, and that `runs apply` gets its secrets again."""
     for option in (o for o in script.options if o.secret and o.name in request.options):
-        if isinstance(request.options[option.name], list):
-            raise BackfillError(f"--{option.name} holds several secrets, which a plan can't hold")
-        if not option.envvar and option.name != DATABASE_OPTION:
+        if isinstance(request.options[option.name], list) or not (
+            option.envvar or option.name == DATABASE_OPTION
+        ):
             raise BackfillError(
-                f"--{option.name} is secret and has no envvar, so nobody could apply the plan",
-                "Its spec would need `envvar`.",
+                f"--{option.name} is secret and has several values or no envvar, so nobody could apply the plan"
             )
     bare = without_secrets(request)
     written = {**bare.options, "": list(bare.invocation.arguments)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from corpus_backfill_plugin.agent.files import write_whole
+from corpus_backfill_plugin.agent.files import room_hint, write_whole
 from corpus_backfill_plugin.agent.redact import HIDDEN, mask
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
@@ -177,9 +177,8 @@ def write_plan(path: Path, plan: Plan) -> None:
     except FileExistsError:
         raise _taken(path) from None
     except OSError as error:
-        raise BackfillError(
-            f"the plan can't be written to {one_line(str(path))}: {error.strerror}", "Name another place."
-        ) from error
+        problem = f"the plan can't be written to {one_line(str(path))}: {error.strerror}"
+        raise BackfillError(problem, "Name another place.") from error
 
 
 def _taken(path: Path) -> BackfillError:
@@ -219,15 +218,12 @@ def changed(path: Path) -> BackfillError:
 
 def remember(root: Path, plan: Plan) -> None:
     """Keep the sha256 of `plan` in the state folder `root`, where who can edit the file need not come."""
-    folder = root / "plans"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        write_whole(folder / plan.id, plan.sha256.encode())
+        (root / "plans").mkdir(mode=0o700, exist_ok=True)
+        write_whole(root / "plans" / plan.id, plan.sha256.encode())
     except OSError as error:
-        raise BackfillError(
-            f"the plan can't be remembered in {one_line(str(folder))}: {error.strerror or error}",
-            "Correct that, or name another folder in CORPUS_BACKFILL_STATE.",
-        ) from error
+        problem = f"the plan can't be remembered in {one_line(str(root / 'plans'))}: {error.strerror}"
+        raise BackfillError(problem, room_hint(error)) from error
 
 
 def remembered(root: Path, plan: Plan) -> str | None:
