@@ -46,13 +46,11 @@ _FROM_ELSEWHERE = {"service", "servicefile", "read_default_file", "read_default_
 
 _FILLED_IN = {
     "postgresql": {
-        "host": ("PGHOST", "PGHOSTADDR", "PGSERVICE"),
-        "hostaddr": ("PGHOSTADDR", "PGSERVICE"),
-        "port": ("PGPORT", "PGSERVICE"),
-        "dbname": ("PGDATABASE", "PGSERVICE"),
+        "host": ("PGHOST", "PGHOSTADDR", "PGSERVICE"), "hostaddr": ("PGHOSTADDR", "PGSERVICE"),
+        "port": ("PGPORT", "PGSERVICE"), "dbname": ("PGDATABASE", "PGSERVICE"),
     },
     "mysql": {"host": ("MYSQL_HOST", "MYSQL_UNIX_PORT"), "port": ("MYSQL_TCP_PORT",)},
-}
+}  # fmt: skip
 """Variables that client libraries take for what a name does not say."""
 
 _ALIASES = {"hostaddr": "host", "unix_socket": "host", "database": "dbname", "db": "dbname"}

@@ -18,7 +18,7 @@ from corpus_backfill_plugin.commands.replay import Replayed, replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.plans.make import count_left, why_not_counted
-from corpus_backfill_plugin.plans.plan import changed, differences, read_plan, remembered
+from corpus_backfill_plugin.plans.plan import differences, read_plan
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -72,13 +72,10 @@ def apply(
     A plan is made by --plan FILE on a command. It runs in your own server app, as any command does. Nothing
     is run before you have seen what it would be and said yes; then what is left to do is counted.
     """
-    plan, oldest = read_plan(file), parse_duration(max_age)
-    known = remembered(state_root(), plan)
-    if known is not None and known != plan.sha256:
-        raise changed(file)
+    (plan, is_ours), oldest = read_plan(file, state_root()), parse_duration(max_age)
 
     def replayed() -> Replayed:
-        parent = plan.run if known else None
+        parent = plan.run if is_ours else None
         return replay_plan(plan, site_of(ctx).anew(), database_url, parent)
 
     def compared() -> RunRequest:
@@ -97,7 +94,7 @@ def apply(
         return now.request
 
     first = replayed().request
-    _report(_facts(plan, first, here=known is not None))
+    _report(_facts(plan, first, here=is_ours))
     _refuse(plan, first, max_age=oldest)
     if not yes:
         ask(f"Run {one_line(plan.command)} as planned?")

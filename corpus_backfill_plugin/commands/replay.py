@@ -45,21 +45,19 @@ class _Stored(NamedTuple):
     again: str
 
 
-def replay_plan(
-    plan: Plan, site: Site, database_url: str | None = None, parent: int | None = None
-) -> Replayed:
+def replay_plan(plan: Plan, site: Site, url: str | None = None, parent: int | None = None) -> Replayed:
     """Return what `plan` would run at `site`, whose environment has the secrets.
 
     Args:
         plan: what was previewed.
         site: where it would run.
-        database_url: the database, in place of the environment's.
+        url: the database, in place of the environment's.
         parent: number of the dry run, where it is in the ledger at hand.
     """
     _ = site.server  # without one, that is the only thing to report
     spec = unbroken(spec_named(site, plan.command))
     stored = _Stored(plan, spec, "the plan can't be run", "Make a new plan")
-    typed = {DATABASE_OPTION: database_url} if database_url else {}
+    typed = {DATABASE_OPTION: url} if url else {}
     if typed and not any(option.secret and option.name in typed for option in spec.script.options):
         raise BackfillError(f"{plan.command} has no --{DATABASE_OPTION}", "Apply the plan without it.")
     secrets = _secrets(stored, plan.options, site.environ, typed)
@@ -77,9 +75,8 @@ def replay_run(
     Args:
         record: the run.
         environ: where secrets come from.
-        items: what to work on alone, as the script printed it; then a limit is left out. None for the same
-            work as the run's.
-        verify: whether the postcondition is to be checked.
+        items: what to work on alone, without a limit; None for the same work as the run's.
+        verify: as of `prepare`.
     """
     site = Site(environ, record.server, environ.get("CORPUS_BACKFILL_PYTHON"))
     spec = unbroken(spec_named(site, record.command))

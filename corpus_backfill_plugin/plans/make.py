@@ -23,14 +23,7 @@ from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
-from corpus_backfill_plugin.plans.plan import (
-    Plan,
-    check_free,
-    checksummed,
-    differences,
-    remember,
-    write_plan,
-)
+from corpus_backfill_plugin.plans.plan import Plan, check_free, checksummed, differences, write_plan
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare, prepare_again
 from corpus_backfill_plugin.runs.execute import Run
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -56,17 +49,8 @@ _OF_REQUEST = (
 def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **limits: Any) -> int:  # noqa: ANN401
     """Count what is left, run the dry run of `selection`, and write the plan for the real run to `path`.
 
-    The dry run is recorded as any run is, and shown as it goes.
-
-    Args:
-        spec: a spec without faults.
-        selection: values that keep its rules; whether the dry run is asked for makes no difference.
-        site: where it runs.
-        path: where nothing is yet.
-        limits: `timeout` and `verify` of the real run, as of `prepare`.
-
-    Returns:
-        0, or the exit code of a dry run that did not succeed; then there is no plan.
+    The dry run is recorded as any run is, and shown as it goes; where it does not succeed, its exit code is
+    returned and there is no plan. The `limits` are the real run's `timeout` and `verify`, as of `prepare`.
     """
     check_free(path)
     real, dry = both(spec.script, selection)
@@ -113,8 +97,7 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
     changed = differences(plan, prepare_again(spec, real, site), now=plan.made)
     if changed:
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
-    remember(state.root, plan)
-    write_plan(path, plan)
+    write_plan(path, plan, state.root)
     if not_counted:
         _print(f"What is left to do was not counted: {not_counted}.")
     _print(f"Plan written to {path}. To run it: backfill runs apply {shlex.quote(str(path))}")
@@ -145,12 +128,10 @@ def both(script: Script, selection: Selection) -> tuple[Selection, Selection]:
 def _check_writable(script: Script, request: RunRequest) -> None:
     """Check that a plan can hold all of `request`, and that `runs apply` gets its secrets again."""
     for option in (o for o in script.options if o.secret and o.name in request.options):
-        if isinstance(request.options[option.name], list) or not (
-            option.envvar or option.name == DATABASE_OPTION
-        ):
-            raise BackfillError(
-                f"--{option.name} is secret and has several values or no envvar, so nobody could apply the plan"
-            )
+        has_source = option.envvar or option.name == DATABASE_OPTION
+        if isinstance(request.options[option.name], list) or not has_source:
+            reason = f"--{option.name} is secret, and it has several values or no envvar"
+            raise BackfillError(f"nobody could apply the plan: {reason}")
     bare = without_secrets(request)
     written = {**bare.options, "": list(bare.invocation.arguments)}
     if written != {**request.options, "": list(request.invocation.arguments)}:

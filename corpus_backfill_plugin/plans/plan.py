@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from corpus_backfill_plugin.agent.files import room_hint, write_whole
+from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.redact import HIDDEN, mask
 from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
@@ -160,25 +160,29 @@ def check_free(path: Path) -> None:
         raise BackfillError(f"no file can be made in {one_line(str(path.parent))}", "Name another place.")
 
 
-def write_plan(path: Path, plan: Plan) -> None:
-    """Write `plan` to `path`, never over anything.
+def write_plan(path: Path, plan: Plan, root: Path) -> None:
+    """Write `plan` to `path`, never over anything; its sha256 is kept in the state folder `root` as well.
 
-    It is made to be handed on and holds nothing secret, so it gets the permissions of any new file.
+    It is made to be handed on and holds nothing secret, so it gets the permissions of any new file. The state
+    folder is closed to most who can edit it.
     """
+    at = path
     try:
         with path.open("xb") as file:
             try:
                 file.write(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+                at = root / "plans"
+                at.mkdir(mode=0o700, exist_ok=True)
+                write_whole(at / plan.id, plan.sha256.encode())
             except BaseException:
                 path.unlink()
                 raise
     except FileExistsError:
         raise _taken(path) from None
     except OSError as error:
-        problem = f"the plan can't be written to {one_line(str(path))}: {error.strerror}"
-        raise BackfillError(problem, "Name another place.") from error
+        raise BackfillError(f"the plan can't be written to {one_line(str(at))}: {error.strerror}") from error
 
 
 def _taken(path: Path) -> BackfillError:
@@ -188,50 +192,26 @@ def _taken(path: Path) -> BackfillError:
     )
 
 
-def read_plan(path: Path) -> Plan:
-    """Return the plan in a file, once it fits its sha256."""
+def read_plan(path: Path, root: Path) -> tuple[Plan, bool]:
+    """Return the plan in a file, and whether it is as the state folder `root` knows it: it was made here."""
     shown = one_line(str(path))
     try:
         content = read_plain(path, MAX_BYTES)
         if len(content) > MAX_BYTES:
             raise msgspec.ValidationError("too large")
         plan = msgspec.json.decode(content, type=Plan)
+        known = root / "plans" / plan.id
+        sha256 = known.read_text(encoding="ascii", errors="replace") if known.exists() else None
     except OSError as error:
-        raise BackfillError(f"{shown} can't be read: {error.strerror or error}") from error
+        raise BackfillError(f"{one_line(error.filename or shown)} can't be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BackfillError(
             f"{shown} is no plan that this version can read: {one_line(str(error))}",
             "A plan is made by --plan FILE on a command.",
         ) from error
-    if checksummed(plan) != plan:
-        raise changed(path)
-    return plan
-
-
-def changed(path: Path) -> BackfillError:
-    """Return the error for a plan that is not as it was written."""
-    return BackfillError(
-        f"{one_line(str(path))} was changed after it was made: its content does not fit its sha256",
-        "Make a new plan with the options that you want.",
-    )
-
-
-def remember(root: Path, plan: Plan) -> None:
-    """Keep the sha256 of `plan` in the state folder `root`, where who can edit the file need not come."""
-    try:
-        (root / "plans").mkdir(mode=0o700, exist_ok=True)
-        write_whole(root / "plans" / plan.id, plan.sha256.encode())
-    except OSError as error:
-        problem = f"the plan can't be remembered in {one_line(str(root / 'plans'))}: {error.strerror}"
-        raise BackfillError(problem, room_hint(error)) from error
-
-
-def remembered(root: Path, plan: Plan) -> str | None:
-    """Return the sha256 that the state folder `root` keeps for `plan`; None when it was made elsewhere."""
-    path = root / "plans" / plan.id
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise BackfillError(f"{one_line(str(path))} can't be read: {error.strerror}") from error
+    if checksummed(plan) != plan or sha256 not in {None, plan.sha256}:
+        raise BackfillError(
+            f"{shown} was changed after it was made: its content does not fit its sha256",
+            "Make a new plan with the options that you want.",
+        )
+    return plan, sha256 is not None

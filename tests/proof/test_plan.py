@@ -102,6 +102,10 @@ class Planner:
         plan = checksummed(msgspec.convert(self.content | changes, Plan))
         self.file.write_bytes(msgspec.json.encode(plan))
 
+    def read(self) -> Plan:
+        """Read the plan as it is applied."""
+        return read_plan(self.file, Path(os.environ["CORPUS_BACKFILL_STATE"]))[0]
+
     def forget(self) -> None:
         """Make this machine one on which the plan was not made."""
         (Path(os.environ["CORPUS_BACKFILL_STATE"]) / "plans" / self.content["id"]).unlink()
@@ -376,7 +380,7 @@ def test_what_changes_during_a_wait_is_compared_again(
     monkeypatch.setattr(lock, "wait_for", wait)
     for phrase in ("count to do: 12 pending were planned, there are 11", "script: sha256 "):
         store.set(12)
-        request = replay_plan(read_plan(planned.file), Site(dict(os.environ))).request
+        request = replay_plan(planned.read(), Site(dict(os.environ))).request
         path = lock.key_path(open_state().locks, request.lock_key or "")
         held.append(lock.take(path) or 0)
         refused(planned.apply("--wait"), phrase)
@@ -413,19 +417,19 @@ def test_the_second_person_needs_no_more_than_the_database(
     assert store.pending == 0
 
 
-def test_it_is_a_file_like_any_other_and_never_written_over_one(planned: Planner, store: Store) -> None:
+def test_it_is_a_file_like_any_other_and_never_written_over_one(planned: Planner, tmp_path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE(planned.file.stat().st_mode) == 0o666 & ~mask
-    before, calls = planned.file.read_bytes(), len(store.calls)
+    before = planned.file.read_bytes(), planned.store.calls
     with pytest.raises(BackfillError, match="exists already"):
         planned.make()
-    assert (planned.file.read_bytes(), len(store.calls)) == (before, calls), "seen before anything ran"
+    assert (planned.file.read_bytes(), planned.store.calls) == before, "seen before anything ran"
     # One that appeared meanwhile neither.
     other = planned.file.with_name("other.json")
     other.write_text("mine", encoding="utf-8")
     with pytest.raises(BackfillError, match="exists already"):
-        write_plan(other, read_plan(planned.file))
+        write_plan(other, planned.read(), tmp_path / "state")
     assert other.read_text(encoding="utf-8") == "mine"
     assert [path.name for path in planned.file.parent.glob("*plan.json*")] == ["plan.json"]
 
