@@ -319,24 +319,20 @@ def test_a_state_folder_that_cannot_be_used_is_an_error(examine: Examine, tmp_pa
     assert areas == AREAS[:9], "trouble in one part hides no other"
 
 
-def test_a_state_folder_that_was_open_to_others_is_a_warning(examine: Examine, tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir(mode=0o755)
-    (tmp_path / "state").chmod(0o755)
-    code, found = examine()
-    assert code == 0
-    assert texts(found, "warning", "state") == [
-        f"{tmp_path}/state was open to others, mode 755, and is closed now, mode 700"
-    ]
-    assert texts(examine()[1], "ok", "state") == [f"{tmp_path}/state, mode 700"]
-
-
-def test_an_open_folder_with_files_of_others_is_an_error_and_left_open(
-    examine: Examine, tmp_path: Path
+@pytest.mark.parametrize("theirs", [False, True], ids=["empty", "with files of others"])
+def test_a_state_folder_that_was_open_to_others_is_a_warning_or_an_error(
+    examine: Examine, tmp_path: Path, *, theirs: bool
 ) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state").chmod(0o755)
-    (tmp_path / "state/theirs").write_text("")
+    root = tmp_path / "state"
+    root.mkdir()
+    root.chmod(0o755)
+    if theirs:
+        (root / "theirs").write_text("")
     code, found = examine()
-    assert code == 1
-    assert "holds files that are not ours" in texts(found, "error", "state")[0]
-    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o755
+    if theirs:
+        assert "holds files that are not ours" in texts(found, "error", "state")[0]
+        assert (code, root.stat().st_mode & 0o777) == (1, 0o755), "it is left open"
+    else:
+        warning = f"{root} was open to others, mode 755, and is closed now, mode 700"
+        assert (code, texts(found, "warning", "state")) == (0, [warning])
+        assert texts(examine()[1], "ok", "state") == [f"{root}, mode 700"]
