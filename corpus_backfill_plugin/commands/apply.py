@@ -56,17 +56,7 @@ def check_tolerance(ctx: click.Context, param: click.Parameter, value: str) -> s
     "-d", "--database-url", metavar="URL", help="Its database, with the password. [env: DATABASE_URL]"
 )
 @click.pass_context
-def apply(
-    ctx: click.Context,
-    /,
-    *,
-    file: Path,
-    yes: bool,
-    max_age: str,
-    tolerance: str,
-    database_url: str | None,
-    **_: object,
-) -> None:
+def apply(ctx: click.Context, /, *, file: Path, yes: bool, max_age: str, tolerance: str, **_: object) -> None:
     """Run exactly what the plan in FILE says, or name each difference and run nothing.
 
     A plan is made by --plan FILE on a command. It runs in your own server app, as any command does. Nothing
@@ -76,17 +66,16 @@ def apply(
 
     def replayed() -> Replayed:
         parent = plan.run if is_ours else None
-        return replay_plan(plan, site_of(ctx).anew(), database_url, parent)
+        return replay_plan(plan, site_of(ctx).anew(), ctx.params["database_url"], parent)
 
     def compared() -> RunRequest:
         now = replayed()
         _refuse(plan, now.request, max_age=oldest)
         if plan.left:
-            reason = why_not_counted(now.script, now.request)
+            counted = Counted(reason=why_not_counted(now.script, now.request))
             with Signals() as signals:
-                counted = (
-                    Counted(reason=reason) if reason else count_left(*now, lambda: bool(signals.pending))
-                )
+                if not counted.reason:
+                    counted = count_left(*now, lambda: bool(signals.pending))
             if signals.pending:
                 ctx.exit(128 + signals.pending[0])
             _refuse(plan, now.request, counted=counted, tolerance=tolerance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -66,10 +67,7 @@ def retry(
         failed = ledger.failed_items(record.number)
     check_retryable(record, failed, anyway=anyway)
     items = tuple(dict.fromkeys(failure.item for failure in failed if not failure.masked))
-
-    def fresh() -> RunRequest:
-        return replay_run(record, os.environ, items, verify=was_verified(folder))
-
+    fresh = partial(replay_run, record, os.environ, items, verify=was_verified(folder))
     request = fresh()
     if (database := other_database(record, request)) and not anyway:
         raise BackfillError(database, "Set DATABASE_URL as it was, or retry --anyway.")
