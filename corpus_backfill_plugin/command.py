@@ -214,6 +214,15 @@ def confirm(request: RunRequest, *, yes: bool) -> None:
         return
     where = request.database or request.server
     question = f"{request.command} changes data for good in {one_line(where)}. Run it?"
+    ask(question)
+
+
+def ask(question: str) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        BackfillError: the answer is no, or nobody is there to give one.
+    """
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.selection import Selection, Value
     from corpus_backfill_plugin.workspace import Site
 
+NO_VERIFY = "--no-verify"
+"""Why the postcondition of a run is not checked that was started with it."""
+
 
 _T = TypeVar("_T", Output, Postcondition)
 
@@ -229,7 +232,7 @@ def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted:
     if dry_run:
         return "a dry run changes nothing"
     if not wanted:
-        return "--no-verify"
+        return NO_VERIFY
     skipped = [name for name in script.postcondition.skip_if_given if name in selection.given]
     return ", ".join(f"--{name}" for name in skipped) + " was given" if skipped else ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,9 +20,6 @@ from corpus_backfill_plugin.runs.report import COLUMNS, details, row
 from corpus_backfill_plugin.specs.values import MAX_SECONDS, parse_duration
 from corpus_backfill_plugin.terminal.table import write_facts, write_rows
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
     if not value <= MAX_SECONDS:  # nan is not
@@ -30,41 +27,29 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
-def list_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Put the options of the list on `command`: `runs` and `runs list` are the same."""
-    for option in (
-        json_option,
-        click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="0 for all."),
-        click.option("--command", metavar="NAME", help="Only runs of this command."),
-        click.option("--state", type=click.Choice(STATES), help="Only runs in this state."),
-    ):
-        command = option(command)
-    return command
-
-
 @click.group(invoke_without_command=True)
-@list_options
+@click.option("--state", type=click.Choice(STATES), help="Only runs in this state.")
+@click.option("--command", metavar="NAME", help="Only runs of this command.")
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="0 for all.")
+@json_option
 @click.pass_context
 def runs(ctx: click.Context, /, **chosen: Any) -> None:  # noqa: ANN401  the options of the list
     """List runs, the newest first; the subcommands follow, stop and repeat them."""
     if ctx.invoked_subcommand is None:
-        _write_list(**chosen)
+        list_runs(**chosen)
 
 
-@runs.command("list")
-@list_options
-def list_runs(**chosen: Any) -> None:  # noqa: ANN401  the options of the list
+def list_runs(*, as_json: bool, limit: int, command: str | None, state: str | None) -> None:
     """List runs, the newest first."""
-    _write_list(**chosen)
-
-
-def _write_list(*, as_json: bool, limit: int, command: str | None, state: str | None) -> None:
     with opened_ledger() as (folder, ledger):
         found = ledger.select(state=state, command=command, limit=limit)
         records = [current(record, folder) for record in found]
         for damaged in sorted(ledger.damaged):
             notify(f"Warning: run {damaged} is left out, as its row is damaged; see `backfill doctor`.")
     write_rows([facts(r) if as_json else row(r) for r in records], COLUMNS, as_json=as_json)
+
+
+runs.add_command(click.Command("list", params=runs.params, callback=list_runs, help=list_runs.__doc__))
 
 
 @runs.command("show")

@@ -289,7 +289,7 @@ name = "place"
     @pytest.mark.parametrize(
         ("words", "lacking", "hint"),
         [
-            (("--label", "s3cret-one-2024"), "--label", "Set LABEL, then repeat the run."),
+            (("--label", "s3cret-one-2024"), "--label", "Set LABEL, then try again."),
             (("--tag", "x", "--tag", "s3cret-one"), "--tag", "Run `backfill fill` itself again, with --tag."),
             (("here-s3cret-one",), "PLACE", "Run `backfill fill` itself again, with PLACE."),
         ],

@@ -77,6 +77,22 @@ def test_a_retry_can_be_repeated(
     assert (gone.code, "`backfill runs retry 1`" in gone.stderr) == (1, True)
 
 
+def test_a_run_that_was_not_to_be_verified_is_repeated_unverified(proved: Place, backfill: Program) -> None:
+    """Before, a rerun of a run with --no-verify counted what is left, whether or not that one had failed."""
+    proved.file.unlink()
+    backfill("work", "--no-verify", "--bad", "a2")
+    assert proved.record(1).state == "failed"
+    proved.fill(3)
+    backfill("runs", "rerun", "1")
+    assert backfill("runs", "retry", "2").code == 0
+    for number in (2, 3):
+        assert (proved.record(number).proof, proved.record(number).proof_reason) == ("skipped", "--no-verify")
+    assert proved.counts == 0
+    backfill("work")
+    assert backfill("runs", "rerun").code == 0
+    assert (proved.record(5).proof, proved.counts) == ("held", 2)
+
+
 def test_a_retry_of_a_dry_run_is_one(
     place: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
 ) -> None:
@@ -105,7 +121,7 @@ def test_items_are_given_as_values_where_the_option_takes_several(
     place.server.script("work.py", "print('FAILED much-too-long: no')")
     backfill("work")
     refused = backfill("runs", "retry")
-    assert (refused.code, "an item that failed in run 3 can't be given by --item" in refused.stderr) == (
+    assert (refused.code, "run 3 can't be repeated: item: " in refused.stderr) == (
         1,
         True,
     )
