@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from corpus_backfill_plugin.authoring.propose import Proposal, option_name, propose_argument, propose_option
+from corpus_backfill_plugin.authoring.propose import (
+    Leaf,
+    Proposal,
+    commented,
+    option_name,
+    propose,
+    toml,
+    toml_table,
+)
 from corpus_backfill_plugin.parsers.model import is_database_variable
 from corpus_backfill_plugin.specs.environment import denial
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN
@@ -17,11 +24,11 @@ from corpus_backfill_plugin.specs.reader import read_script
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown
 
-_REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
-_HINTS = r"""
+_HINTS = """
 # What the lines that the script prints mean, and what proves that nothing is left to do:
 # [output]
 # progress = "[{done}/{total}]"
@@ -31,23 +38,13 @@ _HINTS = r"""
 # [postcondition]
 # run = ["--remaining"]
 # expect = { pending = 0 }
-"""
+""".strip("\n")
 
+_NO_HELP = "  # TODO: the script does not say what it is for"
+_EFFECT = 'effect = "write"  # "read" when it changes nothing, "destructive" to be asked first'
 
-_Leaf: TypeAlias = "tuple[tuple[str, ...], tuple[ParserModel, ...], ParserModel]"
-"""The words that lead to a parser, the parsers passed on the way, and the parser itself."""
-
-
-def write_spec(model: ParserModel, script: str, command: str, schema_ref: str | None) -> str:
-    """Return a spec for a script without subcommands; those of one that has some are left out.
-
-    Args:
-        model: what is known of the script's parser.
-        script: the script's file name.
-        command: the command's name, as the spec's file will be called.
-        schema_ref: path or address of the JSON Schema for editors; None writes no reference.
-    """
-    return _Writing(((), (), model), script, command, schema_ref).text()
+_LINE = 120
+"""Characters of a short help at most."""
 
 
 def write_specs(model: ParserModel, script: str, command: str, schema_ref: str | None) -> dict[str, str]:
@@ -59,20 +56,18 @@ def write_specs(model: ParserModel, script: str, command: str, schema_ref: str |
         command: the script's command; a subcommand's is this, a dash, and the subcommand's name.
         schema_ref: path or address of the JSON Schema for editors; None writes no reference.
     """
-    if not model.subcommands:
-        return {command: write_spec(model, script, command, schema_ref)}
     specs = {}
-    for leaf in _leaves(model, (), ()):
-        name = "-".join([command, *(option_name(word, "") for word in leaf[0])])
+    for leaf in _leaves(model):
+        name = "-".join([command, *(option_name(word, "") for word in leaf.words)])
         specs[name] = _Writing(leaf, script, name, schema_ref).text()
     return specs
 
 
-def _leaves(model: ParserModel, path: tuple[str, ...], outer: tuple[ParserModel, ...]) -> list[_Leaf]:
-    """Return each parser without subcommands: the words that lead there, the parsers passed, and itself."""
+def _leaves(
+    model: ParserModel, words: tuple[str, ...] = (), outer: tuple[ParserModel, ...] = ()
+) -> Iterator[Leaf]:
     if not model.subcommands:
-        return [(path, outer, model)]
-    found = []
+        yield Leaf(words, outer, model)
     for sub in model.subcommands:
         if not sub.name or sub.name.startswith("-"):
             continue  # nobody can give it
@@ -83,58 +78,52 @@ def _leaves(model: ParserModel, path: tuple[str, ...], outer: tuple[ParserModel,
             database=model.database,
             environment=model.environment,
         )
-        found += _leaves(parser, (*path, sub.name), (*outer, model))
-    return found
+        yield from _leaves(parser, (*words, sub.name), (*outer, model))
 
 
 def common_fit(option: ParsedOption) -> str | None:
     """Return the common option that does for `option`, or None when it has to be declared."""
-    plain = not option.required and not option.unsure and option.default is None and not option.hidden
     if "--database-url" in option.flags and option.kind == "value" and option.nargs is None:
         return "database-url" if option.type in {"str", "other"} and not option.required else None
-    if not plain or option.default_note:
+    plain = option.default is None and not option.default_note and not option.choices and option.nargs is None
+    if not plain or option.required or option.unsure or option.hidden:
         return None
     if "--dry-run" in option.flags and option.kind == "true":
         return "dry-run"
-    number = option.kind == "value" and option.type == "int" and option.nargs is None and not option.choices
+    number = option.kind == "value" and option.type == "int"
     return "limit" if "--limit" in option.flags and number else None
 
 
-def toml(value: Any) -> str:  # noqa: ANN401 - whatever a spec can hold
-    """Return a value as TOML on one line."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(toml, value))}]"
-    if isinstance(value, str):
-        # JSON's escapes are TOML's; it lets pass what TOML forbids or a terminal would obey.
-        clean = value.encode("utf-8", "replace").decode().replace("\0", "")
-        return _REDRAWING.sub(lambda m: f"\\u{ord(m[0]):04X}", json.dumps(clean, ensure_ascii=False))
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+def group_table(members: Iterable[str], *, exact: bool) -> dict[str, Any]:
+    """Return the keys of a `[[group]]` of options of which one at most, or exactly one, may be given."""
+    return {"members": list(members), "rule": "exactly-one" if exact else "at-most-one"}
 
 
 class _Writing:
-    """One spec being written, from its first line to its last."""
+    """One spec being written, from its first line to its last.
 
-    def __init__(self, leaf: _Leaf, script: str, command: str, schema_ref: str | None) -> None:
-        self.path, self.outer, self.model = leaf
+    Attributes:
+        names: name in the spec of each option that is in it, by the script's flag.
+        blocks: the script's flag, or nothing, and the text of each table.
+    """
+
+    def __init__(self, leaf: Leaf, script: str, command: str, schema_ref: str | None) -> None:
+        self.leaf = leaf
+        self.model = leaf.parser
         self.script = script
         self.command = command
         self.schema_ref = schema_ref
         self.unlisted: list[str] = []
         self.todo: list[str] = []
-        self.flags: list[str] = []
-        """The script's flag for each block, or nothing."""
         self.names: dict[str, str] = {}
-        """Name in the spec of each option that stands in it, by the script's flag."""
         self.common = self._common()
         self.taken = set(self.common)
-        self.blocks = self._options()
-        self.blocks += self._databases() + self._arguments() + self._groups()
-        self.flags += [""] * (len(self.blocks) - len(self.flags))
+        self.blocks = [*self._options(), *self._databases(), *self._arguments(), *self._groups()]
 
     def text(self) -> str:
-        """Return the spec. What it must not say stands in it as a comment, so that it has no faults."""
+        """Return the spec. What it must not say is a comment in it, so that it has no faults."""
         while True:
-            parts = [self._head(), *self.blocks, _HINTS.strip("\n")]
+            parts = [self._head(), *(text for _, text in self.blocks), _HINTS]
             text = "\n\n".join(parts) + "\n"
             faults = read_script(text, f"{self.command}.toml")[1]
             fault = next((fault for fault in faults if fault.line), None)
@@ -142,161 +131,116 @@ class _Writing:
             at = next((n for n, end in enumerate(ends) if fault and fault.line and fault.line < end), 0) - 1
             if fault is None or not 0 <= at < len(self.blocks):
                 return text
-            self._comment_out(at, f"cannot be written as the script has it: {fault.key}: {fault.problem}")
-
-    def _comment_out(self, at: int, reason: str) -> None:
-        rows = [row if row.startswith("#") else f"# {row}" for row in self.blocks[at].split("\n")]
-        self.blocks[at] = "\n".join([f"# TODO: {one_line(reason)}", *rows])
-        flag = self.flags[at]
-        if re.search(FLAG_PATTERN, flag):
-            self.unlisted.append(flag)
+            flag, block = self.blocks[at]
+            reason = one_line(f"cannot be written as the script has it: {fault.key}: {fault.problem}")
+            self.blocks[at] = flag, f"# TODO: {reason}\n{commented(block)}"
+            if re.search(FLAG_PATTERN, flag):
+                self.unlisted.append(flag)
 
     def _common(self) -> list[str]:
-        found = {}
-        for option in self.model.options:
-            fit = common_fit(option)
-            if fit:
-                found[fit] = option
-        if "--database-url" in [
-            flag for option in self.model.options if option.required for flag in option.flags
-        ]:
+        found = {fit: option for option in self.model.options if (fit := common_fit(option))}
+        self.names |= {option.flag: fit for fit, option in found.items()}
+        theirs = [option for option in self.model.options if "--database-url" in option.flags]
+        if any(option.required for option in theirs):
             self.todo.append(
                 "the script wants the database as --database-url, where other users can see it; "
                 "the spec hands it over as DATABASE_URL: let the script read that"
             )
             self.unlisted.append("--database-url")
-        elif any("--database-url" in option.flags for parser in self.outer for option in parser.options):
+        elif any("--database-url" in option.flags for outer in self.leaf.outer for option in outer.options):
             self.unlisted.append("--database-url")
         database = "database-url" in found or self.unlisted or self.model.database
-        for fit, option in found.items():
-            self.names[option.flag] = fit
         return (["database-url"] if database else []) + [n for n in ("dry-run", "limit") if n in found]
 
     def _head(self) -> str:
-        lines = [f"#:schema {one_line(self.schema_ref)}"] if self.schema_ref else []
-        lines += [f"# Made from {one_line(self.script)}: a first draft, to be read once with care."]
-        lines += [
-            f"# TODO: {one_line(text)}" for text in [*self.todo, *map(_sentence_of, self._own_unknowns())]
+        model, words = self.model, self.leaf.words
+        paragraphs = [part for part in (model.description, model.epilog) if part]
+        short, help_text = _sentence(paragraphs[0]) if paragraphs else "", "\n".join(paragraphs)
+        why = f"  # {one_line(model.database)}" if model.database and self.common else ""
+        rows = [
+            f"#:schema {one_line(self.schema_ref)}" if self.schema_ref else "",
+            f"# Made from {one_line(self.script)}: a first draft, to be read once with care.",
+            *(f"# TODO: {one_line(text)}" for text in [*self.todo, *self._unknowns()]),
+            "spec-version = 1",
+            f"script = {toml(self.script)}",
+            f"short-help = {toml(short)}{'' if paragraphs else _NO_HELP}",
+            f"help = {toml(help_text)}" if help_text != short else "",
+            f"examples = {toml([self._example()])}" if self._callable_without_words() else "",
+            f"common = {toml(self.common)}{why}",
+            f"fixed-args = {toml(words[:-1])}" if len(words) > 1 else "",
+            f"subcommand = {toml(words[-1])}" if words else "",
+            f"unlisted = {toml(list(dict.fromkeys(self.unlisted)))}" if self.unlisted else "",
+            _EFFECT,
         ]
-        lines += ["spec-version = 1", f"script = {toml(self.script)}"]
-        paragraphs = [part for part in (self.model.description, self.model.epilog) if part]
-        if paragraphs:
-            lines.append(f"short-help = {toml(_sentence(paragraphs[0]))}")
-        else:
-            lines.append('short-help = ""  # TODO: the script does not say what it is for')
-        if "\n\n".join(paragraphs) not in {"", _sentence(paragraphs[0]) if paragraphs else ""}:
-            lines.append(f"help = {toml(chr(10).join(paragraphs))}")
-        example = self._example()
-        if example:
-            lines.append(f"examples = {toml([example])}")
-        why = f"  # {one_line(self.model.database)}" if self.model.database and self.common else ""
-        lines.append(f"common = {toml(self.common)}{why}")
-        if len(self.path) > 1:
-            lines.append(f"fixed-args = {toml(self.path[:-1])}")
-        if self.path:
-            lines.append(f"subcommand = {toml(self.path[-1])}")
-        if self.unlisted:
-            lines.append(f"unlisted = {toml(list(dict.fromkeys(self.unlisted)))}")
-        lines.append('effect = "write"  # "read" when it changes nothing, "destructive" to be asked first')
-        return "\n".join(lines)
+        return "\n".join(filter(None, rows))
 
-    def _own_unknowns(self) -> list[Unknown]:
-        """Return the unknowns that no option of the spec names."""
-        options = [*self.model.options, *self.model.positionals]
-        options += [option for parser in self.outer for option in parser.options]
-        named = {f"{option.flag} {part}" for option in options for part in option.unsure}
-        parsers = (*self.outer, self.model)
-        unknowns = [unknown for parser in parsers for unknown in parser.unknowns if unknown.what not in named]
-        return list(dict.fromkeys(unknowns))
+    def _unknowns(self) -> list[str]:
+        """Return what is unknown, but for what the TODO of an option names."""
+        parsers = (*self.leaf.outer, self.model)
+        options = [option for parser in parsers for option in parser.options]
+        named = {f"{o.flag} {part}" for o in (*options, *self.model.positionals) for part in o.unsure}
+        unknowns = [unknown for parser in parsers for unknown in parser.unknowns]
+        return list(dict.fromkeys(_sentence_of(unknown) for unknown in unknowns if unknown.what not in named))
+
+    def _callable_without_words(self) -> bool:
+        model = self.model
+        needed = [o.required for o in (*model.options, *model.positionals)] + [
+            g.required for g in model.groups
+        ]
+        return not any(needed)
 
     def _example(self) -> str:
-        if any(option.required for option in (*self.model.options, *self.model.positionals)):
-            return ""
-        if any(group.required for group in self.model.groups):
-            return ""
-        words = [f"--{name}" for name in self.common if name == "dry-run"]
-        words += ["--limit 10"] if "limit" in self.common else []
-        return " ".join([self.command, *words])
+        words = {"dry-run": "--dry-run", "limit": "--limit 10"}
+        return " ".join([self.command, *(words[name] for name in self.common if name in words)])
 
-    def _options(self) -> list[str]:
-        blocks = []
+    def _options(self) -> Iterator[tuple[str, str]]:
         exclusive = {flag for group in self.model.groups for flag in group.members}
         shorts = {"d"} if "database-url" in self.common else set()
-        for option, before in self._declared():
-            proposal = propose_option(
+        for parser in self.leaf.outer[:-1]:
+            # They would have to come before words that are sent first.
+            self.unlisted += [option.flag for option in parser.options if option.flag not in self.unlisted]
+        left_out, common = {*self.unlisted}, {*self.names}
+        for option, before in self.leaf.options():
+            if left_out & set(option.flags) or (not before and option.flag in common):
+                continue
+            proposal = propose(
                 option, taken=self.taken, shorts=shorts, exclusive=option.flag in exclusive, before=before
             )
-            title = f"# {one_line(option.group)}" if option.group else ""
-            blocks.append(_block("option", proposal, title))
-            self.flags.append(option.flag)
+            title = f"# {one_line(option.group)}\n" if option.group else ""
+            yield option.flag, title + proposal.text()
             if proposal.usable:
-                self.names[f"{'<' if before else ''}{option.flag}"] = proposal.name
-                self.taken |= {proposal.name, *proposal.table.get("aliases", ())}
-                self.taken |= {str(proposal.table.get("negate", "")).lstrip("-")} - {""}
-                shorts.add(proposal.table.get("short", ""))
+                table = proposal.table
+                self.names |= {} if before else {option.flag: proposal.name}
+                self.taken |= {proposal.name, *table.get("aliases", ())}
+                self.taken |= {str(table.get("negate", "")).lstrip("-")} - {""}
+                shorts.add(table.get("short", ""))
                 self.unlisted += proposal.unlisted
-        return blocks
 
-    def _databases(self) -> list[str]:
-        """Return an option for each variable that seems to name a database and is not DATABASE_URL."""
-        blocks = []
+    def _databases(self) -> Iterator[tuple[str, str]]:
+        """Yield an option for each variable that seems to name a database and is not DATABASE_URL."""
         for variable in filter(is_database_variable, self.model.environment):
             name = option_name(variable, "")
             if name in self.taken or denial(variable):
                 continue
             self.taken.add(name)
-            self.names[f"${variable}"] = name
             keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable}
             keys["secret"] = "url"  # noqa: S105  # nosec B105 - how it is masked
             todo = f"the script reads {variable}: say what database that is, or remove this option"
-            blocks.append(_block("option", Proposal(keys, todo=[todo]), ""))
-        return blocks
+            yield "", Proposal(keys, todo=[todo]).text()
 
-    def _declared(self) -> list[tuple[ParsedOption, bool]]:
-        """Return the options to be written, and whether each stands before the subcommand."""
-        nearest = self.outer[-1].options if self.outer else ()
-        for parser in self.outer[:-1]:
-            # They would have to stand before words that are sent first.
-            self.unlisted += [option.flag for option in parser.options if option.flag not in self.unlisted]
-        own = [(option, False) for option in self.model.options if option.flag not in self.names]
-        # What both have, argparse lets the subcommand's decide.
-        inner = {flag for option in self.model.options for flag in option.flags}
-        passed = [(option, True) for option in nearest if not inner & set(option.flags)]
-        return [(o, before) for o, before in passed + own if not set(o.flags) & set(self.unlisted)]
-
-    def _arguments(self) -> list[str]:
-        blocks = []
-        positionals = self.model.positionals
-        for at, option in enumerate(positionals):
-            proposal = propose_argument(option, taken=self.taken, last=at + 1 == len(positionals))
-            blocks.append(_block("argument", proposal, ""))
+    def _arguments(self) -> Iterator[tuple[str, str]]:
+        for parsed in self.model.positionals:
+            proposal = propose(parsed, taken=self.taken, last=parsed is self.model.positionals[-1])
             if proposal.usable:
                 self.taken.add(proposal.name)
-                self.names[f"[{option.dest}]"] = proposal.name
-        return blocks
+            yield "", proposal.text()
 
-    def _groups(self) -> list[str]:
-        blocks = []
+    def _groups(self) -> Iterator[tuple[str, str]]:
         for group in self.model.groups:
             members = [self.names[flag] for flag in group.members if flag in self.names]
             exact = group.required and len(members) == len(group.members)
             if len(members) > 1:
-                rule = "exactly-one" if exact else "at-most-one"
-                blocks.append(f"[[group]]\nmembers = {toml(members)}\nrule = {toml(rule)}")
-        return blocks
-
-
-def _block(kind: str, proposal: Proposal, title: str) -> str:
-    body = [f"[[{kind}]]", *(f"{key} = {toml(value)}" for key, value in proposal.table.items())]
-    if not proposal.usable:
-        body = [f"# {line}" for line in body]
-    remarks = [f"# TODO: {one_line(text)}" for text in proposal.todo]
-    remarks += [f"# {one_line(text)}" for text in proposal.notes]
-    return "\n".join([*([title] if title else []), *remarks, *body])
-
-
-_LINE = 120
-"""Characters of a short help at most."""
+                yield "", toml_table("group", group_table(members, exact=exact))
 
 
 def _sentence(text: str) -> str:

@@ -12,7 +12,8 @@ import pytest
 from authoring.reading import FRAMEWORKS, TRUTH, ran, static
 
 from corpus_backfill_plugin.authoring.drift import compare
-from corpus_backfill_plugin.authoring.writer import toml, write_spec, write_specs
+from corpus_backfill_plugin.authoring.propose import toml
+from corpus_backfill_plugin.authoring.writer import write_specs
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
 from corpus_backfill_plugin.specs.reader import read_script
@@ -39,7 +40,7 @@ def fits(model: ParserModel, script: str) -> list[str]:
 
 def write(text: str, **more: str | None) -> str:
     model = read_source(textwrap.dedent(text), "job.py")
-    return write_spec(model, "job.py", "job", more.get("schema"))
+    return write_specs(model, "job.py", "job", more.get("schema"))["job"]
 
 
 def option_block(text: str, name: str) -> str:
@@ -298,7 +299,7 @@ def test_a_database_that_is_wanted_on_the_command_line_is_not_put_there() -> Non
 
 
 def test_options_that_may_be_missing_are_said_at_the_top() -> None:
-    head = write_spec(static("loop_computed"), "x.py", "x", None).split("[[option]]")[0]
+    head = write_specs(static("loop_computed"), "x.py", "x", None)["x"].split("[[option]]")[0]
     assert "# TODO: line 9: an option: computed when the script runs: f'--{stage}'" in head
 
 

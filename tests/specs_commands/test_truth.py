@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from corpus_backfill_plugin.authoring.drift import compare
-from corpus_backfill_plugin.authoring.writer import write_spec
+from corpus_backfill_plugin.authoring.writer import write_specs
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
 from corpus_backfill_plugin.specs.reader import read_script
@@ -95,7 +95,7 @@ def test_a_parser_in_a_module_of_the_server_is_found(server: Server, cli: Cli) -
 def written(text: str) -> tuple[str, Script]:
     """Return the spec for a script, and that it has no fault and fits the script."""
     model = read_source(textwrap.dedent(text), "job.py")
-    spec = write_spec(model, "job.py", "job", None)
+    spec = write_specs(model, "job.py", "job", None)["job"]
     script, faults = read_script(spec, "job.toml")
     assert [str(fault) for fault in faults] == []
     assert script is not None
@@ -307,7 +307,7 @@ def test_whatever_is_written_passes_the_check(
         source += f"{on}.add_argument({', '.join([*map(repr, flags), *keys])})\n"
     made = in_argparse(source)
     model = read_source(source + "p.parse_args()\n", "job.py")
-    spec = write_spec(model, "job.py", "job", None)
+    spec = write_specs(model, "job.py", "job", None)["job"]
     script, faults = read_script(spec, "job.toml")
     assert [str(fault) for fault in faults] == []
     assert script is not None
