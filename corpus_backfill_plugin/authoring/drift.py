@@ -6,10 +6,9 @@ on purpose and can say:
 
 * `default-note` says that its author knows what the script does by itself: then the spec may send another
   default, or require what the script does not. Without a default nothing is sent, which always fits.
-* `unlisted` names what the spec leaves out: an option (`--verbose`), a choice (`--model=huge`), or, as
-  `--model=*`, all further values.
-* A flag in `fixed-args` or `postcondition.run` is known, and so needs no option. Those in
-  `postcondition.run` have to be the script's: one that ignores them would work instead of counting.
+* `unlisted` names what the spec leaves out: an option, a choice (`--model=huge`), all further (`--model=*`).
+* A flag in `fixed-args` or `postcondition.run` needs no option. Those in `postcondition.run` have to be the
+  script's: one that ignores them would work instead of counting.
 * A stricter form for what the script takes as plain text (a path, a date, a duration), stricter rules
   between options, a help of its own, and its own names for options.
 
@@ -20,7 +19,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -43,24 +42,16 @@ _ALIKE = 0.45
 """How alike two names must be (difflib's ratio) for one to be taken as the other's new name."""
 
 
-class Drift(msgspec.Struct, frozen=True):
+class Drift(Diagnostic, frozen=True, kw_only=True):
     """One difference between a spec and its script.
 
     Attributes:
-        path: where in the spec.
-        key: the same for people, such as `option.workers.default`.
-        problem: what differs, with both sides.
-        hint: what to do; empty when the problem says it all.
-        parsed: the script's option, where there is one.
+        parsed: the script's option, where there is one that the spec can follow.
         group: the script's exclusive group, by its flags, for a change of a group.
         before: whether `parsed` belongs before the subcommand.
     """
 
     change: Change
-    path: KeyPath
-    key: str
-    problem: str
-    hint: str = ""
     parsed: ParsedOption | None = None
     group: ExclusiveGroup | None = None
     before: bool = False
@@ -68,7 +59,16 @@ class Drift(msgspec.Struct, frozen=True):
     @property
     def certain(self) -> bool:
         """False for a note: something could not be compared."""
-        return self.change != "unknown"
+        return self.kind == "drift"
+
+
+def _drift(change: Change, path: KeyPath, key: str, problem: str, hint: str = "", **more: Any) -> Drift:  # noqa: ANN401 - fields of Drift
+    kind: Literal["note", "drift"] = "note" if change == "unknown" else "drift"
+    return Drift(path, problem, hint, kind, key=key, change=change, **more)
+
+
+def _unknown(reason: str, path: KeyPath = ("script",), key: str = "script") -> Drift:
+    return _drift("unknown", path, key, f"could not be compared: {reason}")
 
 
 def compare(script: Script, model: ParserModel) -> tuple[Drift, ...]:
@@ -89,22 +89,11 @@ def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> t
     return tuple(comparison.unseen(words)) if known else ()
 
 
-def located(drifts: Sequence[Drift], text: str, file: str) -> tuple[Diagnostic, ...]:
-    """Return the differences with file and line, sorted by line.
-
-    Args:
-        drifts: of `compare`.
-        text: the spec's TOML.
-        file: the spec's file, as it is to be shown.
-    """
+def located(drifts: Sequence[Drift], text: str, file: str) -> tuple[Drift, ...]:
+    """Return the differences with `file`, as it is to be shown, and their line in `text`; notes last."""
     lines = key_lines(text)
-    found = [
-        Diagnostic(
-            d.path, d.problem, d.hint, "drift" if d.certain else "note", file, line_of(d.path, lines), d.key
-        )
-        for d in drifts
-    ]
-    return tuple(sorted(found, key=lambda one: one.line or 0))
+    found = [msgspec.structs.replace(drift, file=file, line=line_of(drift.path, lines)) for drift in drifts]
+    return tuple(sorted(found, key=lambda drift: (not drift.certain, drift.line or 0)))
 
 
 class _Comparison:
@@ -114,7 +103,7 @@ class _Comparison:
         known_flags: flags of the script's that need no option in the spec.
         missing: options of the spec that were not seen in the script, and where they are.
         matched: name in the spec of each option of the script that is in it, by the script's flag; a flag
-            that is to be added has no name yet but itself, one whose value is handed over otherwise none.
+            that is to be added stands for itself, one whose value is handed over otherwise for nothing.
     """
 
     def __init__(self, script: Script, model: ParserModel) -> None:
@@ -132,11 +121,10 @@ class _Comparison:
 
     def run(self) -> Iterator[Drift]:
         seen = self.top.options or self.top.positionals or self.top.subcommands
-        if not self.top.complete and not seen:
-            yield _unknown(self.top.unknowns[0].reason)
-            return
-        if self.wrong_word:
-            yield self.wrong_word
+        unread = not self.top.complete and not seen
+        obstacle = _unknown(self.top.unknowns[0].reason) if unread else self.wrong_word
+        if obstacle:
+            yield obstacle
             return
         for option in common_in_use(self.script):
             yield from self._option(option, ("common",))
@@ -152,12 +140,10 @@ class _Comparison:
             yield _unknown(place + unknown.reason)
 
     def _descend(self) -> Drift | None:
-        """Go to the parser of the spec's subcommand."""
+        """Go to the parser of the spec's subcommand; return what is wrong with the word for it."""
         last = self.script.subcommand
-        for word in [
-            *(w for w in self.script.fixed_args if not w.startswith("-")),
-            *([last] if last else []),
-        ]:
+        words = [word for word in self.script.fixed_args if not word.startswith("-")]
+        for word in [*words, last] if last else words:
             model = self.leaf.parser
             found = next((sub for sub in model.subcommands if word in (sub.name, *sub.aliases)), None)
             if found is not None:
@@ -165,26 +151,26 @@ class _Comparison:
             elif word == last and model.complete:
                 has = listed(sub.name for sub in model.subcommands) or "none"
                 problem = f"the script has no subcommand {quoted(word)}, it has {has}"
-                return Drift("subcommand", ("subcommand",), "subcommand", problem)
+                return _drift("subcommand", ("subcommand",), "subcommand", problem)
             elif word == last:
                 return _unknown(f"subcommand {quoted(word)} was not seen")
         model = self.leaf.parser
-        if model.subcommands and model.subcommand_required:
-            has = listed(sub.name for sub in model.subcommands)
-            problem = f"the script needs a subcommand ({has}), the spec has none"
-            return Drift("subcommand", ("script",), "subcommand", problem)
-        return None
+        if not model.subcommands or not model.subcommand_required:
+            return None
+        has = listed(sub.name for sub in model.subcommands)
+        problem = f"the script needs a subcommand ({has}), the spec has none"
+        return _drift("subcommand", ("script",), "subcommand", problem)
 
     def _option(self, option: Option, path: KeyPath) -> Iterator[Drift]:
         """Compare an option of the spec with the script's; without one, keep it for later."""
-        options = self._parser_of(option).options
-        flag = option.script_flag
-        parsed = next((one for one in options if flag in one.flags), None)
-        parsed = parsed or next((one for one in options if flag == one.negative), None)
+        options, flag = self._parser_of(option).options, option.script_flag
+        named = [one for one in options if flag in one.flags]
+        named += [one for one in options if flag == one.negative]
         elsewhere = f"in {option.pass_env}" if option.pass_env else "on standard input" * option.pass_stdin
-        if parsed is None:
+        if not named:
             self.missing += [] if elsewhere else [(option, path)]
             return
+        parsed = named[0]
         self.matched[parsed.flag] = "" if elsewhere else option.name
         if option.negate:
             twin = next((one.flag for one in options if option.negate in one.flags), option.negate)
@@ -194,13 +180,10 @@ class _Comparison:
         if not elsewhere:
             yield from self._differences(option, parsed, path)
         elif parsed.required:
-            problem = (
-                f"the spec hands it over {elsewhere}, the script requires {parsed.flag} on its command line"
-            )
-            yield Drift("required", path, f"{path[0]}.{option.name}", problem, parsed=parsed)
+            problem = f"the spec hands it over {elsewhere}, the script requires {parsed.flag}"
+            yield _drift("required", path, f"{path[0]}.{option.name}", f"{problem} on its command line")
 
     def _parser_of(self, option: Option | Argument) -> ParserModel:
-        """Return the parser that reads an option of the spec."""
         before = isinstance(option, Option) and option.before_subcommand
         return self.leaf.outer[-1] if before and self.leaf.outer else self.model
 
@@ -208,9 +191,8 @@ class _Comparison:
         before = isinstance(option, Option) and option.before_subcommand
         for change, key, problem in differences(option, parsed, self.unlisted, self._parser_of(option)):
             place = path if path == ("common",) else (*path, key)
-            yield Drift(
-                change, place, f"{path[0]}.{option.name}.{key}", problem, parsed=parsed, before=before
-            )
+            dotted = f"{path[0]}.{option.name}.{key}"
+            yield _drift(change, place, dotted, problem, parsed=parsed, before=before)
 
     def _left(self) -> list[tuple[ParsedOption, bool]]:
         """Return what the script alone has, and whether each belongs before the subcommand."""
@@ -229,17 +211,16 @@ class _Comparison:
             new = pairs.get(option.name)
             if new is not None:
                 self.matched[new.flag] = option.name
-                hint = f"write flag = {quoted(new.flag)}"
-                yield Drift("renamed", path, key, f"{sends}, the script calls it {new.flag}", hint, new)
+                problem, hint = f"{sends}, the script calls it {new.flag}", f"write flag = {quoted(new.flag)}"
+                yield _drift("renamed", path, key, problem, hint, parsed=new)
                 yield from self._differences(option, new, path)
             elif not self._complete(option):
-                problem = f"could not be compared: {option.script_flag} was not seen in the script"
-                yield Drift("unknown", path, key, problem)
+                yield _unknown(f"{option.script_flag} was not seen in the script", path, key)
             else:
                 common = listed(o.name for o in common_in_use(self.script) if o.name != option.name)
                 change: Change = "common" if path == ("common",) else "removed"
                 hint = f"write common = [{common}]" if change == "common" else "remove it"
-                yield Drift(change, path, key, f"{sends}, the script does not have it", hint)
+                yield _drift(change, path, key, f"{sends}, the script does not have it", hint)
 
     def _added(self) -> Iterator[Drift]:
         for parsed, before in self._left():
@@ -253,7 +234,7 @@ class _Comparison:
             problem = f"the script has {parsed.flag} ({shape(parsed)}), the spec does not"
             hint = f"add it, or write unlisted = [{quoted(parsed.flag)}]"
             key = f"option.{parsed.flag.lstrip('-')}"
-            yield Drift("added", ("script",), key, problem, hint, parsed, before=before)
+            yield _drift("added", ("script",), key, problem, hint, parsed=parsed, before=before)
 
     @property
     def all_seen(self) -> bool:
@@ -281,12 +262,12 @@ class _Comparison:
             value_expected = value_expected or (not value and any(option.takes_value for option in found))
 
     def _count_words(self) -> Iterator[Drift]:
-        change: Change = "count" if self.all_seen else "unknown"
+        path, key = ("postcondition", "run"), "postcondition.run"
         for word in self.unseen(self.counting):
-            problem = f"could not be compared: {word} was not seen in the script"
             if self.all_seen:
-                problem = f"the spec counts by {word}, the script does not have it"
-            yield Drift(change, ("postcondition", "run"), "postcondition.run", problem)
+                yield _drift("count", path, key, f"the spec counts by {word}, the script does not have it")
+            else:
+                yield _unknown(f"{word} was not seen in the script", path, key)
 
     def _complete(self, option: Option) -> bool:
         if option.role == "retry-items" and not option.before_subcommand:
@@ -305,10 +286,10 @@ class _Comparison:
                 yield from self._differences(argument, theirs[at], ("argument", at))
             elif self.model.complete and len(theirs) == len(self.model.positionals):
                 problem = f"the spec sends an argument here, the script takes {len(theirs)}"
-                yield Drift("removed", ("argument", at), f"argument.{argument.name}", problem, "remove it")
+                yield _drift("removed", ("argument", at), f"argument.{argument.name}", problem, "remove it")
         for parsed in theirs[len(self.script.argument) :]:
             problem = f"the script takes the argument {parsed.dest} ({shape(parsed)}), the spec does not"
-            yield Drift("added", ("script",), f"argument.{parsed.dest}", problem, "add it", parsed)
+            yield _drift("added", ("script",), f"argument.{parsed.dest}", problem, "add it", parsed=parsed)
 
     def _groups(self) -> Iterator[Drift]:
         for group in self.model.groups:
@@ -316,9 +297,8 @@ class _Comparison:
             if len(present) < 2 or set(present) & self.unlisted:  # noqa: PLR2004 - one alone excludes nobody
                 continue
             wanted = ExclusiveGroup(tuple(present), group.required and present == list(group.members))
-            sides = (
-                f"the script takes {'exactly' if wanted.required else 'at most'} one of {', '.join(present)}"
-            )
+            how = "exactly" if wanted.required else "at most"
+            sides = f"the script takes {how} one of {', '.join(present)}"
             names = {self.matched[flag] for flag in present}
             rules = {g.rule: at for at, g in enumerate(self.script.group) if names <= set(g.members)}
             if "exactly-one" in rules or ("at-most-one" in rules and not wanted.required):
@@ -327,16 +307,10 @@ class _Comparison:
             problem = f"{sides}, the spec does not say so"
             path: KeyPath = ("group", part[0], "members") if part else ("script",)
             if "at-most-one" in rules:
-                path, problem = (
-                    ("group", rules["at-most-one"], "rule"),
-                    f"the spec takes at most one, {sides}",
-                )
+                path = ("group", rules["at-most-one"], "rule")
+                problem = f"the spec takes at most one, {sides}"
             key = f"group.{int(path[1]) + 1}.{path[2]}" if len(path) > 1 else "group"
-            yield Drift("group", path, key, problem, group=wanted)
-
-
-def _unknown(reason: str) -> Drift:
-    return Drift("unknown", ("script",), "script", f"could not be compared: {reason}")
+            yield _drift("group", path, key, problem, group=wanted)
 
 
 def _renames(missing: list[tuple[Option, KeyPath]], left: list[ParsedOption]) -> dict[str, ParsedOption]:

@@ -6,9 +6,10 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import tomlkit
 
-from corpus_backfill_plugin.authoring.propose import propose, toml_table
+from corpus_backfill_plugin.authoring.propose import plays, propose, toml_table
 from corpus_backfill_plugin.authoring.writer import common_fit, group_table
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.positions import key_lines
@@ -73,7 +74,6 @@ class _Part:
 
     @property
     def table(self) -> Any:  # noqa: ANN401 - tomlkit's tables have no common type
-        """The table of an array."""
         return self.document[self.kind][0]
 
 
@@ -169,19 +169,18 @@ class _Fixing:
         found = next((part.table for part in self._of("option") if part.table["name"] == name), None)
         if found is not None:
             return found
-        common = next(option for option in COMMON_OPTIONS if option.name == name)
-        keys = {key: getattr(common, key) for key in ("name", "type", "role", "help")}
-        return self._append(
-            "option", toml_table("option", {k: v for k, v in keys.items() if v not in {None, "str"}})
-        )
+        common = msgspec.to_builtins(next(option for option in COMMON_OPTIONS if option.name == name))
+        keys = {
+            key: common[key] for key in ("name", "type", "role", "help") if common[key] not in {None, "str"}
+        }
+        return self._append("option", toml_table("option", keys))
 
     def _change(self, drift: Drift) -> None:
         """Give the keys that a change decides the values that the script calls for."""
         parsed = drift.parsed
-        if parsed is None or (drift.change == "required" and self._handed_over(drift)):
-            return
-        table = self._table(drift)
-        wanted = propose(parsed).table
+        if parsed is None:
+            return  # the script requires what a spec hands over otherwise: no key makes up for that
+        table, wanted = self._table(drift), propose(parsed).table
         if drift.change == "required" and parsed.required:
             wanted["required"] = True
         for key in _KEYS[drift.change]:
@@ -189,18 +188,11 @@ class _Fixing:
                 table.pop(key, None)
             elif key != "metavar" or key not in table:
                 table[key] = wanted[key]
-        fits = {"limit": table.get("type") == "int", "dry-run": table.get("type") == "bool"}
-        if not fits.get(str(table.get("role")), True) or "multiple" in table or "nargs" in table:
+        if not plays(str(table.get("role")), table):
             table.pop("role", None)
         if table.get("required"):
             table.pop("default", None)
             table.pop("default-note", None)
-
-    def _handed_over(self, drift: Drift) -> bool:
-        """Whether the option never reaches the command line, so that no key of it makes up for that."""
-        if drift.path == ("common",):
-            return drift.key == "common.database-url"
-        return bool({"pass-env", "pass-stdin"} & self._table(drift).keys())
 
     def _common(self) -> list[str]:
         return [str(name) for name in self.head.get("common", [option.name for option in COMMON_OPTIONS])]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corpus_backfill_plugin.parsers.rules import is_run_of_integers
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
-LISTED_NUMBERS = 8
+_LISTED_NUMBERS = 8
 """Whole numbers without a gap are written as choices up to so many, else as the smallest and the largest."""
 
 _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)($|-)")
@@ -29,8 +28,9 @@ _DEFAULT_STATED = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$
 """The end of a help text that states the default."""
 
 _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
 _MANY = ("*", "+")
+_UNSURE = {"kind": "how it takes its values", "nargs": "how many values it takes"}
+"""What must be known of an option for a spec to declare it, in words."""
 
 
 class Leaf(NamedTuple):
@@ -49,23 +49,20 @@ class Leaf(NamedTuple):
         return passed + [(option, False) for option in self.parser.options]
 
 
-@dataclass
-class Proposal:
+class Proposal(NamedTuple):
     """An `[[option]]` or `[[argument]]` to be.
 
     Attributes:
         table: keys in the order to be written.
-        kind: `option` or `argument`.
-        todo: what could not be known, and so is missing from the table.
-        unlisted: flags of the script's that it leaves out.
+        remarks: what its author should hear; `TODO` begins what could not be known.
+        unlisted: a flag of the script's that it leaves out, or nothing.
         usable: False when it is not known how the option takes its values: to be completed by hand.
     """
 
     table: dict[str, Any]
     kind: str = "option"
-    todo: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    unlisted: list[str] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
+    unlisted: str = ""
     usable: bool = True
 
     @property
@@ -76,16 +73,8 @@ class Proposal:
     def text(self) -> str:
         """Return it as TOML, the remarks above it; as comments alone when it is not usable."""
         body = toml_table(self.kind, self.table)
-        rows = [
-            *(f"# TODO: {one_line(text)}" for text in self.todo),
-            *(f"# {one_line(n)}" for n in self.notes),
-        ]
-        return "\n".join([*rows, body if self.usable else commented(body)])
-
-    def leave_open(self, reason: str) -> None:
-        """Leave it to its author, who has to know more."""
-        self.todo.append(reason)
-        self.usable = False
+        remarks = (f"# {one_line(text)}" for text in self.remarks)
+        return "\n".join([*remarks, body if self.usable else commented(body)])
 
 
 def propose(
@@ -108,25 +97,33 @@ def propose(
         last: whether no positional comes after it.
     """
     name = _free(option_name(parsed.flag, parsed.dest), taken)
-    proposal = Proposal({"name": name}, "option" if parsed.flags else "argument")
-    keys = _value_keys(parsed, exclusive=exclusive)
-    if parsed.flags:
-        keys = _spellings(parsed, name, taken, shorts) | keys | {"before-subcommand": before}
-        if not re.search(FLAG_PATTERN, parsed.flag):
-            proposal.leave_open(f"'{parsed.flag}' cannot be written as a flag")
-        if (keys.get("negate") or "").lstrip("-") in {*RESERVED_OPTIONS, *taken}:
-            proposal.unlisted.append(keys.pop("negate"))
-    elif keys.get("multiple"):
+    keys, unlisted, obstacles = _value_keys(parsed, exclusive=exclusive), "", list[str]()
+    if not parsed.flags and keys.get("multiple"):
         keys |= {"multiple": True, "default": None}
         if not last:
-            proposal.leave_open("takes any number of words with more after it, which a spec cannot declare")
-    keys |= _words(parsed, stated=keys.get("default") is not None or bool(keys.get("default-note")))
-    if parsed.flags:
-        keys["role"] = _role(name, keys)
-    zeros = {"default", "min", "max"}  # keys whose value may be 0 or an empty text
-    proposal.table |= {k: v for k, v in keys.items() if v or (k in zeros and v is not None)}
-    _add_remarks(parsed, proposal)
-    return proposal
+            obstacles.append("takes any number of words with more after it, which a spec cannot declare")
+    elif parsed.flags and not re.search(FLAG_PATTERN, parsed.flag):
+        obstacles.append(f"'{parsed.flag}' cannot be written as a flag")
+    if keys.get("negate") and keys["negate"].lstrip("-") in {*RESERVED_OPTIONS, *taken}:
+        unlisted = keys.pop("negate")
+    keys = {"name": name, **_spellings(parsed, name, taken, shorts), **keys, **_words(parsed, keys)}
+    keys["before-subcommand"] = before
+    if parsed.flags and name in {"dry-run", "limit"} and plays(name, keys):
+        keys["role"] = name
+    zeros = {"default", "min", "max"}  # 0 and an empty text are values of these
+    return Proposal(
+        {key: keys[key] for key in keys if keys[key] or (key in zeros and keys[key] is not None)},
+        "option" if parsed.flags else "argument",
+        tuple(_remarks(parsed, obstacles)),
+        unlisted,
+        not obstacles and not _UNSURE.keys() & parsed.unsure.keys(),
+    )
+
+
+def plays(role: str, keys: dict[str, Any]) -> bool:
+    """Whether an option with these keys can have a role."""
+    fits = {"dry-run": "bool", "limit": "int"}.get(role) in {None, keys.get("type")}
+    return fits and not keys.get("multiple") and not keys.get("nargs")
 
 
 def option_name(flag: str, dest: str) -> str:
@@ -162,22 +159,21 @@ def commented(text: str) -> str:
 
 def _free(name: str, taken: Collection[str]) -> str:
     """Return `name`, or a name like it that nobody has."""
-    if name in RESERVED_OPTIONS or name in taken:
-        name = f"script-{name}"
-    count = 2
-    while name in taken or name in RESERVED_OPTIONS:
-        name, count = f"{name.removesuffix(f'-{count - 1}')}-{count}", count + 1
-    return name
+    used = {*RESERVED_OPTIONS, *taken}
+    name = f"script-{name}" if name in used else name
+    others = (f"{name}-{count}" for count in range(2, len(used) + 3))
+    return next(other for other in (name, *others) if other not in used)
 
 
 def _spellings(
     parsed: ParsedOption, name: str, taken: Collection[str], shorts: Collection[str]
 ) -> dict[str, Any]:
+    if not parsed.flags:
+        return {}
     letters = [flag[1] for flag in parsed.flags if re.fullmatch(r"-[A-Za-z0-9]", flag)]
     others = [option_name(flag, "") for flag in parsed.flags if flag.startswith("--") and flag != parsed.flag]
-    own = parsed.flag != f"--{name}" and re.search(FLAG_PATTERN, parsed.flag)
     return {
-        "flag": parsed.flag if own else None,
+        "flag": parsed.flag if parsed.flag != f"--{name}" and re.search(FLAG_PATTERN, parsed.flag) else None,
         "short": next((letter for letter in letters if letter not in {*shorts, *RESERVED_SHORTS}), None),
         "aliases": [alias for alias in others if alias not in {*taken, *RESERVED_OPTIONS, name}],
     }
@@ -189,25 +185,27 @@ def _value_keys(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
         return {"type": "count", "default-note": str(parsed.default) if parsed.default else None}
     if parsed.kind in {"true", "false", "const", "negatable"}:
         on = parsed.default is True and parsed.kind in {"negatable", "true"}
-        note = parsed.default_note or ("on" if on else None)
-        return {"type": "bool", "negate": parsed.negative, "default-note": note}
-    choices, least, most = list(parsed.choices), parsed.min, parsed.max
-    if len(choices) > LISTED_NUMBERS and is_run_of_integers(choices):
-        choices, least, most = [], choices[0], choices[-1]  # type: ignore[assignment]  # they are integers
-    many, repeated = parsed.nargs in _MANY, parsed.kind in {"append", "extend"}
-    multiple = "repeat" if repeated and not (many and parsed.kind == "extend") else "spread" if many else None
+        return {"type": "bool", "negate": parsed.negative, "default-note": parsed.default_note or "on" * on}
+    choices: Any = parsed.choices or (("true", "") if parsed.type == "bool" else ())
+    least: Any = parsed.min
+    most: Any = parsed.max
+    if len(choices) > _LISTED_NUMBERS and is_run_of_integers(choices):
+        choices, least, most = (), choices[0], choices[-1]
+    many, extends = parsed.nargs in _MANY, parsed.kind == "extend"
+    repeated = parsed.kind == "append" or (extends and not many)
     required = parsed.required and bool(parsed.flags or parsed.nargs != "*")
     return {
         "type": parsed.type if parsed.type not in {"str", "other", "bool"} else None,
-        "choices": choices or (["true", ""] if parsed.type == "bool" else None),
+        "choices": choices,
         "ignore-case": parsed.ignore_case,
         "min": least,
         "max": most,
-        "multiple": multiple,
-        "value-optional": parsed.nargs == "?" and not multiple and bool(parsed.flags),
+        "multiple": "repeat" if repeated else "spread" * many,
+        "value-optional": parsed.nargs == "?" and not repeated and bool(parsed.flags),
         "nargs": parsed.nargs if isinstance(parsed.nargs, int) and parsed.nargs > 1 else None,
         "required": required,
-    } | ({} if required else _default(parsed, exclusive=exclusive))
+        **({} if required else _default(parsed, exclusive=exclusive)),
+    }
 
 
 def _default(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
@@ -216,7 +214,7 @@ def _default(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
         return {"default-note": parsed.default_note}
     items = default if isinstance(default, tuple) else (default,)
     if not exclusive and parsed.kind == "value" and _sendable(items, parsed):
-        return {"default": list(default) if isinstance(default, tuple) else default}
+        return {"default": default}
     # What is added to, conflicts with others, or would be refused when given, is not to be sent.
     return {"default-note": ", ".join(map(str, items))}
 
@@ -224,35 +222,26 @@ def _default(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
 def _sendable(items: Collection[object], parsed: ParsedOption) -> bool:
     """Whether the script would take its own default as a given value."""
     many = isinstance(parsed.nargs, int) or parsed.nargs in _MANY
-    if isinstance(parsed.default, tuple) is not many or parsed.type not in {
-        "str",
-        "other",
-        "int",
-        "float",
-        "path",
-    }:
-        return False
-    if isinstance(parsed.nargs, int) and len(items) != parsed.nargs:
+    known = parsed.type in {"str", "other", "int", "float", "path"}
+    counted = not isinstance(parsed.nargs, int) or len(items) == parsed.nargs
+    if not known or not counted or isinstance(parsed.default, tuple) is not many:
         return False
     return not any(
         isinstance(item, bool)
         or "\0" in str(item)
         or (many and str(item).startswith("-"))
         or (parsed.choices and item not in parsed.choices)
-        or _out_of_range(item, parsed)
+        or (isinstance(item, int | float) and parsed.min is not None and item < parsed.min)
+        or (isinstance(item, int | float) and parsed.max is not None and item > parsed.max)
         for item in items
     )
 
 
-def _out_of_range(item: object, parsed: ParsedOption) -> bool:
-    if not isinstance(item, int | float):
-        return False
-    return (parsed.min is not None and item < parsed.min) or (parsed.max is not None and item > parsed.max)
-
-
-def _words(parsed: ParsedOption, *, stated: bool) -> dict[str, Any]:
+def _words(parsed: ParsedOption, keys: dict[str, Any]) -> dict[str, Any]:
     fits = parsed.takes_value and parsed.metavar and one_line(parsed.metavar) == parsed.metavar
+    stated = keys.get("default") is not None or keys.get("default-note")
     return {
+        "before-subcommand": False,
         "metavar": parsed.metavar if fits else None,
         # The command's own help states the default, from where it is declared.
         "help": _DEFAULT_STATED.sub("", parsed.help) if stated else parsed.help,
@@ -260,24 +249,13 @@ def _words(parsed: ParsedOption, *, stated: bool) -> dict[str, Any]:
     }
 
 
-def _role(name: str, keys: dict[str, Any]) -> str | None:
-    fits = keys.get("type") == {"dry-run": "bool", "limit": "int"}.get(name, "")
-    return name if fits and not keys.get("multiple") and not keys.get("nargs") else None
-
-
-def _add_remarks(parsed: ParsedOption, proposal: Proposal) -> None:
+def _remarks(parsed: ParsedOption, obstacles: list[str]) -> Iterator[str]:
+    if parsed.group and parsed.flags:
+        yield parsed.group
+    yield from (f"TODO: {obstacle}" for obstacle in obstacles)
     at = f"line {parsed.line}: " if parsed.line else ""
-    for part, reason in parsed.unsure.items():
-        words = {"kind": "how it takes its values", "nargs": "how many values it takes"}.get(part, part)
-        proposal.todo.append(f"{at}{words}: {reason}")
-        proposal.usable = proposal.usable and part not in {"kind", "nargs"}
-    proposal.notes += [*_value_notes(parsed), *parsed.notes]
-
-
-def _value_notes(parsed: ParsedOption) -> Iterator[str]:
-    if not parsed.takes_value:
-        return
-    if parsed.type == "bool":
+    yield from (f"TODO: {at}{_UNSURE.get(part, part)}: {reason}" for part, reason in parsed.unsure.items())
+    if parsed.takes_value and parsed.type == "bool":
         yield "WARNING: type=bool makes every text true, 'False' as well; only an empty one is false"
     if parsed.type == "other" and parsed.type_name:
         yield f"the script makes of the text what {parsed.type_name}() gives"
@@ -285,8 +263,9 @@ def _value_notes(parsed: ParsedOption) -> Iterator[str]:
         yield "the script takes several values each time; here it gets one each time"
     elif parsed.nargs == "?" and parsed.flags and parsed.const is not None:
         yield f"without a value it means {parsed.const}"
-    if parsed.flags and _SECRET.search(option_name(parsed.flag, parsed.dest)):
+    if parsed.flags and parsed.takes_value and _SECRET.search(option_name(parsed.flag, parsed.dest)):
         yield (
             "if this is a secret, other users can see it on the script's command line: "
             'let the script read a variable, and write pass-env = "NAME" and secret = true'
         )
+    yield from parsed.notes

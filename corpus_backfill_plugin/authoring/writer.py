@@ -26,9 +26,9 @@ from corpus_backfill_plugin.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown
+    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
-_HINTS = """
+_HINTS = """\
 # What the lines that the script prints mean, and what proves that nothing is left to do:
 # [output]
 # progress = "[{done}/{total}]"
@@ -37,8 +37,7 @@ _HINTS = """
 #
 # [postcondition]
 # run = ["--remaining"]
-# expect = { pending = 0 }
-""".strip("\n")
+# expect = { pending = 0 }"""
 
 _NO_HELP = "  # TODO: the script does not say what it is for"
 _EFFECT = 'effect = "write"  # "read" when it changes nothing, "destructive" to be asked first'
@@ -57,28 +56,26 @@ def write_specs(model: ParserModel, script: str, command: str, schema_ref: str |
         schema_ref: path or address of the JSON Schema for editors; None writes no reference.
     """
     specs = {}
-    for leaf in _leaves(model):
+    for leaf in _leaves(Leaf((), (), model)):
         name = "-".join([command, *(option_name(word, "") for word in leaf.words)])
         specs[name] = _Writing(leaf, script, name, schema_ref).text()
     return specs
 
 
-def _leaves(
-    model: ParserModel, words: tuple[str, ...] = (), outer: tuple[ParserModel, ...] = ()
-) -> Iterator[Leaf]:
-    if not model.subcommands:
-        yield Leaf(words, outer, model)
-    for sub in model.subcommands:
+def _leaves(at: Leaf) -> Iterator[Leaf]:
+    if not at.parser.subcommands:
+        yield at
+    for sub in at.parser.subcommands:
         if not sub.name or sub.name.startswith("-"):
             continue  # nobody can give it
         parser = msgspec.structs.replace(
             sub.parser,
             # A subcommand's own description is often missing where its line in the list is not.
             description=sub.parser.description or sub.help,
-            database=model.database,
-            environment=model.environment,
+            database=at.parser.database,
+            environment=at.parser.environment,
         )
-        yield from _leaves(parser, (*words, sub.name), (*outer, model))
+        yield from _leaves(Leaf((*at.words, sub.name), (*at.outer, at.parser), parser))
 
 
 def common_fit(option: ParsedOption) -> str | None:
@@ -90,12 +87,11 @@ def common_fit(option: ParsedOption) -> str | None:
         return None
     if "--dry-run" in option.flags and option.kind == "true":
         return "dry-run"
-    number = option.kind == "value" and option.type == "int"
-    return "limit" if "--limit" in option.flags and number else None
+    return "limit" if "--limit" in option.flags and (option.kind, option.type) == ("value", "int") else None
 
 
 def group_table(members: Iterable[str], *, exact: bool) -> dict[str, Any]:
-    """Return the keys of a `[[group]]` of options of which one at most, or exactly one, may be given."""
+    """Return the keys of a `[[group]]` of options of which at most one, or exactly one, may be given."""
     return {"members": list(members), "rule": "exactly-one" if exact else "at-most-one"}
 
 
@@ -125,8 +121,7 @@ class _Writing:
         while True:
             parts = [self._head(), *(text for _, text in self.blocks), _HINTS]
             text = "\n\n".join(parts) + "\n"
-            faults = read_script(text, f"{self.command}.toml")[1]
-            fault = next((fault for fault in faults if fault.line), None)
+            fault = next((f for f in read_script(text, f"{self.command}.toml")[1] if f.line), None)
             ends = accumulate(part.count("\n") + 2 for part in parts)
             at = next((n for n, end in enumerate(ends) if fault and fault.line and fault.line < end), 0) - 1
             if fault is None or not 0 <= at < len(self.blocks):
@@ -134,21 +129,18 @@ class _Writing:
             flag, block = self.blocks[at]
             reason = one_line(f"cannot be written as the script has it: {fault.key}: {fault.problem}")
             self.blocks[at] = flag, f"# TODO: {reason}\n{commented(block)}"
-            if re.search(FLAG_PATTERN, flag):
-                self.unlisted.append(flag)
+            self.unlisted += [flag] if re.search(FLAG_PATTERN, flag) else []
 
     def _common(self) -> list[str]:
         found = {fit: option for option in self.model.options if (fit := common_fit(option))}
         self.names |= {option.flag: fit for fit, option in found.items()}
-        theirs = [option for option in self.model.options if "--database-url" in option.flags]
-        if any(option.required for option in theirs):
+        if any(option.required and "--database-url" in option.flags for option in self.model.options):
             self.todo.append(
                 "the script wants the database as --database-url, where other users can see it; "
                 "the spec hands it over as DATABASE_URL: let the script read that"
             )
-            self.unlisted.append("--database-url")
-        elif any("--database-url" in option.flags for outer in self.leaf.outer for option in outer.options):
-            self.unlisted.append("--database-url")
+        outer = {flag for parser in self.leaf.outer for option in parser.options for flag in option.flags}
+        self.unlisted += ["--database-url"] if self.todo or "--database-url" in outer else []
         database = "database-url" in found or self.unlisted or self.model.database
         return (["database-url"] if database else []) + [n for n in ("dry-run", "limit") if n in found]
 
@@ -157,6 +149,7 @@ class _Writing:
         paragraphs = [part for part in (model.description, model.epilog) if part]
         short, help_text = _sentence(paragraphs[0]) if paragraphs else "", "\n".join(paragraphs)
         why = f"  # {one_line(model.database)}" if model.database and self.common else ""
+        example = self._example()
         rows = [
             f"#:schema {one_line(self.schema_ref)}" if self.schema_ref else "",
             f"# Made from {one_line(self.script)}: a first draft, to be read once with care.",
@@ -165,7 +158,7 @@ class _Writing:
             f"script = {toml(self.script)}",
             f"short-help = {toml(short)}{'' if paragraphs else _NO_HELP}",
             f"help = {toml(help_text)}" if help_text != short else "",
-            f"examples = {toml([self._example()])}" if self._callable_without_words() else "",
+            f"examples = {toml([example])}" if example else "",
             f"common = {toml(self.common)}{why}",
             f"fixed-args = {toml(words[:-1])}" if len(words) > 1 else "",
             f"subcommand = {toml(words[-1])}" if words else "",
@@ -174,47 +167,40 @@ class _Writing:
         ]
         return "\n".join(filter(None, rows))
 
-    def _unknowns(self) -> list[str]:
+    def _unknowns(self) -> Iterable[str]:
         """Return what is unknown, but for what the TODO of an option names."""
         parsers = (*self.leaf.outer, self.model)
         options = [option for parser in parsers for option in parser.options]
         named = {f"{o.flag} {part}" for o in (*options, *self.model.positionals) for part in o.unsure}
-        unknowns = [unknown for parser in parsers for unknown in parser.unknowns]
-        return list(dict.fromkeys(_sentence_of(unknown) for unknown in unknowns if unknown.what not in named))
-
-    def _callable_without_words(self) -> bool:
-        model = self.model
-        needed = [o.required for o in (*model.options, *model.positionals)] + [
-            g.required for g in model.groups
-        ]
-        return not any(needed)
+        unknowns = [unknown for parser in parsers for unknown in parser.unknowns if unknown.what not in named]
+        return dict.fromkeys(f"line {u.where}: " * bool(u.where) + f"{u.what}: {u.reason}" for u in unknowns)
 
     def _example(self) -> str:
+        """Return a command line, unless it would need values that only the author knows."""
+        options = (*self.model.options, *self.model.positionals)
+        if any(option.required for option in options) or any(group.required for group in self.model.groups):
+            return ""
         words = {"dry-run": "--dry-run", "limit": "--limit 10"}
         return " ".join([self.command, *(words[name] for name in self.common if name in words)])
 
     def _options(self) -> Iterator[tuple[str, str]]:
         exclusive = {flag for group in self.model.groups for flag in group.members}
         shorts = {"d"} if "database-url" in self.common else set()
-        for parser in self.leaf.outer[:-1]:
-            # They would have to come before words that are sent first.
-            self.unlisted += [option.flag for option in parser.options if option.flag not in self.unlisted]
+        # Options of parsers further out would have to come before words that are sent first.
+        self.unlisted += [option.flag for parser in self.leaf.outer[:-1] for option in parser.options]
         left_out, common = {*self.unlisted}, {*self.names}
         for option, before in self.leaf.options():
             if left_out & set(option.flags) or (not before and option.flag in common):
                 continue
-            proposal = propose(
-                option, taken=self.taken, shorts=shorts, exclusive=option.flag in exclusive, before=before
-            )
-            title = f"# {one_line(option.group)}\n" if option.group else ""
-            yield option.flag, title + proposal.text()
+            alone = option.flag not in exclusive
+            proposal = propose(option, taken=self.taken, shorts=shorts, exclusive=not alone, before=before)
+            yield option.flag, proposal.text()
             if proposal.usable:
                 table = proposal.table
                 self.names |= {} if before else {option.flag: proposal.name}
-                self.taken |= {proposal.name, *table.get("aliases", ())}
-                self.taken |= {str(table.get("negate", "")).lstrip("-")} - {""}
+                self.taken |= {proposal.name, *table.get("aliases", ()), table.get("negate", "").lstrip("-")}
                 shorts.add(table.get("short", ""))
-                self.unlisted += proposal.unlisted
+                self.unlisted += [proposal.unlisted] if proposal.unlisted else []
 
     def _databases(self) -> Iterator[tuple[str, str]]:
         """Yield an option for each variable that seems to name a database and is not DATABASE_URL."""
@@ -223,16 +209,14 @@ class _Writing:
             if name in self.taken or denial(variable):
                 continue
             self.taken.add(name)
-            keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable}
-            keys["secret"] = "url"  # noqa: S105  # nosec B105 - how it is masked
-            todo = f"the script reads {variable}: say what database that is, or remove this option"
-            yield "", Proposal(keys, todo=[todo]).text()
+            keys = {"name": name, "metavar": "URL", "envvar": variable, "pass-env": variable, "secret": "url"}
+            todo = f"TODO: the script reads {variable}: say what database that is, or remove this option"
+            yield "", Proposal(keys, remarks=(todo,)).text()
 
     def _arguments(self) -> Iterator[tuple[str, str]]:
         for parsed in self.model.positionals:
             proposal = propose(parsed, taken=self.taken, last=parsed is self.model.positionals[-1])
-            if proposal.usable:
-                self.taken.add(proposal.name)
+            self.taken |= {proposal.name} if proposal.usable else set()
             yield "", proposal.text()
 
     def _groups(self) -> Iterator[tuple[str, str]]:
@@ -248,8 +232,3 @@ def _sentence(text: str) -> str:
     first = " ".join(text.partition("\n\n")[0].split())
     end = first.find(". ")
     return first[: end + 1] if 0 < end < _LINE else first[:_LINE]
-
-
-def _sentence_of(unknown: Unknown) -> str:
-    at = f"line {unknown.where}: " if unknown.where else ""
-    return f"{at}{unknown.what}: {unknown.reason}"
