@@ -38,13 +38,9 @@ _FITTING = {
 def differences(
     option: Option | Argument, parsed: ParsedOption, unlisted: Collection[str], parser: ParserModel | None
 ) -> Iterator[Difference]:
-    """Yield what differs between an option or argument and the script's.
+    """Yield what differs between an option or argument and the script's, `unlisted` aside.
 
-    Args:
-        option: the spec's.
-        parsed: the script's.
-        unlisted: what the spec leaves out on purpose.
-        parser: the parser that `parsed` belongs to, to know its other flags by; None skips `negate`.
+    Without `parser`, whose other flags have to be known for it, `negate` is not compared.
     """
     for part, reason in parsed.unsure.items():
         if part not in {"help", "metavar"}:
@@ -108,8 +104,7 @@ def _negate(
 ) -> Iterator[Difference]:
     theirs = {flag for other in parser.options for flag in (other.negative, *other.flags)}
     if option.negate and option.negate not in theirs and parser.complete:
-        problem = f"the spec turns it off by {option.negate}, the script does not have that"
-        yield "negate", "negate", problem
+        yield "negate", "negate", f"the spec turns it off by {option.negate}, the script does not have that"
     elif parsed.negative and option.negate is None and parsed.negative not in {option.script_flag, *unlisted}:
         yield "negate", "negate", f"the script turns it off by {parsed.negative}, the spec does not"
 
@@ -144,8 +139,7 @@ def _sets(option: Option | Argument, parsed: ParsedOption, unlisted: Collection[
         sides = [listed(choices) or "any value" for choices in (option.choices, parsed.choices)]
         yield "choices", "choices", f"the spec allows {sides[0]}, the script {sides[1]}"
     elif option.ignore_case and not parsed.ignore_case:
-        problem = "the spec takes choices in any case, the script as they are written"
-        yield "choices", "ignore-case", problem
+        yield "choices", "ignore-case", "the spec takes choices in any case, the script as they are written"
 
 
 def _default(option: Option | Argument, parsed: ParsedOption) -> Iterator[Difference]:

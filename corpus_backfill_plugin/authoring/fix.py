@@ -44,14 +44,10 @@ _ARRAYS = ("option", "argument", "group")
 
 
 def fix(text: str, drifts: Sequence[Drift]) -> str:
-    """Return the spec with each difference corrected, so that a second comparison finds none.
+    """Return a spec without faults with each difference corrected, so that a second comparison finds none.
 
     A renamed option keeps the name that operators type and gets the script's new flag. What is only noted,
     and a subcommand that is gone, are left as they are: there is no telling what is meant.
-
-    Args:
-        text: the spec's TOML, without faults.
-        drifts: of `compare` with the same spec.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     fixing = _Fixing(text.replace("\r\n", "\n"), [drift for drift in drifts if drift.certain])

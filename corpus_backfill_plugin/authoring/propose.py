@@ -65,11 +65,6 @@ class Proposal(NamedTuple):
     unlisted: str = ""
     usable: bool = True
 
-    @property
-    def name(self) -> str:
-        """The option's name in the spec."""
-        return str(self.table["name"])
-
     def text(self) -> str:
         """Return it as TOML, the remarks above it; as comments alone when it is not usable."""
         body = toml_table(self.kind, self.table)
@@ -88,13 +83,8 @@ def propose(
 ) -> Proposal:
     """Return the table for an option, or for a positional, which has no flags.
 
-    Args:
-        parsed: the script's.
-        taken: names that others of the spec have.
-        shorts: letters that other options have, or that are in use by common ones.
-        exclusive: whether it is one of a group of which at most one may be given.
-        before: whether it belongs before the subcommand.
-        last: whether no positional comes after it.
+    `taken` are names and `shorts` letters that others of the spec have. `exclusive` says that at most one of
+    its group may be given, `before` that it belongs before the subcommand, `last` that no positional follows.
     """
     name = _free(option_name(parsed.flag, parsed.dest), taken)
     keys, unlisted, obstacles = _value_keys(parsed, exclusive=exclusive), "", list[str]()
@@ -182,7 +172,7 @@ def _spellings(
 def _value_keys(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
     """Return the keys that say what values an option takes; one that says nothing is empty."""
     if parsed.kind == "count":
-        return {"type": "count", "default-note": str(parsed.default) if parsed.default else None}
+        return {"type": "count", "default-note": str(parsed.default or "")}
     if parsed.kind in {"true", "false", "const", "negatable"}:
         on = parsed.default is True and parsed.kind in {"negatable", "true"}
         return {"type": "bool", "negate": parsed.negative, "default-note": parsed.default_note or "on" * on}

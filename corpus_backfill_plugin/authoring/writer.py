@@ -49,11 +49,8 @@ _LINE = 120
 def write_specs(model: ParserModel, script: str, command: str, schema_ref: str | None) -> dict[str, str]:
     """Return the specs for a script by the name of their command: one, or one for each subcommand.
 
-    Args:
-        model: what is known of the script's parser.
-        script: the script's file name.
-        command: the script's command; a subcommand's is this, a dash, and the subcommand's name.
-        schema_ref: path or address of the JSON Schema for editors; None writes no reference.
+    A subcommand's is `command`, a dash, and its name. `schema_ref` is the path or address of the JSON Schema
+    for editors; None writes no reference.
     """
     specs = {}
     for leaf in _leaves(Leaf((), (), model)):
@@ -85,9 +82,9 @@ def common_fit(option: ParsedOption) -> str | None:
     plain = option.default is None and not option.default_note and not option.choices and option.nargs is None
     if not plain or option.required or option.unsure or option.hidden:
         return None
-    if "--dry-run" in option.flags and option.kind == "true":
-        return "dry-run"
-    return "limit" if "--limit" in option.flags and (option.kind, option.type) == ("value", "int") else None
+    takes = "int" if (option.kind, option.type) == ("value", "int") else option.kind
+    fits = {"--dry-run": "true", "--limit": "int"}
+    return next((flag[2:] for flag in option.flags if fits.get(flag) == takes), None)
 
 
 def group_table(members: Iterable[str], *, exact: bool) -> dict[str, Any]:
@@ -197,8 +194,8 @@ class _Writing:
             yield option.flag, proposal.text()
             if proposal.usable:
                 table = proposal.table
-                self.names |= {} if before else {option.flag: proposal.name}
-                self.taken |= {proposal.name, *table.get("aliases", ()), table.get("negate", "").lstrip("-")}
+                self.names |= {} if before else {option.flag: table["name"]}
+                self.taken |= {table["name"], *table.get("aliases", ()), table.get("negate", "").lstrip("-")}
                 shorts.add(table.get("short", ""))
                 self.unlisted += [proposal.unlisted] if proposal.unlisted else []
 
@@ -216,7 +213,7 @@ class _Writing:
     def _arguments(self) -> Iterator[tuple[str, str]]:
         for parsed in self.model.positionals:
             proposal = propose(parsed, taken=self.taken, last=parsed is self.model.positionals[-1])
-            self.taken |= {proposal.name} if proposal.usable else set()
+            self.taken |= {proposal.table["name"]} if proposal.usable else set()
             yield "", proposal.text()
 
     def _groups(self) -> Iterator[tuple[str, str]]:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 SHIPPED_NAMES = ["duration", "file-hash", "snr", "version-0"]
 
 
-def test_list_is_a_list_of_objects(server: Server, cli: Cli) -> None:
+def test_list_is_a_list_of_objects(server: Server, on_server: Cli) -> None:
     server.spec("broken", "scirpt = 1\n")
-    rows = json.loads(cli("--server-path", str(server.folder), "specs", "list", "--json").stdout)
+    rows = json.loads(on_server("list", "--json").stdout)
     assert [row["name"] for row in rows] == ["broken", *SHIPPED_NAMES]
     assert {tuple(row) for row in rows} == {("name", "source", "path", "script", "state", "faults")}
     broken, duration = rows[0], rows[1]
@@ -46,21 +46,21 @@ def test_list_is_a_list_of_objects(server: Server, cli: Cli) -> None:
     assert (duration["script"], duration["state"]) == ("media_duration.py", "ok")
 
 
-def test_show_is_the_declaration(server: Server, cli: Cli) -> None:
-    told = json.loads(cli("--server-path", str(server.folder), "specs", "show", "--json", "duration").stdout)
+def test_show_is_the_declaration(on_server: Cli) -> None:
+    told = json.loads(on_server("show", "--json", "duration").stdout)
     assert (told["name"], told["source"], told["script"]) == ("duration", "shipped", "media_duration.py")
     assert [option["name"] for option in told["option"]][:2] == ["media-type", "workers"]
     assert (told["postcondition"], told["output"]) == (None, None)
-    plain = cli("--server-path", str(server.folder), "specs", "show", "duration").stdout
+    plain = on_server("show", "duration").stdout
     rows = [line.split("\t") for line in plain.splitlines()]
     assert ["script", "media_duration.py"] in rows
     assert ["media-type", "str", "audio, video, both", "both", "no", "Which media to measure."] in rows
     assert ["limit", "int", "-", "-", "no", "Work on N records at most."] in rows, "common ones as well"
 
 
-def test_show_of_a_broken_spec_tells_every_fault(server: Server, cli: Cli) -> None:
+def test_show_of_a_broken_spec_tells_every_fault(server: Server, on_server: Cli) -> None:
     server.spec("broken", "scirpt = 1\nhelp = 2\n")
-    outcome = cli("--server-path", str(server.folder), "specs", "show", "broken")
+    outcome = on_server("show", "broken")
     assert (outcome.code, outcome.stdout) == (1, "")
     assert "the spec of 'broken' has 3 faults:" in outcome.stderr
 
@@ -72,18 +72,17 @@ def test_an_unknown_name_is_told(command: str, cli: Cli) -> None:
     assert outcome.stderr.startswith("Error: there is no spec named 'nothing'\n")
 
 
-def test_try_prints_what_would_be_sent_and_runs_nothing(server: Server, cli: Cli) -> None:
+def test_try_prints_what_would_be_sent_and_runs_nothing(server: Server, on_server: Cli) -> None:
     server.script("media_duration.py", "raise SystemExit('it ran')")
-    where = ("--server-path", str(server.folder))
-    outcome = cli(*where, "specs", "try", "duration", "--", "--limit", "5", "--media-type", "video")
+    outcome = on_server("try", "duration", "--", "--limit", "5", "--media-type", "video")
     assert outcome.code == 0
     rows = dict(line.split("\t") for line in outcome.stdout.splitlines())
     assert rows["arguments"] == "--limit 5 --media-type video --workers 3 --batch-size 10"
     assert rows["environment"] == "PYTHONUNBUFFERED=1"
     assert rows["folder"] == str(server.folder)
-    without = cli(*where, "specs", "try", "duration", "--limit", "5", "--media-type", "video")
+    without = on_server("try", "duration", "--limit", "5", "--media-type", "video")
     assert without.stdout == outcome.stdout, "the two dashes may be left out"
-    told = json.loads(cli(*where, "specs", "try", "--json", "duration", "--", "--dry-run").stdout)
+    told = json.loads(on_server("try", "--json", "duration", "--", "--dry-run").stdout)
     assert list(told) == ["arguments", "argv", "environment", "folder"]
     assert told["arguments"][0] == "--dry-run"
     assert told["argv"][-len(told["arguments"]) :] == told["arguments"]
@@ -106,49 +105,42 @@ MEANT = [
 
 @pytest.mark.parametrize("at", ["before", "behind"])
 def test_try_shows_what_the_lines_of_a_log_are_taken_for(
-    server: Server, cli: Cli, tmp_path: Path, at: str
+    server: Server, on_server: Cli, tmp_path: Path, at: str
 ) -> None:
     server.script("talk.py", "")
-    output = 'progress = "[{done}/{total}]"\nfailed = "FAILED {item}: {reason}"\n'
-    server.spec(
-        "talk", f'script = "talk.py"\n[output]\n{output}result = ["updated={{updated}} failed={{failed}}"]\n'
-    )
+    output = '[output]\nprogress = "[{done}/{total}]"\nfailed = "FAILED {item}: {reason}"\n'
+    server.spec("talk", f'script = "talk.py"\n{output}result = ["updated={{updated}} failed={{failed}}"]\n')
     log = tmp_path / "a.log"
     log.write_bytes(LOG)
     words = ("--lines", str(log), "talk") if at == "before" else ("talk", "--lines", str(log))
-    where = ("--server-path", str(server.folder), "specs", "try")
-    outcome = cli(*where, *words)
+    outcome = on_server("try", *words)
     assert outcome.code == 0, outcome.stderr
     assert [tuple(line.split("\t")) for line in outcome.stdout.splitlines()] == MEANT
     if at == "behind":
-        rows = json.loads(cli(*where, *words, "--json").stdout)
+        rows = json.loads(on_server("try", *words, "--json").stdout)
         assert [(str(row["line"]), row["kind"]) for row in rows] == [row[:2] for row in MEANT]
-        piped = subprocess.run(
-            [sys.executable, "-m", "corpus_backfill_plugin", *where, "talk", "--lines", "-", "--json"],
-            input=LOG,
-            capture_output=True,
-            check=True,
-        )
-        assert json.loads(piped.stdout) == rows
+        program = [sys.executable, "-m", "corpus_backfill_plugin", "--server-path", str(server.folder)]
+        piped = [*program, "specs", "try", "talk", "--lines", "-", "--json"]
+        done = subprocess.run(piped, input=LOG, capture_output=True, check=True)
+        assert json.loads(done.stdout) == rows
         assert rows[5]["values"] == {"updated": 1234, "failed": 1}
 
 
-def test_try_says_of_a_log_that_is_not_there(server: Server, cli: Cli) -> None:
-    outcome = cli("--server-path", str(server.folder), "specs", "try", "duration", "--lines", "none.log")
+def test_try_says_of_a_log_that_is_not_there(on_server: Cli) -> None:
+    outcome = on_server("try", "duration", "--lines", "none.log")
     assert outcome.code == 1
     assert "the log none.log cannot be read: no such file or directory" in outcome.stderr
 
 
-def test_try_refuses_as_the_command_would(server: Server, cli: Cli) -> None:
-    outcome = cli("--server-path", str(server.folder), "specs", "try", "duration", "--", "--workers", "0")
+def test_try_refuses_as_the_command_would(on_server: Cli) -> None:
+    outcome = on_server("try", "duration", "--", "--workers", "0")
     assert outcome.code == 2
     assert "0 is less than 1" in outcome.stderr
 
 
-def test_try_hands_further_dashes_on(server: Server, cli: Cli) -> None:
+def test_try_hands_further_dashes_on(server: Server, on_server: Cli) -> None:
     server.spec("eat", 'script = "media_duration.py"\n[[argument]]\nname = "words"\nmultiple = true\n')
-    words = ("specs", "try", "--json", "eat", "--", "--", "-v")
-    told = json.loads(cli("--server-path", str(server.folder), *words).stdout)
+    told = json.loads(on_server("try", "--json", "eat", "--", "--", "-v").stdout)
     assert told["arguments"] == ["--", "-v"]
 
 

@@ -51,15 +51,15 @@ def _completed_in_bash(server: Server, tmp_path: Path, words: list[str]) -> list
     return done.stdout.split()
 
 
-def test_from_a_script_to_a_command_in_under_a_minute(server: Server, cli: Cli) -> None:
+def test_from_a_script_to_a_command_in_under_a_minute(server: Server, cli: Cli, on_server: Cli) -> None:
     script = server.script("transcribe.py", TRANSCRIBING)
     where = ("--server-path", str(server.folder))
     started = time.monotonic()
 
-    made = cli(*where, "specs", "new", "transcribe.py")
+    made = on_server("new", "transcribe.py")
     assert (made.code, "0 TODOs" in made.stderr) == (0, True)
-    assert cli(*where, "specs", "check", "transcribe").code == 0
-    tried = cli(*where, "specs", "try", "transcribe", "--", "--model", "large", "--limit", "2")
+    assert on_server("check", "transcribe").code == 0
+    tried = on_server("try", "transcribe", "--", "--model", "large", "--limit", "2")
     assert "arguments\t--limit 2 --model large --beam-size 5\n" in tried.stdout
     used = cli("transcribe", *where, "--model", "large", "--limit", "2")
     assert used.code == 0
@@ -71,12 +71,12 @@ def test_from_a_script_to_a_command_in_under_a_minute(server: Server, cli: Cli) 
     assert "speech model [default: small]" in shown
 
     script.write_text(TRANSCRIBING.replace('"large"]', '"large", "turbo"]').replace("default=5", "default=8"))
-    drift = cli(*where, "specs", "check", "transcribe")
+    drift = on_server("check", "transcribe")
     assert drift.code == 1
     place = server.scripts / "transcribe.toml"
     keys = [line.removeprefix(f"{place}:").split(": ")[1] for line in drift.stdout.splitlines()]
     assert keys == ["option.model.choices", "option.beam-size.default"]
-    assert cli(*where, "specs", "check", "transcribe", "--fix").code == 0
+    assert on_server("check", "transcribe", "--fix").code == 0
     assert "turbo" in cli("transcribe", *where, "--help").stdout
 
 
@@ -89,8 +89,8 @@ def test_from_a_script_to_a_command_in_under_a_minute(server: Server, cli: Cli) 
     ],
 )
 def test_it_completes_in_bash(
-    words: list[str], offered: list[str], server: Server, cli: Cli, tmp_path: Path
+    words: list[str], offered: list[str], server: Server, on_server: Cli, tmp_path: Path
 ) -> None:
     server.script("transcribe.py", TRANSCRIBING)
-    assert cli("--server-path", str(server.folder), "specs", "new", "transcribe.py").code == 0
+    assert on_server("new", "transcribe.py").code == 0
     assert _completed_in_bash(server, tmp_path, words) == offered
