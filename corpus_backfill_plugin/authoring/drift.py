@@ -91,7 +91,7 @@ def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> t
 
 def located(drifts: Sequence[Drift], text: str, file: str) -> tuple[Drift, ...]:
     """Return the differences with `file`, as it is to be shown, and their line in `text`; notes last."""
-    lines = key_lines(text)
+    lines = key_lines(text.removeprefix("\ufeff"))
     found = [msgspec.structs.replace(drift, file=file, line=line_of(drift.path, lines)) for drift in drifts]
     return tuple(sorted(found, key=lambda drift: (not drift.certain, drift.line or 0)))
 

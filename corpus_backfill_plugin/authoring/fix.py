@@ -50,7 +50,8 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
     and a subcommand that is gone, are left as they are: there is no telling what is meant.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
-    fixing = _Fixing(text.replace("\r\n", "\n"), [drift for drift in drifts if drift.certain])
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    fixing = _Fixing(plain, [drift for drift in drifts if drift.certain])
     return fixing.fixed().replace("\n", newline)
 
 

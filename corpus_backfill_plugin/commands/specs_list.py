@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpus_backfill_plugin.command import checked_selection, script_command, site_of
+from corpus_backfill_plugin.cli import MANAGE, managing
+from corpus_backfill_plugin.command import (
+    ScriptCommand,
+    checked_selection,
+    command_for,
+    control_options,
+    script_command,
+    site_of,
+)
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, spec_named
 from corpus_backfill_plugin.commands.specs_check import check, new
-from corpus_backfill_plugin.commands.specs_docs import docs
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.params import SpecArgument, SpecOption, help_text
 from corpus_backfill_plugin.prepare import prepare, unbroken
 from corpus_backfill_plugin.shell import shell_line
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec, load
@@ -20,13 +28,20 @@ from corpus_backfill_plugin.text import one_line
 from corpus_backfill_plugin.workspace import script_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from corpus_backfill_plugin.specs.catalog import SpecFile
     from corpus_backfill_plugin.workspace import Site
 
 _SHOWN = 200
 """Bytes of a log's line that are shown."""
+
+_HEAD = """\
+# Command reference
+
+Made by `corpus-backfill specs docs`. The program before `backfill` is the host's: `corpus-client backfill
+duration` under the Corpus CLI, `corpus-backfill duration` without a host.
+"""
 
 
 @click.group()
@@ -173,6 +188,63 @@ def schema() -> None:
     write_json(json_schema())
 
 
+@specs.command()
+@click.pass_context
+def docs(ctx: click.Context) -> None:
+    """Print a Markdown reference of all commands."""
+    click.echo("\n".join(_pages(ctx)))
+
+
+def _pages(ctx: click.Context) -> Iterator[str]:
+    yield f"{_HEAD}\n## Backfills\n"
+    catalog = site_of(ctx).catalog
+    for spec in [spec for name in catalog.names() if (spec := catalog.load(name))]:
+        command = command_for(spec)
+        if isinstance(command, ScriptCommand) and not command.hidden:
+            yield from _backfill(command, ctx)
+    yield "## Options of every backfill\n"
+    yield from _options(control_options(), ctx)
+    yield "## Managing\n"
+    for name in MANAGE:
+        yield from _managing(name, managing(name), ctx)
+
+
+def _backfill(command: ScriptCommand, ctx: click.Context) -> Iterator[str]:
+    script = command.script
+    yield f"### `{command.name}`\n\n{one_line(command.help or '')}\n"
+    yield f"Runs `{script.script}`. Spec: {command.spec.file.source}.\n"
+    words = [param for param in command.params if isinstance(param, SpecArgument)]
+    yield from _table("argument", [(param.usage_word, help_text(param.declared)) for param in words])
+    yield from _options([param for param in command.params if isinstance(param, SpecOption)], ctx)
+    if script.examples:
+        yield "\n".join(["```sh", *(f"backfill {one_line(example)}" for example in script.examples), "```\n"])
+
+
+def _managing(path: str, command: click.Command, ctx: click.Context) -> Iterator[str]:
+    # Not `make_metavar`, which wants a context from click 8.2 on, and takes none before.
+    words = () if isinstance(command, click.Group) else command.collect_usage_pieces(ctx)[1:]
+    yield f"### `{' '.join((path, *words))}`\n\n{' '.join((command.help or '').split())}\n"
+    yield from _options([param for param in command.params if isinstance(param, click.Option)], ctx)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            if below is not None and not below.hidden:
+                yield from _managing(f"{path} {name}", below, ctx)
+
+
+def _options(options: Iterable[click.Option], ctx: click.Context) -> Iterator[str]:
+    return _table("option", [r for option in options if (r := option.get_help_record(ctx))])
+
+
+def _table(heading: str, records: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if records:
+        rows = (f"| `{_in_cell(names)}` | {_in_cell(text)} |" for names, text in records)
+        yield "\n".join([f"| {heading} | meaning |", "| --- | --- |", *rows, ""])
+
+
+def _in_cell(text: str) -> str:
+    return one_line(" ".join(text.split())).replace("|", "\\|")
+
+
 specs.add_command(new)
 specs.add_command(check)
-specs.add_command(docs)

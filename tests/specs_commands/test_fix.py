@@ -57,7 +57,7 @@ def test_a_comment_apart_from_a_lost_option_stays(fixed: Fixed) -> None:
 
 def test_lines_end_as_they_did(fixed: Fixed) -> None:
     spec = (HEAD + A + B + TAIL).replace("\n", "\r\n")
-    told = fixed(spec, '"--a", help="A."', '"--b", type=int')
+    told = fixed(f"\ufeff{spec}", '"--a", help="A."', '"--b", type=int')
     assert told == (HEAD + A + B + 'type = "int"\n' + TAIL).replace("\n", "\r\n")
 
 
