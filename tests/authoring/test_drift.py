@@ -142,18 +142,7 @@ def test_all_changes_at_once_are_corrected() -> None:
     assert (workers.flag, workers.default) == ("--max-workers", 9)
 
 
-FINE = {
-    "no default in the spec": ("default = 3\n", ""),
-    "another default, and its author knows the script's": (
-        "default = 3\n", 'default = 8\ndefault-note = "3 by itself"\n',
-    ),
-    "a path where the script takes text": ('name = "collection"', 'name = "collection"\ntype = "path"'),
-    "a name of its own": ('name = "workers"', 'name = "at-once"\nflag = "--workers"'),
-    "a help and a range of its own": ("default = 3", 'default = 3\nmin = 1\nmax = 9\nhelp = "how many"'),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("old", "new"), FINE.values(), ids=FINE)
+@pytest.mark.parametrize(("old", "new"), CASES["fine"].values(), ids=CASES["fine"])
 def test_what_a_spec_does_on_purpose_is_no_drift(old: str, new: str) -> None:
     changed = SPEC.replace(old, new)
     assert changed != SPEC

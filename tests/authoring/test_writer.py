@@ -20,6 +20,8 @@ from corpus_backfill_plugin.parsers.source import read_source
 from corpus_backfill_plugin.specs.reader import read_script
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from corpus_backfill_plugin.parsers.model import ParserModel
     from corpus_backfill_plugin.specs.model import Script
 
@@ -44,25 +46,18 @@ def write(text: str, **more: str | None) -> str:
     return write_specs(model, "job.py", "job", more.get("schema"))["job"]
 
 
-def option_block(text: str, name: str) -> str:
-    """Return the comments and keys of one option in a spec."""
-    return next(block for block in text.split("\n\n") if f'name = "{name}"' in block)
+def framework(name: str) -> ParserModel:
+    return read_by_running(FRAMEWORKS / f"{name}.py", FRAMEWORKS, (sys.executable,))
 
 
-@pytest.mark.parametrize("name", TRUTH)
-def test_a_spec_from_the_text_reads_back_and_fits(name: str) -> None:
-    assert fits(static(name), name) == []
-
-
-@pytest.mark.parametrize("name", [name for name in TRUTH if name != "entry_point"])
-def test_a_spec_from_a_run_reads_back_and_fits(name: str) -> None:
-    assert fits(ran(name), name) == []
-
-
-@pytest.mark.parametrize("name", ["click_command", "click_group", "typer_app"])
-def test_a_spec_from_a_click_script_reads_back_and_fits(name: str) -> None:
-    model = read_by_running(FRAMEWORKS / f"{name}.py", FRAMEWORKS, (sys.executable,))
-    assert fits(model, name) == []
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [(static, name) for name in TRUTH]
+    + [(ran, name) for name in TRUTH if name != "entry_point"]
+    + [(framework, name) for name in ("click_command", "click_group", "typer_app")],
+)
+def test_a_spec_reads_back_and_fits(read: Callable[[str], ParserModel], name: str) -> None:
+    assert fits(read(name), name) == []
 
 
 @pytest.mark.parametrize(

@@ -182,30 +182,18 @@ def test_run_reads_what_the_source_hides(server: Server, on_server: Cli) -> None
     assert 'name = "rate"' in (server.scripts / "built.toml").read_text()
 
 
-def _hook() -> tuple[list[str], re.Pattern[str]]:
-    """Return the words of the hook's entry, and which files pre-commit would append to them."""
+def _run_hook(repository: Path, cli: Cli) -> Outcome | None:
+    """Commit everything, and run the hook as pre-commit does: changed files that match are appended."""
     lines = (ROOT / ".pre-commit-hooks.yaml").read_text().splitlines()
     keys = dict(line.strip("- ").split(": ", 1) for line in lines)
-    assert keys["id"] == "corpus-backfill-specs"
-    assert keys["language"] == "python"
-    return shlex.split(keys["entry"]), re.compile(keys["files"])
-
-
-def _commit(repository: Path, message: str) -> list[str]:
-    """Stage everything, return the names of the files that this commit would change, and commit."""
+    program, *words = shlex.split(keys["entry"])
+    assert (keys["id"], keys["language"], program) == ("corpus-backfill-specs", "python", "corpus-backfill")
     git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(repository))
     subprocess.run([*git, "add", "-A"], check=True)
     listing = [*git, "diff", "--staged", "--name-only", "--no-ext-diff", "--diff-filter=ACMRTUXB"]
     changed = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.splitlines()
-    subprocess.run([*git, "commit", "-qm", message], check=True)
-    return changed
-
-
-def _run_hook(repository: Path, changed: list[str], cli: Cli) -> Outcome | None:
-    """Run the hook as pre-commit does: in the repository's root, the changed files that match appended."""
-    (program, *words), files = _hook()
-    assert program == "corpus-backfill"
-    matching = [name for name in changed if files.search(name)]
+    subprocess.run([*git, "commit", "-qm", "all"], check=True)
+    matching = [name for name in changed if re.search(keys["files"], name)]
     return cli(*words, *matching, cwd=repository) if matching else None
 
 
@@ -213,21 +201,17 @@ def test_the_hook_checks_what_a_commit_changes(spec: Path, repository: Path, cli
     (repository / "README.md").write_text("a server app\n")
     (repository / "pyproject.toml").write_text("[project]\n")
     subprocess.run(["git", "init", "-q", str(repository)], check=True)
-    first = _run_hook(repository, _commit(repository, "all"), cli)
+    first = _run_hook(repository, cli)
     assert first is not None
     assert (first.code, first.stdout, first.stderr) == (0, "", "1 spec checked: no faults or drift\n")
-
-    _edit(spec.with_suffix(".py"), "default=5", "default=6")
-    drifted = _run_hook(repository, _commit(repository, "the script alone"), cli)
-    assert drifted is not None
-    assert drifted.code == 1
-    assert drifted.stdout.startswith("backfill/transcribe.toml:15: option.beam-size.default: ")
-
-    _edit(spec, "default = 5", "defualt = 6")
-    broken = _run_hook(repository, _commit(repository, "the spec alone"), cli)
-    assert broken is not None
-    assert broken.code == 1
-    assert broken.stdout.startswith("backfill/transcribe.toml:15: option.beam-size.defualt: unknown key")
-
+    for path, old, new, message in (
+        (spec.with_suffix(".py"), "default=5", "default=6", "15: option.beam-size.default: "),
+        (spec, "default = 5", "defualt = 6", "15: option.beam-size.defualt: unknown key"),
+    ):
+        _edit(path, old, new)
+        outcome = _run_hook(repository, cli)
+        assert outcome is not None
+        assert outcome.code == 1
+        assert outcome.stdout.startswith(f"backfill/transcribe.toml:{message}")
     (repository / "README.md").write_text("changed\n")
-    assert _run_hook(repository, _commit(repository, "neither"), cli) is None
+    assert _run_hook(repository, cli) is None

@@ -126,16 +126,17 @@ def test_try_shows_what_the_lines_of_a_log_are_taken_for(
         assert rows[5]["values"] == {"updated": 1234, "failed": 1}
 
 
-def test_try_says_of_a_log_that_is_not_there(on_server: Cli) -> None:
-    outcome = on_server("try", "duration", "--lines", "none.log")
-    assert outcome.code == 1
-    assert "the log none.log cannot be read: no such file or directory" in outcome.stderr
-
-
-def test_try_refuses_as_the_command_would(on_server: Cli) -> None:
-    outcome = on_server("try", "duration", "--", "--workers", "0")
-    assert outcome.code == 2
-    assert "0 is less than 1" in outcome.stderr
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--lines", "none.log"), 1, "the log none.log cannot be read: no such file or directory"),
+        (("--", "--workers", "0"), 2, "0 is less than 1"),
+    ],
+)
+def test_try_refuses(on_server: Cli, words: tuple[str, ...], code: int, message: str) -> None:
+    outcome = on_server("try", "duration", *words)
+    assert outcome.code == code
+    assert message in outcome.stderr
 
 
 def test_try_hands_further_dashes_on(server: Server, on_server: Cli) -> None:
@@ -149,26 +150,15 @@ def test_the_schema_is_printed(cli: Cli) -> None:
     assert json.loads(outcome.stdout) == json.loads(json.dumps(json_schema()))
 
 
-def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    name = schema.get("$ref", "").rpartition("/")[2]
-    found: dict[str, Any] = json_schema()["$defs"][name] if name else schema
-    return found
-
-
 KINDS: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-    "array": list,
-    "object": dict,
+    "string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict,
     "null": (),
-}
+}  # fmt: skip
 
 
 def _misfits(value: object, schema: dict[str, Any], where: str) -> Iterator[str]:
     """Yield where `value` does not keep the parts of JSON Schema that the schema of specs uses."""
-    schema = _resolved(schema)
+    schema = json_schema()["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if "anyOf" in schema:
         if all(list(_misfits(value, one, where)) for one in schema["anyOf"]):
             yield f"{where}: none of anyOf"
@@ -179,18 +169,13 @@ def _misfits(value: object, schema: dict[str, Any], where: str) -> Iterator[str]
     elif isinstance(value, dict):
         yield from (f"{where}: lacks {key}" for key in schema.get("required", ()) if key not in value)
         for key, item in value.items():
-            yield from _misfits_of_key(key, item, schema, where)
+            below = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
+            yield from (
+                [f"{where}: unknown {key}"] if below is False else _misfits(item, below, f"{where}.{key}")
+            )
     elif isinstance(value, list):
         for position, item in enumerate(value):
             yield from _misfits(item, schema.get("items", {}), f"{where}[{position}]")
-
-
-def _misfits_of_key(key: str, item: object, schema: dict[str, Any], where: str) -> Iterator[str]:
-    below = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
-    if below is False:
-        yield f"{where}: unknown {key}"
-    else:
-        yield from _misfits(item, below, f"{where}.{key}")
 
 
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
@@ -220,7 +205,4 @@ def test_the_schema_describes_every_key_in_its_own_spelling(table: type[msgspec.
     assert list(properties) == [field.encode_name for field in msgspec.structs.fields(table)]
     assert all("_" not in key for key in properties)
     assert [key for key, schema in properties.items() if "description" not in str(schema)] == []
-
-
-def test_the_schema_has_no_pattern_that_editors_cannot_read() -> None:
-    assert "\\Z" not in json.dumps(json_schema())
+    assert "\\Z" not in json.dumps(json_schema()), "editors cannot read such a pattern"
