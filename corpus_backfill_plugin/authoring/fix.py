@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import tomlkit
 
-from corpus_backfill_plugin.authoring.propose import plays, propose, toml_table
+from corpus_backfill_plugin.authoring.propose import claimed, plays, propose, toml_table
 from corpus_backfill_plugin.authoring.writer import common_fit, group_table
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.positions import key_lines
@@ -203,7 +203,7 @@ class _Fixing:
         """Add what the script has added: to `common` where that fits, else a table of its own."""
         fit = common_fit(parsed) if parsed.flags and not before else None
         common = self._common()
-        taken = {str(part.table["name"]) for part in self._of("option", "argument")}
+        taken = {name for part in self._of("option", "argument") for name in claimed(part.table)}
         if fit and fit not in taken:
             self.head["common"] = [o.name for o in COMMON_OPTIONS if o.name in {*common, fit}]
             return

@@ -15,7 +15,7 @@ from corpus_backfill_plugin.specs.rules.names import RESERVED_OPTIONS, RESERVED_
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
@@ -108,6 +108,11 @@ def propose(
         unlisted,
         not obstacles and not _UNSURE.keys() & parsed.unsure.keys(),
     )
+
+
+def claimed(table: Mapping[str, Any]) -> set[str]:
+    """Return the names that no other option may have beside the one with these keys."""
+    return {str(table["name"]), *map(str, table.get("aliases", ())), str(table.get("negate", "")).lstrip("-")}
 
 
 def plays(role: str, keys: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from corpus_backfill_plugin.authoring.propose import (
     Leaf,
     Proposal,
+    claimed,
     commented,
     option_name,
     propose,
@@ -195,7 +196,7 @@ class _Writing:
             if proposal.usable:
                 table = proposal.table
                 self.names |= {} if before else {option.flag: table["name"]}
-                self.taken |= {table["name"], *table.get("aliases", ()), table.get("negate", "").lstrip("-")}
+                self.taken |= claimed(table)
                 shorts.add(table.get("short", ""))
                 self.unlisted += [proposal.unlisted] if proposal.unlisted else []
 

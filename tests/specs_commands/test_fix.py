@@ -65,3 +65,8 @@ def test_a_text_that_looks_like_a_comment_is_none(fixed: Fixed) -> None:
     spec = f'{HEAD}\n[[option]]\nname = "a"\nhelp = """\nA.\n# not a comment"""\n{B}'
     told = fixed(spec, '"--a"', '"--b", type=int')
     assert told == f'{spec}type = "int"\n'
+
+
+def test_a_new_option_gets_no_name_that_an_alias_has(fixed: Fixed) -> None:
+    spec = f'{HEAD}\n[[option]]\nname = "a"\naliases = ["c"]\n'
+    assert 'name = "script-c"\nflag = "--c"\n' in fixed(spec, '"--a"', '"--c"')
