@@ -103,7 +103,7 @@ class _Comparison:
         known_flags: flags of the script's that need no option in the spec.
         missing: options of the spec that were not seen in the script, and where they are.
         matched: name in the spec of each option of the script that is in it, by the script's flag; a flag
-            that is to be added stands for itself, one whose value is handed over otherwise for nothing.
+            that is to be added has itself as its name, one whose value is handed over otherwise none.
     """
 
     def __init__(self, script: Script, model: ParserModel) -> None:

@@ -54,7 +54,7 @@ class Proposal(NamedTuple):
 
     Attributes:
         table: keys in the order to be written.
-        remarks: what its author should hear; `TODO` begins what could not be known.
+        remarks: comments for its author; `TODO` begins what could not be known.
         unlisted: a flag of the script's that it leaves out, or nothing.
         usable: False when it is not known how the option takes its values: to be completed by hand.
     """

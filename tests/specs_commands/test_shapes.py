@@ -58,7 +58,7 @@ def test_show_is_the_declaration(on_server: Cli) -> None:
     assert ["limit", "int", "-", "-", "no", "Work on N records at most."] in rows, "common ones as well"
 
 
-def test_show_of_a_broken_spec_tells_every_fault(server: Server, on_server: Cli) -> None:
+def test_show_of_a_broken_spec_reports_every_fault(server: Server, on_server: Cli) -> None:
     server.spec("broken", "scirpt = 1\nhelp = 2\n")
     outcome = on_server("show", "broken")
     assert (outcome.code, outcome.stdout) == (1, "")
@@ -66,7 +66,7 @@ def test_show_of_a_broken_spec_tells_every_fault(server: Server, on_server: Cli)
 
 
 @pytest.mark.parametrize("command", ["show", "try", "check"])
-def test_an_unknown_name_is_told(command: str, cli: Cli) -> None:
+def test_an_unknown_name_is_reported(command: str, cli: Cli) -> None:
     outcome = cli("specs", command, "nothing")
     assert (outcome.code, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith("Error: there is no spec named 'nothing'\n")
