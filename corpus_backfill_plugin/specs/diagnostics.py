@@ -42,5 +42,5 @@ class Diagnostic(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Return it on one line."""
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        what = f"{self.problem}; {self.hint}" if self.hint else self.problem
+        what = "note: " * (self.kind == "note") + self.problem + f"; {self.hint}" * bool(self.hint)
         return f"{where}: {self.key}: {what}" if self.key else f"{where}: {what}"
