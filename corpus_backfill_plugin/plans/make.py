@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,7 +176,7 @@ def count_left(
         stopped=stopped,
     )
     state, reason = compare(condition.expect, counted)
-    return replace(counted, reason=reason) if state == "unknown" else counted
+    return counted._replace(reason=reason) if state == "unknown" else counted
 
 
 def _print(text: str) -> None:
