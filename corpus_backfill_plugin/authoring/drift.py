@@ -29,7 +29,6 @@ from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, P
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN, Argument, Option
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
-from corpus_backfill_plugin.specs.rules.names import common_in_use
 from corpus_backfill_plugin.text import quoted
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ class _Comparison:
 
     def _options(self) -> Iterator[Drift]:
         """Compare the options that both have; keep the rest for later."""
-        for option in common_in_use(self.script):
+        for option in self.script.common_options:
             yield from self._option(option, ("common",))
         for at, option in enumerate(self.script.option):
             yield from self._option(option, ("option", at))
@@ -245,7 +244,7 @@ class _Comparison:
                 yield Drift("unknown", path, key, problem, certain=False)
             else:
                 change: Change = "common" if path == ("common",) else "removed"
-                common = [quoted(o.name) for o in common_in_use(self.script) if o.name != option.name]
+                common = [quoted(o.name) for o in self.script.common_options if o.name != option.name]
                 hint = f"write common = [{', '.join(common)}]" if change == "common" else "remove it"
                 problem = f"the spec sends {option.script_flag}, the script does not have it"
                 yield Drift(change, path, key, problem, hint)

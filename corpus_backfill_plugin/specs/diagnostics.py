@@ -9,6 +9,9 @@ import msgspec
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value is in the parsed TOML: keys, and positions in arrays counted from 0."""
 
+Found: TypeAlias = tuple[KeyPath | str, str, str]
+"""What a rule found: a place or a single key, what is wrong there, and a hint or nothing."""
+
 
 class Diagnostic(msgspec.Struct, frozen=True):
     """One thing wrong with a file; `str` gives `file:line: key: problem; hint`, where editors and CI jump to.
@@ -30,10 +33,6 @@ class Diagnostic(msgspec.Struct, frozen=True):
     file: str = ""
     line: int | None = None
     key: str = ""
-
-    def under(self, *parents: str | int) -> Diagnostic:
-        """Return the same diagnostic as seen from further up."""
-        return msgspec.structs.replace(self, path=(*parents, *self.path))
 
     def facts(self) -> dict[str, Any]:
         """Return it for programs."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 
+from corpus_backfill_plugin.specs.model import ENV_PATTERN
+from corpus_backfill_plugin.text import quoted
+
 DENIED_ENV: tuple[tuple[str, str], ...] = (
     ("PATH|CDPATH|PATHEXT|COMSPEC", "says where programs are found"),
     (
@@ -44,13 +47,16 @@ DENIED_ENV: tuple[tuple[str, str], ...] = (
 """Each family of denied variables: an expression for complete names in capitals, and what such ones do."""
 
 
-def is_denied_env(name: str) -> bool:
-    """Whether a spec may not set, pass or read the variable `name`, in whatever case it is written."""
-    return bool(denial(name))
-
-
 def denial(name: str) -> str:
     """Return what makes the variable `name` a denied one, `says where programs are found`; else nothing."""
     # In any case: http_proxy is read as HTTP_PROXY is, and a look-alike serves nobody.
     upper = name.upper()
     return next((reason for family, reason in DENIED_ENV if re.fullmatch(family, upper)), "")
+
+
+def variable_problem(name: str) -> str:
+    """Return why `name` can't be a variable of a spec; nothing when it can."""
+    if not re.search(ENV_PATTERN, name):
+        return f"{quoted(name)} is not the name of an environment variable"
+    reason = denial(name)
+    return f"{name} is not for specs, it {reason}" if reason else ""

@@ -192,12 +192,14 @@ class Script(_Table, frozen=True, kw_only=True):
 
     @property
     def options(self) -> tuple[Option, ...]:
-        """All options in the order of help and of sending: common ones first.
+        """All options in the order of help and of sending: common ones first."""
+        return self.common_options + self.option
 
-        A common option applies when `common` names it and no option of the file has its name.
-        """
+    @property
+    def common_options(self) -> tuple[Option, ...]:
+        """The common options that `common` names and no option of the file replaces."""
         own = {option.name for option in self.option}
-        return tuple(o for o in COMMON_OPTIONS if o.name in self.common and o.name not in own) + self.option
+        return tuple(o for o in COMMON_OPTIONS if o.name in self.common and o.name not in own)
 
 
 COMMON_OPTIONS: tuple[Option, ...] = (

@@ -142,7 +142,7 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Diagnostic]]:
             pass  # explained below, key by key
         else:
             return script, check_script(script, name)
-    from corpus_backfill_plugin.specs.shape import fit
+    from corpus_backfill_plugin.specs.schema import fit
 
     version = raw.get("spec-version")
     if isinstance(version, int) and version > 1:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-from corpus_backfill_plugin.specs import checks, model
-from corpus_backfill_plugin.specs.checks import RESERVED_OPTIONS, check_script, is_denied_env
+from corpus_backfill_plugin.specs import checks, model, parameter_rules
+from corpus_backfill_plugin.specs.checks import RESERVED_OPTIONS, check_script
+from corpus_backfill_plugin.specs.environment import denial
 from corpus_backfill_plugin.specs.reader import read_script
-from corpus_backfill_plugin.specs.rules import parameters
 
 HEAD = 'spec-version = 1\nscript = "a.py"\n'
 
@@ -322,16 +322,21 @@ FREE = (
 
 @pytest.mark.parametrize("name", DENIED)
 def test_a_variable_that_chooses_code_is_denied(name: str) -> None:
-    assert is_denied_env(name)
+    assert denial(name)
 
 
 @pytest.mark.parametrize("name", FREE)
 def test_a_variable_that_is_the_scripts_business_is_not(name: str) -> None:
-    assert not is_denied_env(name)
+    assert not denial(name)
 
 
 def test_every_rule_says_what_it_is_for() -> None:
-    rules = (*parameters.PARAMETER_RULES, *checks.SCRIPT_RULES, *checks.REFERENCE_RULES)
+    rules = (
+        *parameter_rules.PARAMETER_RULES,
+        *parameter_rules.OPTION_RULES,
+        *checks.SCRIPT_RULES,
+        *checks.REFERENCE_RULES,
+    )
 
     assert [rule for rule in rules if not rule.__doc__] == []
     assert len({rule.__name__ for rule in rules}) == len(rules) > 20
