@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
 
 
+_COMMON = frozenset(option.name for option in COMMON_OPTIONS)
+
+
 def site_of(ctx: click.Context) -> Site:
     """Return the Site of this call, made from the environment when there is no group above."""
     return site_in(ctx.meta, Site(dict(os.environ)))
@@ -58,7 +61,7 @@ class ScriptCommand(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, but for what it gets wrong of optional values."""
+        """Parse as click does, but for values that it takes for options."""
         try:
             return super().parse_args(ctx, tie_values(args, self.script.option))
         except click.UsageError as error:
@@ -68,18 +71,17 @@ class ScriptCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in sections, each in the order of the spec."""
-        common = {option.name for option in COMMON_OPTIONS}
         titles = ("Arguments", "Options", "Common options", "Running")
         sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
         for param in self.get_params(ctx):
-            if isinstance(param, SpecArgument) and not param.declared.hidden:
-                sections["Arguments"].append((param.usage_word, help_text(param.declared)))
-            record = None if isinstance(param, SpecArgument) else param.get_help_record(ctx)
-            if record is None:
-                continue
-            is_own = isinstance(param, SpecOption) and param.declared.name not in common
-            title = "Options" if is_own else "Common options" if isinstance(param, SpecOption) else "Running"
-            sections[title].append(record)
+            if isinstance(param, SpecArgument):
+                if not param.declared.hidden:
+                    sections["Arguments"].append((param.usage_word, help_text(param.declared)))
+            elif record := param.get_help_record(ctx):
+                title = "Running"
+                if isinstance(param, SpecOption):
+                    title = "Common options" if param.declared.name in _COMMON else "Options"
+                sections[title].append(record)
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
@@ -128,11 +130,8 @@ def command_for(spec: LoadedSpec | BrokenSpec) -> click.Command:
 
 def script_command(spec: LoadedSpec) -> ScriptCommand:
     """Return the command of a spec that loaded."""
-
-    def run(**_: Any) -> None:  # noqa: ANN401 - the values are read from the context, with their sources
-        _run(click.get_current_context(), spec)
-
-    return ScriptCommand(spec, run)
+    # The values are read from the context, with their sources.
+    return ScriptCommand(spec, lambda **_: _run(click.get_current_context(), spec))
 
 
 def _run(ctx: click.Context, spec: LoadedSpec) -> None:
@@ -201,11 +200,7 @@ def _advice(deprecated: bool | str) -> str:  # noqa: FBT001 - a spec's value, ei
 
 
 def confirm(request: RunRequest, *, yes: bool) -> None:
-    """Ask before a destructive run.
-
-    Args:
-        request: the run.
-        yes: the answer was given beforehand.
+    """Ask before a destructive run, unless the answer was given beforehand.
 
     Raises:
         BackfillError: the answer is no, or nobody is there to give one.
@@ -242,31 +237,24 @@ def _param(name: str) -> str:
 
 def control_options() -> list[click.Option]:
     """Return our own options, which every command has."""
-    return [
-        click.Option(
-            ["server_path_", "--server-path"],
-            metavar="DIR",
-            type=click.Path(),
-            help="The server app to run in. [env: CORPUS_SERVER_APP_PATH]",
+    values: tuple[tuple[str, str, Any, str], ...] = (
+        ("server-path", "DIR", click.Path(), "The server app to run in. [env: CORPUS_SERVER_APP_PATH]"),
+        (
+            *("python", "PATH", click.Path()),
+            "Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
         ),
-        click.Option(
-            ["python_", "--python"],
-            metavar="PATH",
-            type=click.Path(),
-            help="Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
+        ("timeout", "TIME", DurationText(least=0.001), "Stop it after TIME, like 90s or 12h."),
+        (
+            *("plan", "FILE", click.Path(path_type=Path)),
+            "Do the dry run and write what would be done, for 'runs apply'.",
         ),
-        *(click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()),
-        click.Option(
-            ["timeout_", "--timeout"],
-            metavar="TIME",
-            type=DurationText(least=0.001),
-            help="Stop it after TIME, like 90s or 12h.",
-        ),
-        click.Option(
-            ["plan_", "--plan"],
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="Do the dry run and write what would be done, for 'runs apply'.",
-        ),
-        click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours."),
+    )
+    made = [
+        click.Option([_param(name), f"--{name}"], metavar=metavar, type=kind, help=text)
+        for name, metavar, kind, text in values
     ]
+    flags = [
+        click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()
+    ]
+    debug = click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours.")
+    return [*made[:2], *flags, *made[2:], debug]

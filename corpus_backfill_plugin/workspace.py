@@ -15,7 +15,7 @@ from corpus_backfill_plugin.specs.catalog import SHIPPED_SOURCE, Catalog, catalo
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
     from typing import Any
 
     from corpus_backfill_plugin.specs.catalog import SpecFile
@@ -36,12 +36,8 @@ GIT_ENVIRON = (
 """What git needs to find the operator's own settings, such as `safe.directory`; it gets no other variable."""
 
 
-class ServerNotFoundError(BackfillError):
-    """No server app where one was looked for."""
-
-
-class ServerUnusableError(BackfillError):
-    """A server app was named or found, but its scripts can't be run."""
+class ServerError(BackfillError):
+    """There is no server app, or its scripts can't be run."""
 
 
 class ServerApp(NamedTuple):
@@ -71,17 +67,6 @@ def install_folders() -> tuple[Path, ...]:
     return tuple(dict.fromkeys(start for start in starts if start is not None))
 
 
-def siblings(starts: Iterable[Path]) -> Iterator[Path]:
-    """Yield each place where a `corpus-server-app` beside an ancestor of `starts` could be, nearest first."""
-    seen = set()
-    for start in starts:
-        for ancestor in (start, *start.parents):
-            candidate = ancestor / SIBLING
-            if candidate not in seen:
-                seen.add(candidate)
-                yield candidate
-
-
 def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path]) -> ServerApp:
     """Find the server app: the `option`, else the environment, else a sibling of an install folder.
 
@@ -93,57 +78,53 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
         starts: folders to walk up from, see `install_folders`.
 
     Raises:
-        ServerUnusableError: the path named is no folder with a `backfill` folder that can be read.
-        ServerNotFoundError: none was named and none found; says what was tried, in order.
+        ServerError: the path named is no folder with a `backfill` folder that can be read; or none was named
+            and none found, and what was tried, in order.
     """
-    named = ((option, "--server-path"), (environ.get(PATH_VARIABLE), PATH_VARIABLE))
-    for text, how in named:
+    for text, how in ((option, "--server-path"), (environ.get(PATH_VARIABLE), PATH_VARIABLE)):
         if text:
-            return _usable(absolute_path(text, how), how)
+            return _usable(ServerApp(absolute_path(text, how), how))
     starts = tuple(starts)
-    for candidate in siblings(starts):
+    for candidate in dict.fromkeys(above / SIBLING for start in starts for above in (start, *start.parents)):
         if candidate.is_dir():
-            return _usable(candidate, f"beside {candidate.parent}")
+            return _usable(ServerApp(candidate, f"beside {candidate.parent}"))
     tried = ["--server-path (not given)", f"{PATH_VARIABLE} (not set)"]
     tried += [f"a {SIBLING} folder beside {one_line(str(start))} or any folder above it" for start in starts]
-    raise ServerNotFoundError(
+    raise ServerError(
         f"no server app found; tried in this order: {'; '.join(tried)}",
         f"Give --server-path DIR, or set {PATH_VARIABLE} to the folder of corpus-server-app.",
     )
 
 
-def _usable(folder: Path, how: str) -> ServerApp:
-    app = ServerApp(folder, how)
-    shown = f"{one_line(str(folder))} (from {how})"
+def _usable(app: ServerApp) -> ServerApp:
     hint = "Name the folder of corpus-server-app, the one that has a backfill folder in it."
+    problem = ""
     try:
-        if not folder.exists():
-            raise ServerUnusableError(f"the server app {shown} does not exist", hint)
-        if not folder.is_dir():
-            raise ServerUnusableError(f"the server app {shown} is a file, not a folder", hint)
-        if not app.scripts.is_dir():
-            raise ServerUnusableError(f"the server app {shown} has no {SCRIPTS_FOLDER}/ folder", hint)
-        with os.scandir(app.scripts):
-            pass
+        if not app.folder.exists():
+            problem = "does not exist"
+        elif not app.folder.is_dir():
+            problem = "is a file, not a folder"
+        elif not app.scripts.is_dir():
+            problem = f"has no {SCRIPTS_FOLDER}/ folder"
+        else:
+            with os.scandir(app.scripts):
+                return app
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ServerUnusableError(
-            f"the server app {shown} cannot be read: {reason}",
-            "Run as a user who may read it, or ask its owner for access.",
-        ) from error
-    return app
+        problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        hint = "Run as a user who may read it, or ask its owner for access."
+    raise ServerError(f"the server app {one_line(str(app.folder))} (from {app.found}) {problem}", hint)
 
 
 def script_path(app: ServerApp, script: str) -> Path:
     """Return the path of a script of `app`.
 
     Raises:
-        ServerUnusableError: it is missing, no plain file, unreadable, or a link that leads out of the folder.
+        ServerError: it is missing, no plain file, unreadable, or a link that leads out of the folder.
     """
     path = app.scripts / script
     fault = script_fault(app, script)
     if fault:
-        raise ServerUnusableError(
+        raise ServerError(
             f"{one_line(str(path))}: {fault}",
             "Check that the server app is complete and its version is the one you mean to run.",
         )
@@ -172,12 +153,12 @@ def check(app: ServerApp, scripts: Iterable[str]) -> None:
     """Check that `app` holds every one of `scripts`.
 
     Raises:
-        ServerUnusableError: lists all that are missing or unusable, each with why.
+        ServerError: lists all that are missing or unusable, each with why.
     """
     faults = {script: script_fault(app, script) for script in sorted(set(scripts))}
     bad = [f"  {one_line(script)}: {fault}" for script, fault in faults.items() if fault]
     if bad:
-        raise ServerUnusableError(
+        raise ServerError(
             f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(app.scripts))}:\n"
             + "\n".join(bad),
             "Update the server app. One that is not meant to have them all brings its own specs, which ask "
@@ -189,7 +170,7 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     """Choose what runs the scripts: the `option`, the environment, uv, the server's own, or any python.
 
     Raises:
-        ServerUnusableError: the interpreter that was named is not there or can't be executed.
+        ServerError: the interpreter that was named is not there or can't be executed.
     """
     for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if text:
@@ -216,14 +197,13 @@ def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
         found = _which(text, environ)
         if found:
             return found
-        raise ServerUnusableError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
-    path = absolute_path(text, how)
+        raise ServerError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
+    path = str(absolute_path(text, how))
     # By os.path, which takes a folder that may not be entered for one that has nothing in it.
-    if not os.path.exists(path):  # noqa: PTH110
-        raise ServerUnusableError(f"{one_line(str(path))} (from {how}) does not exist", f"Correct {how}.")
-    if os.path.isdir(path) or not os.access(path, os.X_OK):  # noqa: PTH112
-        raise ServerUnusableError(f"{one_line(str(path))} (from {how}) cannot be executed", f"Correct {how}.")
-    return str(path)
+    if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
+        return path
+    problem = "cannot be executed" if os.path.exists(path) else "does not exist"  # noqa: PTH110
+    raise ServerError(f"{one_line(path)} (from {how}) {problem}", f"Correct {how}.")
 
 
 def server_commit(app: ServerApp) -> str | None:
@@ -274,13 +254,7 @@ SITE_KEY = "corpus_backfill_plugin.workspace"
 
 
 class Site:
-    """Options of the operator that choose where scripts run, and what follows from them, found once.
-
-    Args:
-        environ: the operator's environment.
-        server_path: what `--server-path` was given.
-        python: what `--python` was given.
-    """
+    """Options of the operator that choose where scripts run, and what follows from them, found once."""
 
     def __init__(
         self, environ: Mapping[str, str], server_path: str | None = None, python: str | None = None
@@ -292,33 +266,30 @@ class Site:
         return Site(self.environ, self.server_path, self.python)
 
     @cached_property
-    def _located(self) -> ServerApp | BackfillError:
+    def server_trouble(self) -> BackfillError | None:
+        """Why there is no server app; None when there is one."""
         try:
-            return locate(self.server_path, self.environ, install_folders())
-        except AgentError as error:
-            return BackfillError.of(error)
+            _ = self.server
+        except BackfillError as error:
+            return error
+        return None
 
-    @property
+    @cached_property
     def server(self) -> ServerApp:
         """The server app.
 
         Raises:
             BackfillError: there is none, or it can't be used.
         """
-        if isinstance(self._located, BackfillError):
-            raise self._located
-        return self._located
-
-    @property
-    def server_trouble(self) -> BackfillError | None:
-        """Why there is no server app; None when there is one."""
-        return self._located if isinstance(self._located, BackfillError) else None
+        try:
+            return locate(self.server_path, self.environ, install_folders())
+        except AgentError as error:
+            raise BackfillError.of(error) from None
 
     @cached_property
     def catalog(self) -> Catalog:
         """The specs active; without a server app its specs are not there."""
-        located = self._located
-        return catalog(None if isinstance(located, BackfillError) else located.scripts, self.environ)
+        return catalog(None if self.server_trouble else self.server.scripts, self.environ)
 
     def checked_server(self, spec: SpecFile) -> ServerApp:
         """Return the server app, once it holds what the command of `spec` needs beside its own script.

@@ -246,7 +246,7 @@ def _subcommand(script: Script) -> Iterator[Found]:
 
 
 def _single_values(script: Script) -> Iterator[Found]:
-    """Lists name a thing once, times are some time, the short help is one line, a deprecation says something."""
+    """Lists have no doubles, times are not zero, the short help is one line, a deprecation says something."""
     yield from doubles(("common",), script.common)
     yield from doubles(("success-codes",), script.success_codes)
     after = script.postcondition
@@ -330,11 +330,6 @@ def _expected_counts(script: Script) -> Iterator[Found]:
             yield ("postcondition", "expect", name), what, hint
 
 
-def _known(script: Script) -> dict[str, Option | Argument]:
-    known: dict[str, Option | Argument] = {argument.name: argument for argument in script.argument}
-    return known | {option.name: option for option in script.options}
-
-
 def _unknown(path: KeyPath, name: str, names: Collection[str]) -> Iterator[Found]:
     if name not in names:
         hint = nearest(name, names) or (f"known are {', '.join(names)}" if names else "there is none")
@@ -343,7 +338,7 @@ def _unknown(path: KeyPath, name: str, names: Collection[str]) -> Iterator[Found
 
 def _referred(script: Script) -> Iterator[Found]:
     """Options and arguments that others name exist, and can have the values that are named."""
-    known = _known(script)
+    known = {parameter.name: parameter for parameter in script.parameters}
     for path, parameter in _tables(script):
         for position, name in enumerate(parameter.requires):
             yield from _unknown((*path, "requires", position), name, known)

@@ -29,6 +29,18 @@ MAX_BYTES = 1024 * 1024
 """A spec larger than this is refused unread: nobody wrote it by hand, and it would cost every listing."""
 
 
+class UnreadableError(Exception):
+    """The text is no TOML at all."""
+
+    def __init__(self, problem: str, hint: str = "", line: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem, self.hint, self.line = problem, hint, line
+
+    def diagnostic(self, file: str) -> Diagnostic:
+        """Return it for `file`, as that is to be shown."""
+        return Diagnostic((), self.problem, self.hint, file=file, line=self.line)
+
+
 def read_script(
     text: bytes | str, file: str, name: str | None = None
 ) -> tuple[Script | None, tuple[Diagnostic, ...]]:
@@ -44,9 +56,7 @@ def read_script(
     except UnreadableError as unreadable:
         return None, (unreadable.diagnostic(file),)
     script, findings = _judge(raw, PurePath(file).stem if name is None else name)
-    if findings:
-        return None, located(findings, raw, source, file)
-    return script, ()
+    return (None, located(findings, raw, source, file)) if findings else (script, ())
 
 
 def read_toml(text: bytes | str) -> tuple[str, dict[str, Any]]:
@@ -55,39 +65,17 @@ def read_toml(text: bytes | str) -> tuple[str, dict[str, Any]]:
     Raises:
         UnreadableError: it is larger than `MAX_BYTES`, no UTF-8, or no TOML.
     """
-    source = _decode(text)
-    return source, _parse(source)
-
-
-class UnreadableError(Exception):
-    """The text is no TOML at all."""
-
-    def __init__(self, problem: str, hint: str = "", line: int | None = None) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.hint = hint
-        self.line = line
-
-    def diagnostic(self, file: str) -> Diagnostic:
-        """Return it for `file`, as that is to be shown."""
-        return Diagnostic((), self.problem, self.hint, file=file, line=self.line)
-
-
-def _decode(text: bytes | str) -> str:
     if len(text) > MAX_BYTES:
-        problem = f"{len(text)} bytes, {MAX_BYTES} at most"
-        raise UnreadableError(problem, "write less into one file")
-    if isinstance(text, bytes):
-        try:
-            decoded = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = text.count(b"\n", 0, error.start) + 1
-            problem = f"byte 0x{text[error.start]:02x} is not UTF-8"
-            raise UnreadableError(problem, "save the file as UTF-8", line) from None
-    else:
-        decoded = text
+        raise UnreadableError(f"{len(text)} bytes, {MAX_BYTES} at most", "write less into one file")
+    try:
+        source = text if isinstance(text, str) else text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problem = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+        raise UnreadableError(problem, "save the file as UTF-8", line) from None
     # Some editors put the mark there; TOML forbids it, and its message would point at what nobody sees.
-    return decoded.removeprefix("\ufeff")
+    source = source.removeprefix("\ufeff")
+    return source, _parse(source)
 
 
 _SYNTAX_HINTS = (

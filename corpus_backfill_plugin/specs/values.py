@@ -29,23 +29,13 @@ MAX_SECONDS = 100 * 365 * 86400
 MAX_CHECKED = 1000
 """Characters of a value that a `regex` is matched against, as that has no time limit; more are refused."""
 
-_WHOLE = r"[+-]?[0-9]+"
-_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_DATETIME = _DATE + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
-_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-_DURATION = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)"
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _MOST_DIGITS = 1000
 """Digits of a whole number: far more than any script wants, below the limit where Python's own int fails."""
 
 
 def check_value(parameter: Option | Argument, text: str) -> None:
-    """Check one value that an operator gave.
-
-    Args:
-        parameter: the option or argument that it is for.
-        text: the value as it was typed or found in the environment.
+    """Check one value that an operator gave, as it was typed or found in the environment.
 
     Raises:
         ValueError: what is wrong, on one line. It names the value: don't show it for a secret.
@@ -85,7 +75,15 @@ def parse(value_type: str, text: str) -> Any:  # noqa: ANN401 - what it is depen
     Raises:
         ValueError: it is not of that type.
     """
-    return _PARSERS[value_type](text)
+    if value_type not in _FORMS:
+        return _OTHERS[value_type](text)
+    pattern, words, read, refusal = _FORMS[value_type]
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"{quoted(text)} is not {words}")
+    try:
+        return read(text)
+    except ValueError:
+        raise ValueError(f"{quoted(text)} {refusal}") from None
 
 
 def parse_duration(text: str) -> float:
@@ -94,7 +92,7 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: it is no duration.
     """
-    parts = re.findall(_DURATION, text)
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{quoted(text)} is not a duration such as 90s, 12h or 1h30m")
     seconds = math.fsum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -103,27 +101,23 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def _int(text: str) -> int:
-    if not re.fullmatch(_WHOLE, text):
-        raise ValueError(f"{quoted(text)} is not a whole number")
+def _whole(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise ValueError(f"{quoted(text)} has too many digits")
+        raise ValueError
     return int(text)
 
 
-def _count(text: str) -> int:
-    number = _int(text)
+def _times(text: str) -> int:
+    number = int(text)
     if number < 0:
-        raise ValueError(f"{quoted(text)} is less than 0, and counts how often")
+        raise ValueError
     return number
 
 
-def _float(text: str) -> float:
-    if not re.fullmatch(_DECIMAL, text):
-        raise ValueError(f"{quoted(text)} is not a number")
+def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{quoted(text)} is too large a number")
+        raise ValueError
     return number
 
 
@@ -140,41 +134,32 @@ def _path(text: str) -> str:
     return text
 
 
-def _date(text: str) -> dt.date:
-    if re.fullmatch(_DATE, text):
-        try:
-            return dt.date.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"{quoted(text)} is not a day of the calendar") from None
-    raise ValueError(f"{quoted(text)} is not a date such as 2024-01-31")
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_FORMS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {
+    "int": ("[+-]?[0-9]+", "a whole number", _whole, "has too many digits"),
+    "count": ("[+-]?[0-9]{1,1000}", "a whole number", _times, "is less than 0, and counts how often"),
+    "float": (
+        r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?",
+        *("a number", _finite, "is too large a number"),
+    ),
+    "date": (_DAY, "a date such as 2024-01-31", dt.date.fromisoformat, "is not a day of the calendar"),
+    "datetime": (
+        rf"{_DAY}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,6}})?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?",
+        "a time such as 2024-01-31T09:30:00 or 2024-01-31T09:30:00+02:00",
+        *(dt.datetime.fromisoformat, "is not a moment of the calendar"),
+    ),
+    "uuid": (
+        r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+        *("a UUID such as 123e4567-e89b-12d3-a456-426614174000", str.lower, ""),
+    ),
+}
+"""Types by their form: an expression, its words, what reads it, and what is said when that refuses."""
 
-
-def _datetime(text: str) -> dt.datetime:
-    if re.fullmatch(_DATETIME, text):
-        try:
-            return dt.datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"{quoted(text)} is not a moment of the calendar") from None
-    raise ValueError(f"{quoted(text)} is not a time such as 2024-01-31T09:30:00 or 2024-01-31T09:30:00+02:00")
-
-
-def _uuid(text: str) -> str:
-    if not re.fullmatch(_UUID, text):
-        raise ValueError(f"{quoted(text)} is not a UUID such as 123e4567-e89b-12d3-a456-426614174000")
-    return text.lower()
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
+_OTHERS: dict[str, Callable[[str], Any]] = {
     "str": str,
-    "int": _int,
-    "float": _float,
     "bool": _bool,
-    "count": _count,
     "path": _path,
-    "date": _date,
-    "datetime": _datetime,
     "duration": parse_duration,
-    "uuid": _uuid,
 }
 
 
@@ -201,12 +186,12 @@ def _check_range(parameter: Option | Argument, text: str, value: Any) -> None:  
     for bound, word in ((parameter.min, "less"), (parameter.max, "more")):
         if bound is None:
             continue
-        limit = parse(parameter.type, bound) if isinstance(bound, str) else bound
+        limit: Any = parse(parameter.type, bound) if isinstance(bound, str) else bound
         try:
             outside = value < limit if word == "less" else value > limit
         except TypeError:
             # Of two times only one has a zone: which is earlier depends on where one stands.
-            has = "needs" if isinstance(limit, dt.datetime) and limit.tzinfo else "must not have"
+            has = "needs" if limit.tzinfo else "must not have"
             raise ValueError(
                 f"{quoted(text)} {has} a time zone, to be compared with {quoted(bound)}"
             ) from None
