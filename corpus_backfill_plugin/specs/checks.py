@@ -13,7 +13,7 @@ from corpus_backfill_plugin.agent.templates import Template, TemplateError
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic
 from corpus_backfill_plugin.specs.environment import variable_problem
 from corpus_backfill_plugin.specs.model import NAME_PATTERN
-from corpus_backfill_plugin.specs.parameter_rules import broken_by, doubles, not_allowed
+from corpus_backfill_plugin.specs.parameter_rules import broken_by, doubles, not_allowed, wrong
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import listed, nearest, one_line, quoted
 
@@ -235,31 +235,27 @@ def _arguments(script: Script) -> Iterator[Found]:
             optional = argument.name
 
 
-def _subcommand(script: Script) -> Iterator[Found]:
-    """A subcommand is no option, and what is sent before it needs it."""
-    if script.subcommand and script.subcommand.startswith("-"):
-        yield "subcommand", f"{quoted(script.subcommand)} begins with a dash", "use fixed-args"
-    for position, option in enumerate(script.option):
-        if option.before_subcommand and script.subcommand is None:
-            path: KeyPath = ("option", position, "before-subcommand")
-            yield path, "there is no subcommand", "add subcommand, or remove it"
-
-
-def _single_values(script: Script) -> Iterator[Found]:
-    """Lists have no doubles, times are not zero, the short help is one line, a deprecation says something."""
+def _keys(script: Script) -> Iterator[Found]:
+    """Lists have no doubles, times are not zero, and single keys have what they need."""
+    after = script.postcondition
     yield from doubles(("common",), script.common)
     yield from doubles(("success-codes",), script.success_codes)
-    after = script.postcondition
     for path, text in (("timeout",), script.timeout), (("postcondition", "timeout"), after and after.timeout):
         try:
             if text and not parse_duration(text):
                 yield path, f"{quoted(text)} is no time at all", ""
         except ValueError as error:
             yield path, str(error), ""
-    if "\n" in script.short_help:
-        yield "short-help", "is more than one line", "put the rest into help"
-    if script.deprecated == "":
-        yield "deprecated", "empty", "write true, or what to use instead"
+    word = script.subcommand or ""
+    yield from wrong((
+        ("short-help", "\n" in script.short_help, "is more than one line", "put the rest into help"),
+        ("deprecated", script.deprecated == "", "empty", "write true, or what to use instead"),
+        ("subcommand", word.startswith("-"), f"{quoted(word)} begins with a dash", "use fixed-args"),
+    ))  # fmt: skip
+    for position, option in enumerate(script.option):
+        if option.before_subcommand and script.subcommand is None:
+            place = ("option", position, "before-subcommand")
+            yield place, "there is no subcommand", "add subcommand, or remove it"
 
 
 _TEMPLATE_NAMES = {"progress": ("done", "total", "rate"), "failed": ("item", "reason")}
@@ -297,21 +293,15 @@ def _postcondition(script: Script) -> Iterator[Found]:
     after = script.postcondition
     if after is None:
         return
-    for key, is_wrong, problem, hint in (
-        ("run", after.run and not after.expect, "nothing is expected of it", "add expect = { pending = 0 }"),
-        (
-            *("expect", after.expect and not after.run, "nothing counts it"),
-            "add run, the arguments that make the script count",
-        ),
-        (
-            "skip-if-given",
-            after.skip_if_given and not after.run,
-            "there is no run to skip",
-            "add run, or remove it",
-        ),
-    ):
-        if is_wrong:
-            yield ("postcondition", key), problem, hint
+    for key, problem, hint in wrong((
+        ("run", after.run and not after.expect,
+         "nothing is expected of it", "add expect = { pending = 0 }"),
+        ("expect", after.expect and not after.run,
+         "nothing counts it", "add run, the arguments that make the script count"),
+        ("skip-if-given", after.skip_if_given and not after.run,
+         "there is no run to skip", "add run, or remove it"),
+    )):  # fmt: skip
+        yield ("postcondition", str(key)), problem, hint
     if not after.run and not after.expect and after.max_failed is None:
         yield "postcondition", "proves nothing", "add run and expect, or max-failed"
 
@@ -366,7 +356,7 @@ def _members(script: Script) -> Iterator[Found]:
 
 
 SCRIPT_RULES: tuple[Callable[[Script], Iterator[Found]], ...] = (
-    *(_claimed_once, _reserved_names, _script_file, _environment, _arguments, _subcommand, _single_values),
+    *(_claimed_once, _reserved_names, _script_file, _environment, _arguments, _keys),
     *(_templates, _postcondition, _expected_counts),
 )
 """Rules for the complete spec."""

@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from corpus_backfill_plugin.specs.environment import variable_problem
 from corpus_backfill_plugin.specs.model import Argument, Option
@@ -32,6 +32,15 @@ _KEYS_OF_VALUES = (
     *("metavar", "nargs", "multiple", "value-optional"),
 )
 _REMOVE_ONE = "remove one of them"
+_CHOICES = "use type = 'str' with choices"
+
+Row: TypeAlias = "tuple[str, object, str, str]"
+"""A key, whether it is wrong, what is wrong with it, and a hint or nothing."""
+
+
+def wrong(rows: Iterable[Row]) -> Iterator[Found]:
+    """Yield what is wrong of the rows of a table of rules."""
+    return ((key, problem, hint) for key, is_wrong, problem, hint in rows if is_wrong)
 
 
 def doubles(path: KeyPath, values: Iterable[Scalar], *, ignore_case: bool = False) -> Iterator[Found]:
@@ -74,7 +83,6 @@ def _wrong_form(value_type: str, value: object) -> tuple[str, str] | None:
 def _values(p: Option | Argument) -> Iterator[Found]:
     """Choices and bounds are values of the type, and some value lies between the bounds."""
     if p.type in _VALUELESS:
-        yield from _no_values(p)
         return
     plain = Option(name=p.name, type=p.type)
     for position, choice in enumerate(p.choices):
@@ -96,47 +104,6 @@ def _values(p: Option | Argument) -> Iterator[Found]:
             yield "min", f"{p.min} is more than max, {p.max}", "exchange them"
     except TypeError:
         yield "max", "of min and max only one has a time zone", "give both one, or none"
-
-
-def _no_values(p: Option | Argument) -> Iterator[Found]:
-    """A switch has no value that could be chosen, bounded or repeated."""
-    if isinstance(p, Argument):
-        hint = "use type = 'str' with choices"
-        yield "type", f"an argument cannot be a {p.type}, it has no flag", hint
-        return
-    for key in _KEYS_OF_VALUES:
-        if getattr(p, key.replace("-", "_")) not in (None, False, ()):
-            yield key, f"a {p.type} takes no value", f"remove {key}, or change the type"
-
-
-def _default_form(p: Option | Argument) -> Iterator[Found]:
-    """A list is the default of what takes several values, a single value that of what takes one."""
-    default, many = p.default, p.multiple or p.nargs
-    if default is None or p.type in _VALUELESS:
-        return
-    if p.multiple and p.nargs:
-        yield "default", "lists of lists have no default", "say it in default-note"
-    elif isinstance(default, tuple) and not many:
-        yield "default", "a list, but it takes one value", "give multiple or nargs, or one value"
-    elif not isinstance(default, tuple) and many:
-        key = "multiple" if p.multiple else "nargs"
-        yield "default", f"one value, but with {key} it takes a list", f"write [{quoted(default)}]"
-    elif default == ():
-        yield "default", "an empty list", "remove it: without default nothing is sent"
-
-
-def _default_length(p: Option | Argument) -> Iterator[Found]:
-    """A default's list is as long as the operator's would have to be."""
-    if not isinstance(p.default, tuple) or not p.default:
-        return
-    length = len(p.default)
-    for key, number, is_wrong in (
-        ("nargs", p.nargs, not p.multiple and length != p.nargs),
-        ("min-items", p.min_items, p.multiple and length < (p.min_items or 0)),
-        ("max-items", p.max_items, p.multiple and length > (p.max_items or length)),
-    ):
-        if number and is_wrong:
-            yield "default", f"{length} given, but {key} is {number}", ""
 
 
 def _default_values(p: Option | Argument) -> Iterator[Found]:
@@ -187,148 +154,147 @@ def _others(p: Option | Argument) -> Iterator[Found]:
         yield ("required-if", p.name), "it names itself", "remove it"
 
 
-def _presence(p: Option | Argument) -> Iterator[Found]:
-    """What must be given has no default, and what has a default need not be given."""
-    if p.type == "bool" and p.default is True and not getattr(p, "negate", None):
-        yield "default", "true, and nothing turns it off", "give negate, or use fixed-args"
-    if p.required and p.type == "bool":
-        yield "required", "a bool is never required", "use type = 'str' with choices"
-    elif p.required and p.default is not None:
-        yield "required", "contradicts default: there is always a value", _REMOVE_ONE
-    if p.required and p.required_if:
-        yield "required-if", "it is required in any case", "remove required or required-if"
-    elif p.required_if and p.default is not None:
-        yield "required-if", "contradicts default: there is always a value", _REMOVE_ONE
-
-
-def _partners(p: Option | Argument) -> Iterator[Found]:
-    """Keys say nothing without some others, and contradict others."""
-    if p.regex is not None and p.choices:
-        yield "regex", "choices say already what is allowed", _REMOVE_ONE
-    if p.regex_help and p.regex is None:
-        yield "regex-help", "there is no regex", "add regex, or say it in help"
-    if p.exists and p.type != "path":
-        yield "exists", f"type {p.type} is not a path", "write type = 'path'"
-    if p.ignore_case and not p.choices and p.type not in _VALUELESS:
-        yield "ignore-case", "there are no choices", "add choices, or remove it"
-    elif p.ignore_case and p.type in {"int", "float"}:
-        yield "ignore-case", f"type {p.type} has no upper and lower case", "remove it"
-
-
-def _texts(p: Option | Argument) -> Iterator[Found]:
-    """Numbers of items need several values, and are in order; a placeholder is one word."""
-    how = "'repeat'" if isinstance(p, Option) else "true"
-    for key, number in (("min-items", p.min_items), ("max-items", p.max_items)):
-        if number is not None and not p.multiple:
-            yield key, "it takes one value", f"add multiple = {how}, or remove {key}"
-    if p.min_items and p.max_items and p.min_items > p.max_items:
-        yield "min-items", f"{p.min_items} is more than max-items, {p.max_items}", "exchange them"
-    if p.metavar and (any(c.isspace() for c in p.metavar) or one_line(p.metavar) != p.metavar):
+def _keys(p: Option | Argument) -> Iterable[Row]:
+    """Keys need some others, and contradict others."""
+    several = "multiple = 'repeat'" if isinstance(p, Option) else "multiple = true"
+    always = "contradicts default: there is always a value"
+    bad_metavar = p.metavar and (one_line(p.metavar) != p.metavar or any(map(str.isspace, p.metavar)))
+    return (
+        ("default", p.type == "bool" and p.default is True and not getattr(p, "negate", None),
+         "true, and nothing turns it off", "give negate, or use fixed-args"),
+        ("required", p.required and p.type == "bool", "a bool is never required", _CHOICES),
+        ("required", p.required and p.type != "bool" and p.default is not None, always, _REMOVE_ONE),
+        ("required-if", p.required and p.required_if,
+         "it is required in any case", "remove required or required-if"),
+        ("required-if", p.required_if and not p.required and p.default is not None, always, _REMOVE_ONE),
+        ("regex", p.regex is not None and p.choices, "choices say already what is allowed", _REMOVE_ONE),
+        ("regex-help", p.regex_help and p.regex is None,
+         "there is no regex", "add regex, or say it in help"),
+        ("exists", p.exists and p.type != "path", f"type {p.type} is not a path", "write type = 'path'"),
+        ("ignore-case", p.ignore_case and not p.choices and p.type not in _VALUELESS,
+         "there are no choices", "add choices, or remove it"),
+        ("ignore-case", p.ignore_case and p.choices and p.type in {"int", "float"},
+         f"type {p.type} has no upper and lower case", "remove it"),
+        ("min-items", p.min_items is not None and not p.multiple,
+         "it takes one value", f"add {several}, or remove min-items"),
+        ("max-items", p.max_items is not None and not p.multiple,
+         "it takes one value", f"add {several}, or remove max-items"),
+        ("min-items", p.max_items and (p.min_items or 0) > p.max_items,
+         f"{p.min_items} is more than max-items, {p.max_items}", "exchange them"),
         # It is shown in usage lines, where a blank would make it two.
-        yield "metavar", f"{quoted(p.metavar)} is not one word", "write it without blanks"
-    if p.deprecated == "":
-        yield "deprecated", "empty", "write true, or what to use instead"
+        ("metavar", bad_metavar, f"{quoted(p.metavar)} is not one word", "write it without blanks"),
+        ("deprecated", p.deprecated == "", "empty", "write true, or what to use instead"),
+    )  # fmt: skip
 
 
-def _handed_over(o: Option) -> Iterator[Found]:
-    """A variable or standard input carries one text, and needs no flag."""
-    way = "pass-env" if o.pass_env else "pass-stdin" if o.pass_stdin else ""
-    if o.pass_env and (problem := variable_problem(o.pass_env)):
-        yield "pass-env", problem, "use a variable of your own"
-    if o.pass_env and o.pass_stdin:
-        yield "pass-stdin", "pass-env hands the value over already", _REMOVE_ONE
-    for key, is_wrong, problem, hint in (
-        ("flag", o.flag, f"{way} hands the value over already", f"remove flag or {way}"),
-        ("negate", o.negate, f"{way} hands the value over already", f"remove negate or {way}"),
+def _defaults(p: Option | Argument) -> Iterable[Row]:
+    """A list of the right length is the default of what takes several values, else it is one value."""
+    if p.default is None or p.type in _VALUELESS:
+        return ()
+    many, is_list = p.multiple or p.nargs, isinstance(p.default, tuple)
+    key = "multiple" if p.multiple else "nargs"
+    length = len(p.default) if isinstance(p.default, tuple) else 0
+    few, lots = length < (p.min_items or 0), length > (p.max_items or length)
+    return (
+        ("default", p.multiple and p.nargs, "lists of lists have no default", "say it in default-note"),
+        ("default", is_list and not many,
+         "a list, but it takes one value", "give multiple or nargs, or one value"),
+        ("default", not is_list and many and not (p.multiple and p.nargs),
+         f"one value, but with {key} it takes a list", f"write [{quoted(p.default)}]"),
+        ("default", p.default == () and many and not (p.multiple and p.nargs),
+         "an empty list", "remove it: without default nothing is sent"),
+        ("default", length and p.nargs and not p.multiple and length != p.nargs,
+         f"{length} given, but nargs is {p.nargs}", ""),
+        ("default", length and p.multiple and few, f"{length} given, but min-items is {p.min_items}", ""),
+        ("default", length and p.multiple and lots, f"{length} given, but max-items is {p.max_items}", ""),
+    )  # fmt: skip
+
+
+def _no_values(p: Option | Argument) -> Iterable[Row]:
+    """A switch has no value that could be chosen, bounded or repeated."""
+    if p.type not in _VALUELESS:
+        return ()
+    if isinstance(p, Argument):
+        return (("type", True, f"an argument cannot be a {p.type}, it has no flag", _CHOICES),)
+    return [
         (
-            "multiple",
-            o.multiple in {"repeat", "spread"},
-            f"{way} carries one text",
-            "write multiple = 'join'",
-        ),
-        ("nargs", o.nargs, f"{way} carries one text", "write multiple = 'join' in place of nargs"),
-        ("value-optional", o.value_optional, f"{way} has no flag that could stand alone", "remove it"),
-    ):
-        if way and is_wrong:
-            yield key, problem, hint
+            key,
+            value not in (None, False, ()),
+            f"a {p.type} takes no value",
+            f"remove {key}, or change the type",
+        )
+        for key in _KEYS_OF_VALUES
+        for value in (getattr(p, key.replace("-", "_")),)
+    ]
 
 
-def _secrets(o: Option) -> Iterator[Found]:
-    """A secret is in no argument list and in no spec."""
-    if not o.secret:
-        return
-    if not (o.pass_env or o.pass_stdin):
-        what = "other users of the machine can read an argument list"
-        yield "secret", what, "add pass-env = 'NAME' or pass-stdin = true"
-    if o.type != "str":
-        yield "type", f"a secret is of type str, not {o.type}", "remove type"
-    for key in ("default", "choices", "suggestions"):
-        if getattr(o, key) not in (None, ()):
-            yield key, "a secret must not stand in a file that others read", f"remove {key}"
+def _of_option(o: Option) -> Iterable[Row]:
+    """An option reaches the script one way, which fits its type, its values and its role."""
+    way = "pass-env" if o.pass_env else "pass-stdin" if o.pass_stdin else ""
+    over, takes_value = f"{way} hands the value over already", o.type not in _VALUELESS
+    hidden = "a secret must not stand in a file that others read"
+    denied = variable_problem(o.pass_env) if o.pass_env else ""
+    return (
+        ("pass-env", denied, denied, "use a variable of your own"),
+        ("pass-stdin", o.pass_env and o.pass_stdin, over, _REMOVE_ONE),
+        ("flag", way and o.flag, over, f"remove flag or {way}"),
+        ("negate", way and o.negate, over, f"remove negate or {way}"),
+        ("multiple", way and o.multiple in {"repeat", "spread"},
+         f"{way} carries one text", "write multiple = 'join'"),
+        ("nargs", way and o.nargs, f"{way} carries one text", "write multiple = 'join' in place of nargs"),
+        ("value-optional", way and o.value_optional,
+         f"{way} has no flag that could stand alone", "remove it"),
+        ("secret", o.secret and not way,
+         "other users of the machine can read an argument list",
+         "add pass-env = 'NAME' or pass-stdin = true"),
+        ("type", o.secret and o.type != "str", f"a secret is of type str, not {o.type}", "remove type"),
+        ("default", o.secret and o.default is not None, hidden, "remove default"),
+        ("choices", o.secret and o.choices, hidden, "remove choices"),
+        ("suggestions", o.secret and o.suggestions, hidden, "remove suggestions"),
+        ("negate", o.negate and o.type != "bool", f"type {o.type} cannot be negated", "write type = 'bool'"),
+        ("negate", o.type == "bool" and o.negate == o.script_flag,
+         f"{quoted(o.negate)} is the flag itself", f"write '--no-{o.name}'"),
+        ("nargs", takes_value and o.nargs and o.multiple in {"spread", "join"},
+         f"multiple = {quoted(o.multiple)} sends one list already",
+         "use multiple = 'repeat', or remove nargs"),
+        ("value-optional", takes_value and o.value_optional and o.nargs,
+         "does not go with nargs", _REMOVE_ONE),
+        ("value-optional", takes_value and o.value_optional and o.multiple,
+         "does not go with multiple", _REMOVE_ONE),
+        ("separator", o.separator is not None and o.multiple != "join",
+         "only multiple = 'join' has one", "write multiple = 'join', or remove it"),
+        ("role", o.role == "dry-run" and o.type != "bool",
+         f"'dry-run' is for a bool, not for type {o.type}", "write type = 'bool'"),
+        ("role", o.role == "limit" and (o.type != "int" or o.multiple or o.nargs),
+         "'limit' is for a single whole number", "write type = 'int'"),
+        ("role", o.role == "retry-items" and not (o.multiple or o.type == "path"),
+         "'retry-items' is for what takes a list, or a file with one",
+         "add multiple = 'repeat', or write type = 'path'"),
+    )  # fmt: skip
 
 
-def _forms(o: Option) -> Iterator[Found]:
-    """How several values are sent, and no value, fits the type; no declared value holds the separator."""
-    if o.negate and o.type != "bool":
-        yield "negate", f"type {o.type} cannot be negated", "write type = 'bool'"
-    elif o.negate and o.negate == o.script_flag:
-        yield "negate", f"{quoted(o.negate)} is the flag itself", f"write '--no-{o.name}'"
-    if o.type not in _VALUELESS and o.nargs and o.multiple in {"spread", "join"}:
-        what = f"multiple = {quoted(o.multiple)} sends one list already"
-        yield "nargs", what, "use multiple = 'repeat', or remove nargs"
-    for key, value in (("nargs", o.nargs), ("multiple", o.multiple)):
-        if o.type not in _VALUELESS and o.value_optional and value:
-            yield "value-optional", f"does not go with {key}", _REMOVE_ONE
+def _joined(p: Option | Argument) -> Iterator[Found]:
+    """No declared value of those that are joined holds the separator."""
+    if isinstance(p, Option) and p.multiple == "join":
+        separator = p.separator or ","
+        for key, values in (("choices", p.choices), ("default", p.default)):
+            for position, value in enumerate(values if isinstance(values, tuple) else ()):
+                if separator in value_text(value):
+                    what = f"{quoted(value)} holds the separator {quoted(separator)}"
+                    yield (key, position), what, "choose another separator"
 
 
-def _separator(o: Option) -> Iterator[Found]:
-    """Only joined values have a separator, and no declared value holds it."""
-    if o.multiple != "join":
-        if o.separator is not None:
-            yield "separator", "only multiple = 'join' has one", "write multiple = 'join', or remove it"
-        return
-    separator = o.separator or ","
-    for key in ("choices", "default"):
-        values = getattr(o, key)
-        for position, value in enumerate(values if isinstance(values, tuple) else ()):
-            if separator in value_text(value):
-                what = f"{quoted(value)} holds the separator {quoted(separator)}"
-                yield (key, position), what, "choose another separator"
-
-
-def _roles(o: Option) -> Iterator[Found]:
-    """What plans and retries look for has the form that they can use."""
-    if o.role == "dry-run" and o.type != "bool":
-        yield "role", f"'dry-run' is for a bool, not for type {o.type}", "write type = 'bool'"
-    if o.role == "limit" and (o.type != "int" or o.multiple or o.nargs):
-        yield "role", "'limit' is for a single whole number", "write type = 'int'"
-    if o.role == "retry-items" and not (o.multiple or o.type == "path"):
-        what = "'retry-items' is for what takes a list, or a file with one"
-        yield "role", what, "add multiple = 'repeat', or write type = 'path'"
-
-
+TABLES: tuple[Callable[[Option | Argument], Iterable[Row]], ...] = (_no_values, _defaults, _keys)
 PARAMETER_RULES: tuple[Callable[[Option | Argument], Iterator[Found]], ...] = (
-    *(
-        _values,
-        _default_form,
-        _default_length,
-        _default_values,
-        _regex,
-        _presence,
-        _partners,
-        _texts,
-        _others,
-    ),
-)
-OPTION_RULES: tuple[Callable[[Option], Iterator[Found]], ...] = (
-    *(_handed_over, _secrets, _forms, _separator, _roles),
+    *(_values, _default_values, _regex, _others, _joined),
 )
 
 
 def broken_by(parameter: Option | Argument) -> Iterator[Found]:
     """Yield what is wrong with an option or argument by itself."""
+    for table in TABLES:
+        yield from wrong(table(parameter))
+    if isinstance(parameter, Option):
+        yield from wrong(_of_option(parameter))
     for rule in PARAMETER_RULES:
         yield from rule(parameter)
-    if isinstance(parameter, Option):
-        for option_rule in OPTION_RULES:
-            yield from option_rule(parameter)
