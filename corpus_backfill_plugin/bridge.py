@@ -33,15 +33,8 @@ if TYPE_CHECKING:
 # Constructor arguments of click.Context that a child takes from its parent. A host that lacks one, in some
 # release to come, leaves click's default.
 _FORWARDED = (
-    "obj",
-    "auto_envvar_prefix",
-    "default_map",
-    "terminal_width",
-    "max_content_width",
-    "help_option_names",
-    "token_normalize_func",
-    "color",
-    "show_default",
+    *("obj", "auto_envvar_prefix", "default_map", "terminal_width", "max_content_width"),
+    *("help_option_names", "token_normalize_func", "color", "show_default"),
 )
 
 # Click 8.1 exits 0 with the help on stdout instead; an empty tuple catches nothing.
@@ -69,10 +62,9 @@ class _Root(click.Context):
 
     def end(self, error: BaseException) -> None:
         """End as the host does if `error` is one of click's: it is shown here, the host learns the code."""
-        if isinstance(error, click.exceptions.Exit):
-            self._host.exit(error.exit_code)
         if isinstance(error, click.ClickException):
             error.show()
+        if isinstance(error, click.ClickException | click.exceptions.Exit):
             self._host.exit(error.exit_code)
         if isinstance(error, click.Abort):
             self._host.abort()
@@ -113,9 +105,8 @@ class _Rest(click.Command):
         super().__init__(group.name)
         self.group, self.above = group, above
         # Bash hands "--option=val" over as three words.
-        self.words = [
-            word for before, word in zip(["", *words], words, strict=False) if not _joins(before, word)
-        ]
+        pairs = zip(["", *words], words, strict=False)
+        self.words = [word for before, word in pairs if word != "=" or not before.startswith("-")]
 
     def make_context(
         self,
@@ -151,10 +142,6 @@ class _RestContext(click.Context):
     def __init__(self, rest: _Rest, info_name: str | None) -> None:
         super().__init__(rest, info_name=info_name, resilient_parsing=True)
         self._protected_args = []  # read by the foreign completer, and not there before click 8.2
-
-
-def _joins(before: str, word: str) -> bool:
-    return word == "=" and before.startswith("-")
 
 
 class BridgedGroup(click.Group):

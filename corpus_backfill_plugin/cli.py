@@ -74,11 +74,7 @@ class BackfillGroup(BridgedGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of `args`, with near names in the error when there is none.
-
-        The command's own `--server-path` is looked at first: the server app has specs, and the command
-        may be one of them.
-        """
+        """Find the command of `args`. Its own `--server-path` goes first: the server app has specs."""
         _resolve(ctx, args[1:])
         name = args[0]
         command = self.get_command(ctx, name)

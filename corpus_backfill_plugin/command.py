@@ -89,14 +89,12 @@ class ScriptCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, each a line as it is typed under this host."""
-        if not self.script.examples:
-            return
         above = ctx.parent.command_path if ctx.parent else ""
-        with formatter.section("Examples"):
-            for example in self.script.examples:
-                formatter.write(
-                    " " * formatter.current_indent + f"{above} {printable(example)}".strip() + "\n"
-                )
+        if self.script.examples:
+            with formatter.section("Examples"):
+                for example in self.script.examples:
+                    line = f"{above} {printable(example)}".strip()
+                    formatter.write(f"{' ' * formatter.current_indent}{line}\n")
 
 
 def short_help(script: Script) -> str:
@@ -135,42 +133,29 @@ def script_command(spec: LoadedSpec) -> ScriptCommand:
 
 
 def _run(ctx: click.Context, spec: LoadedSpec) -> None:
-    script, site, chosen = spec.script, site_of(ctx), checked_selection(ctx, spec.script)
-    limits = {"timeout": ctx.params["timeout_"], "verify": not ctx.params["no_verify_"]}
-    if ctx.params["plan_"] is not None:
-        ctx.exit(_plan(ctx, spec, chosen, limits))
-    request = prepare(spec, chosen, site, **limits, commit=not ctx.params["show_command_"])
-    if ctx.params["show_command_"]:
-        # Here, not above: only this asks for the text form.
+    site, chosen, asked = site_of(ctx), checked_selection(ctx, spec.script), ctx.params
+    limits = {"timeout": asked["timeout_"], "verify": not asked["no_verify_"]}
+    # What only one of these ways needs is imported there: help and completion must not pay for it.
+    if asked["plan_"] is not None:
+        from corpus_backfill_plugin.plans.make import make_plan
+
+        contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if asked[_param(name)]]
+        if contrary:
+            raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
+        ctx.exit(make_plan(spec, chosen, site, asked["plan_"], **limits))
+    request = prepare(spec, chosen, site, **limits, commit=not asked["show_command_"])
+    if asked["show_command_"]:
         from corpus_backfill_plugin.shell import shell_form
 
         click.echo(shell_form(request.invocation))
         return
-    for text in _warnings(script, chosen, site):
+    for text in _warnings(spec.script, chosen, site):
         click.echo(f"Warning: {one_line(text)}", err=True)
-    confirm(request, yes=ctx.params["yes_"])
-    # Here, not above: help, completion and --show-command must not pay for what a run needs.
+    confirm(request, yes=asked["yes_"])
     from corpus_backfill_plugin.runs.execute import execute
 
-    ctx.exit(
-        execute(
-            request,
-            detach=ctx.params["detach_"],
-            wait=ctx.params["wait_"],
-            fresh=lambda: prepare_again(spec, chosen, site, **limits),
-            record=not ctx.params["no_record_"],
-        )
-    )
-
-
-def _plan(ctx: click.Context, spec: LoadedSpec, chosen: Selection, limits: dict[str, Any]) -> int:
-    contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if ctx.params[_param(name)]]
-    if contrary:
-        raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
-    # Here, not above: only this makes plans.
-    from corpus_backfill_plugin.plans.make import make_plan
-
-    return make_plan(spec, chosen, site_of(ctx), ctx.params["plan_"], **limits)
+    how = {"detach": asked["detach_"], "wait": asked["wait_"], "record": not asked["no_record_"]}
+    ctx.exit(execute(request, fresh=lambda: prepare_again(spec, chosen, site, **limits), **how))
 
 
 def checked_selection(ctx: click.Context, script: Script) -> Selection:
@@ -207,15 +192,13 @@ def confirm(request: RunRequest, *, yes: bool) -> None:
     """
     if not request.destructive or request.dry_run or yes:
         return
-    where = request.database or request.server
-    question = f"{request.command} changes data for good in {one_line(where)}. Run it?"
+    where = one_line(request.database or request.server)
     try:
-        agreed = click.confirm(question, err=True)
+        agreed = click.confirm(f"{request.command} changes data for good in {where}. Run it?", err=True)
     except click.Abort:
         click.echo(err=True)  # the question's line has no end yet
-        raise BackfillError(
-            "not run: nobody answered", "Give --yes to run it without the question."
-        ) from None
+        hint = "Give --yes to run it without the question."
+        raise BackfillError("not run: nobody answered", hint) from None
     if not agreed:
         raise BackfillError("not run")
 

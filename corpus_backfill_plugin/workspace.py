@@ -78,8 +78,7 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
         starts: folders to walk up from, see `install_folders`.
 
     Raises:
-        ServerError: the path named is no folder with a `backfill` folder that can be read; or none was named
-            and none found, and what was tried, in order.
+        ServerError: none was found, with what was tried in order; or it has no `backfill` folder to read.
     """
     for text, how in ((option, "--server-path"), (environ.get(PATH_VARIABLE), PATH_VARIABLE)):
         if text:
@@ -119,28 +118,25 @@ def script_path(app: ServerApp, script: str) -> Path:
     """Return the path of a script of `app`.
 
     Raises:
-        ServerError: it is missing, no plain file, unreadable, or a link that leads out of the folder.
+        ServerError: it can't be run, see `script_fault`.
     """
-    path = app.scripts / script
-    fault = script_fault(app, script)
-    if fault:
+    if fault := script_fault(app, script):
         raise ServerError(
-            f"{one_line(str(path))}: {fault}",
+            f"{one_line(str(app.scripts / script))}: {fault}",
             "Check that the server app is complete and its version is the one you mean to run.",
         )
-    return path
+    return app.scripts / script
 
 
 def script_fault(app: ServerApp, script: str) -> str:
-    """Say why `script` can't be run from `app`; an empty text when it can."""
-    folder = app.scripts
-    path = folder / script
-    if path.parent != folder or script in {"", ".", ".."}:
+    """Return why `script` can't be run from `app`; an empty text when it can."""
+    path = app.scripts / script
+    if path.parent != app.scripts or script in {"", ".", ".."}:
         return "a script is a bare file name inside the backfill folder"
     try:
         if not path.exists():
             return "missing"
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not path.resolve().is_relative_to(app.scripts.resolve()):
             return "a link that leads out of the backfill folder"
         if not path.is_file():
             return "not a file"
@@ -156,11 +152,10 @@ def check(app: ServerApp, scripts: Iterable[str]) -> None:
         ServerError: lists all that are missing or unusable, each with why.
     """
     faults = {script: script_fault(app, script) for script in sorted(set(scripts))}
-    bad = [f"  {one_line(script)}: {fault}" for script, fault in faults.items() if fault]
-    if bad:
+    if bad := [f"  {one_line(script)}: {fault}" for script, fault in faults.items() if fault]:
+        where = f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(app.scripts))}:"
         raise ServerError(
-            f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(app.scripts))}:\n"
-            + "\n".join(bad),
+            "\n".join((where, *bad)),
             "Update the server app. One that is not meant to have them all brings its own specs, which ask "
             "for their own script alone.",
         )
@@ -175,15 +170,13 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if text:
             return Interpreter((_named_program(text, how, environ),), how)
-    uv = _which("uv", environ)
-    if uv:
+    if uv := _which("uv", environ):
         return Interpreter(("uv", "run", "python"), f"uv at {uv}")
     own = app.folder / ".venv" / "bin" / "python"
     if os.access(own, os.X_OK):
         return Interpreter((str(own),), "the server's .venv", f"uv is not on PATH; using {own}")
-    return Interpreter(
-        ("python",), "python on PATH", "uv is not on PATH and the server has no .venv; using python from PATH"
-    )
+    warning = "uv is not on PATH and the server has no .venv; using python from PATH"
+    return Interpreter(("python",), "python on PATH", warning)
 
 
 def _which(program: str, environ: Mapping[str, str]) -> str | None:
@@ -216,22 +209,21 @@ def server_commit(app: ServerApp) -> str | None:
     real = app.folder.resolve()
     if not any(os.path.exists(f"{place}/.git") for place in (real, *real.parents)):  # noqa: PTH110 - as above
         return None
-    git = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(app.folder))
-    head = _git_says(*git, "rev-parse", "--verify", "HEAD")
+    head = _git_says(app, "rev-parse", "--verify", "HEAD")
     if head is None:
         return None
-    keys = _git_says(*git, "config", "--null", "--name-only", "--list")
+    keys = _git_says(app, "config", "--null", "--name-only", "--list")
     filters = {key.rpartition(".")[0] for key in (keys or "").split("\0") if key.startswith("filter.")}
     changed = None
     # Git takes = in a filter's name for the end of the key: such a filter can't be switched off.
     if keys is not None and not any("=" in name for name in filters):
         values = [f"{name}.{key}" for name in filters for key in ("clean=", "process=", "required=false")]
         off = (word for value in values for word in ("-c", value))
-        changed = _git_says(*git, *off, "status", "--porcelain", "--ignore-submodules=dirty", "--", ".")
+        changed = _git_says(app, *off, "status", "--porcelain", "--ignore-submodules=dirty", "--", ".")
     return head.strip() + ("" if changed == "" else "+dirty")
 
 
-def _git_says(*argv: str) -> str | None:
+def _git_says(app: ServerApp, *words: str) -> str | None:
     import subprocess  # nosec B404 - one fixed program, git, with an argument list
 
     environ = {name: os.environ[name] for name in GIT_ENVIRON if name in os.environ}
@@ -241,10 +233,12 @@ def _git_says(*argv: str) -> str | None:
         "GIT_NO_LAZY_FETCH": "1",
         "LC_ALL": "C",
     }
+    hooks_off = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
     try:
         answer = subprocess.run(  # noqa: S603 # nosec B603 - a fixed program and an argument list
-            argv, env=environ, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL
-        )
+            ("git", *hooks_off, "-C", str(app.folder), *words),  # noqa: S607
+            env=environ, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
     return os.fsdecode(answer.stdout) if answer.returncode == 0 else None
@@ -276,11 +270,7 @@ class Site:
 
     @cached_property
     def server(self) -> ServerApp:
-        """The server app.
-
-        Raises:
-            BackfillError: there is none, or it can't be used.
-        """
+        """The server app, or a BackfillError where there is none or it can't be used."""
         try:
             return locate(self.server_path, self.environ, install_folders())
         except AgentError as error:
@@ -296,9 +286,6 @@ class Site:
 
         The four scripts that specs are shipped for come and go together: when one is missing, the server app
         is half updated or the wrong one. Any other command asks for its own script alone.
-
-        Raises:
-            BackfillError: no server app, or the list of what is missing from it.
         """
         if spec.source == SHIPPED_SOURCE:
             check(self.server, self.catalog.shipped_scripts())
@@ -306,20 +293,11 @@ class Site:
 
     @cached_property
     def interpreter(self) -> Interpreter:
-        """What runs the scripts.
-
-        Raises:
-            BackfillError: no server app, or the interpreter that was named can't be executed.
-        """
+        """What runs the scripts."""
         return choose_interpreter(self.server, self.python, self.environ)
 
 
 def site_in(meta: MutableMapping[str, Any], made: Site) -> Site:
-    """Return the Site of this call, which is `made` when the call has none yet.
-
-    Args:
-        meta: click's `ctx.meta`, shared by all contexts of a call; `ctx.obj` belongs to the host.
-        made: what the options at hand make.
-    """
+    """Return the Site of this call, noted in click's `ctx.meta`; it is `made` when the call has none yet."""
     site = meta.setdefault(SITE_KEY, made)
     return site if isinstance(site, Site) else made

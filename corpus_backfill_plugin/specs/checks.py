@@ -7,7 +7,7 @@ wrongly is left out here.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic
@@ -100,98 +100,64 @@ def _command(script: Script, name: str) -> Iterator[Found]:
             yield ("examples", position), "is not one plain line", ""
 
 
-_Claims: TypeAlias = "Iterator[tuple[str, KeyPath, str]]"
-"""Each thing that only one may have, where it is claimed, and by whom; common options have no place."""
+_ONCE = {
+    "name": ("'{0}' is taken by {1}", "choose another", "choose another, or leave '{2}' out of common"),
+    "short": ("-{0} is taken by {1}", "choose another", "choose another"),
+    "flag": ("{0} is sent by {1} already", "choose another", "choose another, or leave '{2}' out of common"),
+    "pass_env": ("{0} is set by {1} already", "choose another", "choose another"),
+    "pass_stdin": ("standard input is taken by {1}", "use pass-env", ""),
+    "role": ("'{0}' is the role of {1} already", "remove one of them", "leave '{2}' out of common"),
+}
+"""What only one may have: the problem where two do, and a hint, another where a common option has it."""
 
 
-def _names_of(option: Option) -> Iterator[tuple[str, KeyPath]]:
-    yield option.name, ("name",)
-    yield from ((alias, ("aliases", number)) for number, alias in enumerate(option.aliases))
-    if option.negate and option.negate.startswith("--") and option.negate != option.script_flag:
-        yield option.negate[2:], ("negate",)
-
-
-def _names(script: Script) -> _Claims:
+def _claims(script: Script) -> Iterator[tuple[str, Any, KeyPath, str]]:
+    """Yield what is claimed, by kind, place and owner; common options and constants have no place."""
     for option in script.common_options:
-        yield option.name, (), f"the common option --{option.name}"
-    for position, option in enumerate(script.option):
-        for name, key in _names_of(option):
-            if name not in RESERVED_OPTIONS:
-                yield name, ("option", position, *key), f"option {option.name}"
-    for position, argument in enumerate(script.argument):
-        yield argument.name, ("argument", position, "name"), f"argument {argument.name}"
-
-
-def _flags(script: Script) -> _Claims:
-    for option in script.common_options:
-        if not option.pass_env:
-            yield option.script_flag, (), f"the common option --{option.name}"
+        owner = f"the common option --{option.name}"
+        yield "name", option.name, (), owner
+        yield "flag", "" if option.pass_env else option.script_flag, (), owner
+        yield from ((kind, getattr(option, kind), (), owner) for kind in _CLAIMED)
+    yield from (("pass_env", name, (), "[env]") for name in script.env)
+    seen: set[str] = set()
     named = {name for option in script.option for name in (option.name, *option.aliases)}
-    seen = set()
     for position, option in enumerate(script.option):
+        path, owner, off = ("option", position), f"option {option.name}", option.negate or ""
+        yield "name", option.name, (*path, "name"), owner
+        yield from (("name", a, (*path, "aliases", number), owner) for number, a in enumerate(option.aliases))
+        yield from (
+            (kind, getattr(option, kind), (*path, kind.replace("_", "-")), owner) for kind in _CLAIMED
+        )
+        if off != option.script_flag and off.startswith("--"):
+            yield "name", off[2:], (*path, "negate"), owner
         if not (option.pass_env or option.pass_stdin or option.name in seen):
-            owner, negate = f"option {option.name}", option.negate
-            yield option.script_flag, ("option", position, "flag" if option.flag else "name"), owner
-            if negate and negate[2:] not in named and negate != option.script_flag:
-                yield negate, ("option", position, "negate"), owner
+            yield "flag", option.script_flag, (*path, "flag" if option.flag else "name"), owner
+            if off[2:] not in named and off != option.script_flag:
+                yield "flag", off, (*path, "negate"), owner
         seen.add(option.name)
+    for position, argument in enumerate(script.argument):
+        yield "name", argument.name, ("argument", position, "name"), f"argument {argument.name}"
 
 
-def _values_of(key: str) -> Callable[[Script], _Claims]:
-    def claims(script: Script) -> _Claims:
-        for option in script.common_options:
-            if value := getattr(option, key):
-                yield value, (), f"the common option --{option.name}"
-        for name in script.env if key == "pass_env" else ():
-            yield name, (), "[env]"
-        for position, option in enumerate(script.option):
-            if value := getattr(option, key):
-                yield value, ("option", position, key.replace("_", "-")), f"option {option.name}"
-
-    return claims
-
-
-_OR_WITHOUT = "choose another, or leave '{2}' out of common"
-_ONCE: tuple[tuple[Callable[[Script], _Claims], str, str, str], ...] = (
-    (_names, "'{0}' is taken by {1}", "choose another", _OR_WITHOUT),
-    (_values_of("short"), "-{0} is taken by {1}", "choose another", "choose another"),
-    (_flags, "{0} is sent by {1} already", "choose another", _OR_WITHOUT),
-    (_values_of("pass_env"), "{0} is set by {1} already", "choose another", "choose another"),
-    (_values_of("pass_stdin"), "standard input is taken by {1}", "use pass-env", ""),
-    (
-        _values_of("role"),
-        "'{0}' is the role of {1} already",
-        "remove one of them",
-        "leave '{2}' out of common",
-    ),
-)
-"""Claims, the problem where a thing is claimed twice, and a hint, another where a common option has it."""
+_CLAIMED = ("short", "pass_env", "pass_stdin", "role")
 
 
 def _claimed_once(script: Script) -> Iterator[Found]:
     """What the operator types, the script is sent, and the core looks for belongs to one option."""
-    for claims, problem, hint, common_hint in _ONCE:
-        owners: dict[str, str] = {}
-        for thing, path, owner in claims(script):
-            if thing not in owners or not path:
-                owners.setdefault(thing, owner)
-                continue
-            first = owners[thing]
+    owners: dict[tuple[str, Any], str] = {}
+    for kind, thing, path, owner in _claims(script):
+        if kind == "name" and thing in RESERVED_OPTIONS and path[:1] == ("option",):
+            hint = f"choose another name, and write flag = '--{thing}'" if path[2:] == ("name",) else ""
+            yield path, f"--{thing} is an option of the command itself", hint or "choose another"
+        elif kind == "short" and thing in RESERVED_SHORTS:
+            yield path, f"-{thing} is help", "choose another"
+        elif path and (first := owners.get((kind, thing))):
+            problem, hint, common_hint = _ONCE[kind]
             common = first.partition("common option --")[2]
             by = "an earlier option" if first == owner and path[-1] == "name" else first
             yield path, problem.format(thing, by), (common_hint if common else hint).format(thing, by, common)
-
-
-def _reserved_names(script: Script) -> Iterator[Found]:
-    """No option is called as one of the core's."""
-    for position, option in enumerate(script.option):
-        for name, key in _names_of(option):
-            if name in RESERVED_OPTIONS:
-                hint = f"choose another name, and write flag = '--{name}'" if key == ("name",) else ""
-                what = f"--{name} is an option of the command itself"
-                yield ("option", position, *key), what, hint or "choose another"
-        if option.short in RESERVED_SHORTS:
-            yield ("option", position, "short"), f"-{option.short} is help", "choose another"
+        elif thing:
+            owners.setdefault((kind, thing), owner)
 
 
 def _script_file(script: Script) -> Iterator[Found]:
@@ -356,7 +322,7 @@ def _members(script: Script) -> Iterator[Found]:
 
 
 SCRIPT_RULES: tuple[Callable[[Script], Iterator[Found]], ...] = (
-    *(_claimed_once, _reserved_names, _script_file, _environment, _arguments, _keys),
+    *(_claimed_once, _script_file, _environment, _arguments, _keys),
     *(_templates, _postcondition, _expected_counts),
 )
 """Rules for the complete spec."""

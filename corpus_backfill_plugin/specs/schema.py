@@ -163,20 +163,13 @@ class _Fitting:
         if isinstance(value, list):
             return self._list(value, schema, path)
         if isinstance(value, dict):
-            fitted = {
-                key: self.value(item, schema["additionalProperties"], (*path, key))
-                for key, item in value.items()
-            }
+            of = schema["additionalProperties"]
+            fitted = {key: self.value(item, of, (*path, key)) for key, item in value.items()}
             return {key: item for key, item in fitted.items() if item is not msgspec.UNSET}
-        problem, hint = (
-            _text_problem(value, schema) if isinstance(value, str) else _range_problem(value, schema)
-        )
-        if (
-            schema.get("pattern") == model.NAME_PATTERN
-            and problem
-            and (path[0], path[-1]) == ("option", "name")
-        ):
-            hint = _respelt_name(value) or hint
+        check = _text_problem if isinstance(value, str) else _range_problem
+        problem, hint = check(value, schema)
+        if problem.endswith(_PATTERNS[model.NAME_PATTERN][0]) and (path[0], path[-1]) == ("option", "name"):
+            hint = _respelt_name(value)
         return self._refuse(path, problem, hint) if problem else value
 
     def _list(self, value: list[Any], schema: dict[str, Any], path: KeyPath) -> Any:  # noqa: ANN401 - as above
@@ -190,7 +183,7 @@ class _Fitting:
         return msgspec.UNSET if few or any(item is msgspec.UNSET for item in fitted) else fitted
 
 
-def _text_problem(value: str, schema: dict[str, Any]) -> tuple[str, str]:
+def _text_problem(value: Any, schema: dict[str, Any]) -> tuple[str, str]:  # noqa: ANN401 - as above
     if len(value) < schema.get("minLength", 0):
         return "must not be empty", ""
     if len(value) > schema.get("maxLength", len(value)):
@@ -202,7 +195,7 @@ def _text_problem(value: str, schema: dict[str, Any]) -> tuple[str, str]:
     return f"{quoted(value)} is not {words}", hint
 
 
-def _range_problem(value: float, schema: dict[str, Any]) -> tuple[str, str]:
+def _range_problem(value: Any, schema: dict[str, Any]) -> tuple[str, str]:  # noqa: ANN401 - as above
     low, high = schema.get("minimum"), schema.get("maximum", _LARGEST)
     if low is None:
         return "", ""
