@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from corpus_backfill_plugin.specs.model import Argument, Option
 from corpus_backfill_plugin.specs.selection import Selection, Value
-from corpus_backfill_plugin.specs.values import check_value, parse, parse_duration, value_text
+from corpus_backfill_plugin.specs.values import check_value, parse, parse_duration, several, value_text
 from corpus_backfill_plugin.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -197,9 +197,9 @@ def _facts(p: Option | Argument) -> Iterator[str]:
     if p.deprecated:
         yield f"deprecated: {p.deprecated}" if isinstance(p.deprecated, str) else "deprecated"
     if p.envvar:
-        yield "env: " + ", ".join(_several(p.envvar))
+        yield "env: " + ", ".join(several(p.envvar))
     if p.default is not None:
-        yield "default: " + ", ".join(map(value_text, _several(p.default)))
+        yield "default: " + ", ".join(map(value_text, several(p.default)))
     elif p.default_note:
         yield f"default: {p.default_note}, chosen by the script"
     yield from _bounds(p)
@@ -211,10 +211,6 @@ def _facts(p: Option | Argument) -> Iterator[str]:
         yield f"required when --{name} is {value_text(value)}"
     if p.requires:
         yield "needs " + ", ".join(f"--{name}" for name in p.requires)
-
-
-def _several(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - one value, or a tuple of them
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _bounds(p: Option | Argument) -> Iterator[str]:

@@ -115,11 +115,7 @@ def _usable(app: ServerApp) -> ServerApp:
 
 
 def script_path(app: ServerApp, script: str) -> Path:
-    """Return the path of a script of `app`.
-
-    Raises:
-        ServerError: it can't be run, see `script_fault`.
-    """
+    """Return the path of a script of `app`; a ServerError says why it can't be run."""
     if fault := script_fault(app, script):
         raise ServerError(
             f"{one_line(str(app.scripts / script))}: {fault}",
@@ -146,11 +142,7 @@ def script_fault(app: ServerApp, script: str) -> str:
 
 
 def check(app: ServerApp, scripts: Iterable[str]) -> None:
-    """Check that `app` holds every one of `scripts`.
-
-    Raises:
-        ServerError: lists all that are missing or unusable, each with why.
-    """
+    """Check that `app` holds all `scripts`; a ServerError lists those that can't be run, each with why."""
     faults = {script: script_fault(app, script) for script in sorted(set(scripts))}
     if bad := [f"  {one_line(script)}: {fault}" for script, fault in faults.items() if fault]:
         where = f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(app.scripts))}:"
@@ -162,11 +154,7 @@ def check(app: ServerApp, scripts: Iterable[str]) -> None:
 
 
 def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str, str]) -> Interpreter:
-    """Choose what runs the scripts: the `option`, the environment, uv, the server's own, or any python.
-
-    Raises:
-        ServerError: the interpreter that was named is not there or can't be executed.
-    """
+    """Choose what runs the scripts: the `option`, the environment, uv, the server's own, or any python."""
     for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if text:
             return Interpreter((_named_program(text, how, environ),), how)

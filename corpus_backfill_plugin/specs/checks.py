@@ -206,12 +206,12 @@ def _keys(script: Script) -> Iterator[Found]:
     after = script.postcondition
     yield from doubles(("common",), script.common)
     yield from doubles(("success-codes",), script.success_codes)
-    for path, text in (("timeout",), script.timeout), (("postcondition", "timeout"), after and after.timeout):
+    for place, text in (("timeout",), script.timeout), (("postcondition", "timeout"), after and after.timeout):
         try:
             if text and not parse_duration(text):
-                yield path, f"{quoted(text)} is no time at all", ""
+                yield place, f"{quoted(text)} is no time at all", ""
         except ValueError as error:
-            yield path, str(error), ""
+            yield place, str(error), ""
     word = script.subcommand or ""
     yield from wrong((
         ("short-help", "\n" in script.short_help, "is more than one line", "put the rest into help"),

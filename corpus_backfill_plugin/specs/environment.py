@@ -12,38 +12,25 @@ import re
 from corpus_backfill_plugin.specs.model import ENV_PATTERN
 from corpus_backfill_plugin.text import quoted
 
-DENIED_ENV: tuple[tuple[str, str], ...] = (
+DENIED_ENV = (
     ("PATH|CDPATH|PATHEXT|COMSPEC", "says where programs are found"),
-    (
-        "(LD|DYLD|_RLD|LIBPATH|SHLIB).*|GCONV_PATH|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_.*",
-        "makes the loader or the C library load or do other things",
-    ),
-    (
-        "PYTHON.*|__PYVENV_LAUNCHER__|VIRTUAL_ENV|CONDA_.*",
-        "says which Python code and environment are used",
-    ),
+    ("(LD|DYLD|_RLD|LIBPATH|SHLIB).*|GCONV_PATH|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_.*",
+     "makes the loader or the C library load or do other things"),
+    ("PYTHON.*|__PYVENV_LAUNCHER__|VIRTUAL_ENV|CONDA_.*", "says which Python code and environment are used"),
     ("(UV|PIP|PIPX|POETRY|PDM)_.*", "says what is installed, and from where"),
     ("IFS|BASH.*|ENV|SHELL|SHELLOPTS|PS4|PROMPT_COMMAND|ZDOTDIR", "makes shells read or run other things"),
-    (
-        "(NODE|GEM|LUA|NPM_CONFIG)_.*|PERL.*|RUBY.*|PHPRC|PHP_INI_SCAN_DIR|CLASSPATH|.*JAVA.*_OPTIONS",
-        "makes another language load code",
-    ),
+    ("(NODE|GEM|LUA|NPM_CONFIG)_.*|PERL.*|RUBY.*|PHPRC|PHP_INI_SCAN_DIR|CLASSPATH|.*JAVA.*_OPTIONS",
+     "makes another language load code"),
     ("GTK_.*|QT_.*|GST_.*|GIO_.*|LADSPA_PATH|FREI0R_PATH", "makes a library load plugins"),
-    (
-        "(GIT|SSH|SUDO)_.*|EDITOR|VISUAL|PAGER|MANPAGER|BROWSER|LESSOPEN|LESSCLOSE|DISPLAY",
-        "names a program that others start or ask",
-    ),
-    (
-        "SSL_CERT_.*|SSLKEYLOGFILE|OPENSSL_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|CURL_HOME|KRB5.*",
-        "decides whom an encrypted connection trusts",
-    ),
+    ("(GIT|SSH|SUDO)_.*|EDITOR|VISUAL|PAGER|MANPAGER|BROWSER|LESSOPEN|LESSCLOSE|DISPLAY",
+     "names a program that others start or ask"),
+    ("SSL_CERT_.*|SSLKEYLOGFILE|OPENSSL_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|CURL_HOME|KRB5.*",
+     "decides whom an encrypted connection trusts"),
     ("([A-Z]+_)?PROXY", "sends connections through another machine"),
-    (
-        "HOME|USER|LOGNAME|(OLD)?PWD|TE?MP(DIR)?|XDG_.*|HOSTALIASES|RES_OPTIONS|TERMINFO.*",
-        "moves the places where programs look for their settings",
-    ),
+    ("HOME|USER|LOGNAME|(OLD)?PWD|TE?MP(DIR)?|XDG_.*|HOSTALIASES|RES_OPTIONS|TERMINFO.*",
+     "moves the places where programs look for their settings"),
     ("CORPUS_BACKFILL_.*", "belongs to this program itself"),
-)
+)  # fmt: skip
 """Each family of denied variables: an expression for complete names in capitals, and what such ones do."""
 
 

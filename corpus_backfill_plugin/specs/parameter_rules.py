@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from corpus_backfill_plugin.specs.environment import variable_problem
 from corpus_backfill_plugin.specs.model import Argument, Option
-from corpus_backfill_plugin.specs.values import check_form, parse, value_text
+from corpus_backfill_plugin.specs.values import check_form, parse, several, value_text
 from corpus_backfill_plugin.text import kind, one_line, quoted
 
 if TYPE_CHECKING:
@@ -108,13 +108,11 @@ def _values(p: Option | Argument) -> Iterator[Found]:
 
 def _default_values(p: Option | Argument) -> Iterator[Found]:
     """What is sent without the operator's doing passes the checks that their own values pass."""
-    declared = () if p.type in _VALUELESS else (*_values(p), *_regex(p))
-    if p.default is None or declared:
+    if any((*_values(p), *_regex(p))):
         return
-    several = isinstance(p.default, tuple)
-    for position, value in enumerate(p.default if isinstance(p.default, tuple) else (p.default,)):
+    for position, value in enumerate(several(p.default)):
         if problem := not_allowed(p, value):
-            yield ("default", position) if several else "default", *problem
+            yield ("default", position) if isinstance(p.default, tuple) else "default", *problem
 
 
 def _regex(p: Option | Argument) -> Iterator[Found]:
@@ -139,13 +137,11 @@ def _regex(p: Option | Argument) -> Iterator[Found]:
 
 def _others(p: Option | Argument) -> Iterator[Found]:
     """Variables that are read have proper names; what names another option names another, once."""
-    several = isinstance(p.envvar, tuple)
-    names = p.envvar if isinstance(p.envvar, tuple) else (p.envvar or "",)
-    for position, name in enumerate(names):
-        if p.envvar is not None and (problem := variable_problem(name)):
+    for position, name in enumerate(several(p.envvar)):
+        if problem := variable_problem(name):
             hint = "use a variable of your own" if "is not for specs" in problem else ""
-            yield ("envvar", position) if several else "envvar", problem, hint
-    yield from doubles(("envvar",), names)
+            yield ("envvar", position) if isinstance(p.envvar, tuple) else "envvar", problem, hint
+    yield from doubles(("envvar",), several(p.envvar))
     for position, name in enumerate(p.requires):
         if name == p.name:
             yield ("requires", position), "it names itself", "remove it"
@@ -156,7 +152,7 @@ def _others(p: Option | Argument) -> Iterator[Found]:
 
 def _keys(p: Option | Argument) -> Iterable[Row]:
     """Keys need some others, and contradict others."""
-    several = "multiple = 'repeat'" if isinstance(p, Option) else "multiple = true"
+    many = "multiple = 'repeat'" if isinstance(p, Option) else "multiple = true"
     always = "contradicts default: there is always a value"
     bad_metavar = p.metavar and (one_line(p.metavar) != p.metavar or any(map(str.isspace, p.metavar)))
     return (
@@ -176,9 +172,9 @@ def _keys(p: Option | Argument) -> Iterable[Row]:
         ("ignore-case", p.ignore_case and p.choices and p.type in {"int", "float"},
          f"type {p.type} has no upper and lower case", "remove it"),
         ("min-items", p.min_items is not None and not p.multiple,
-         "it takes one value", f"add {several}, or remove min-items"),
+         "it takes one value", f"add {many}, or remove min-items"),
         ("max-items", p.max_items is not None and not p.multiple,
-         "it takes one value", f"add {several}, or remove max-items"),
+         "it takes one value", f"add {many}, or remove max-items"),
         ("min-items", p.max_items and (p.min_items or 0) > p.max_items,
          f"{p.min_items} is more than max-items, {p.max_items}", "exchange them"),
         # It is shown in usage lines, where a blank would make it two.

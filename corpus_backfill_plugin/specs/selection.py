@@ -60,11 +60,7 @@ def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:
 
 
 def settled(script: Script, selection: Selection) -> Selection:
-    """Return `selection` without the defaults that what was given has displaced.
-
-    A default never conflicts: of options that exclude one another, a default is not sent along with the
-    one that the operator chose.
-    """
+    """Return `selection` without defaults of options that exclude one that the operator chose."""
     displaced = {
         name
         for group in script.group
@@ -77,10 +73,7 @@ def settled(script: Script, selection: Selection) -> Selection:
 
 
 def broken_rules(script: Script, selection: Selection) -> tuple[str, ...]:
-    """Return what the selection breaks, one sentence each: requires, required-if, groups.
-
-    A default never conflicts, but it satisfies `requires`.
-    """
+    """Return what the selection breaks, a sentence each. A default never conflicts, but meets `requires`."""
     return (*_missing(script, selection), *_broken_groups(script, selection))
 
 

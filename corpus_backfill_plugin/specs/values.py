@@ -1,8 +1,7 @@
 """Whether one value is what its option asks for. Checking never rewrites: the text itself is sent on.
 
-The same functions judge the defaults and choices of a spec when it is read, and what the operator types.
-Where Python's own readers accept more than other programs do (`1_000`, ` 5`, `nan`, `20240131`), only the
-common form passes, so that a value means the same to the operator, to us and to the script.
+The same functions judge the defaults and choices of a spec and what the operator types. Where Python's own
+readers accept more than other programs do (`1_000`, ` 5`, `nan`, `20240131`), only the common form passes.
 """
 
 from __future__ import annotations
@@ -62,6 +61,11 @@ def check_form(parameter: Option | Argument, text: str) -> None:
         raise ValueError(f"{len(text)} characters, {parameter.max_length} at most")
     if parameter.regex is not None:
         _check_regex(parameter, parameter.regex, text)
+
+
+def several(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any value of a spec
+    """Return the values of a key that takes one or a list; none for None."""
+    return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def value_text(value: Scalar) -> str:
