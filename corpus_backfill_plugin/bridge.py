@@ -48,9 +48,8 @@ class _Root(click.Context):
         if not hasattr(host, "exit"):
             # asyncclick's: it would await what this plugin just does. Its own exceptions are not known here.
             library = type(host).__module__.partition(".")[0]
-            raise SystemExit(
-                f"Error: {library} hosts await their commands, those of this plugin cannot run there."
-            )
+            what = "hosts await their commands, those of this plugin cannot run there."
+            raise SystemExit(f"Error: {library} {what}")
         forwarded: dict[str, Any] = {name: getattr(host, name, None) for name in _FORWARDED}
         super().__init__(click.Command(None), info_name=host.command_path, **forwarded)
         self._host = host
@@ -156,12 +155,7 @@ class BridgedGroup(click.Group):
         parent: click.Context | _Host | None = None,
         **extra: Any,  # noqa: ANN401  click's own signature: any argument of its Context
     ) -> click.Context:
-        """Parse `args` below `parent`, which may be the context of another library.
-
-        Raises:
-            click.ClickException: the arguments are wrong and `parent` is click's (or None). A foreign
-                parent gets the error shown and its own `exit` called instead.
-        """
+        """Parse `args` below `parent`. A foreign one has errors shown, and its own `exit` called."""
         open_streams()
         above = parent if parent is None or isinstance(parent, click.Context) else _Root(parent)
         if extra.get("resilient_parsing"):

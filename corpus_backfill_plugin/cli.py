@@ -168,11 +168,9 @@ def _refused_by_system(error: OSError) -> tuple[str, str]:
 
 
 def _site(ctx: click.Context) -> Site:
-    """Return the Site of this call, made from the group's options when no command was looked up yet."""
-    from corpus_backfill_plugin.workspace import Site, site_in
+    from corpus_backfill_plugin.workspace import Site
 
-    made = Site(dict(os.environ), ctx.params.get("server_path"), ctx.params.get("python"))
-    return site_in(ctx.meta, made)
+    return Site.of(ctx)
 
 
 def _resolve(ctx: click.Context, words: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from corpus_backfill_plugin.specs.catalog import BrokenSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Script
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, settled, shown_name
 from corpus_backfill_plugin.text import one_line, printable
-from corpus_backfill_plugin.workspace import Site, site_in
+from corpus_backfill_plugin.workspace import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,8 +35,8 @@ _COMMON = frozenset(option.name for option in COMMON_OPTIONS)
 
 
 def site_of(ctx: click.Context) -> Site:
-    """Return the Site of this call, made from the environment when there is no group above."""
-    return site_in(ctx.meta, Site(dict(os.environ)))
+    """Return the Site of this call, also where there is no group above."""
+    return Site.of(ctx)
 
 
 class ScriptCommand(click.Command):
@@ -159,11 +158,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
 
 
 def checked_selection(ctx: click.Context, script: Script) -> Selection:
-    """Return what the operator chose, once it keeps every rule of the spec.
-
-    Raises:
-        click.UsageError: with each rule that is broken.
-    """
+    """Return what the operator chose; a UsageError names each rule of the spec that it breaks."""
     chosen = selection(ctx)
     if broken := broken_rules(script, chosen):
         raise click.UsageError("; ".join(broken), ctx)
@@ -185,11 +180,7 @@ def _advice(deprecated: bool | str) -> str:  # noqa: FBT001 - a spec's value, ei
 
 
 def confirm(request: RunRequest, *, yes: bool) -> None:
-    """Ask before a destructive run, unless the answer was given beforehand.
-
-    Raises:
-        BackfillError: the answer is no, or nobody is there to give one.
-    """
+    """Ask before a destructive run; a BackfillError where the answer is no, or nobody gives one."""
     if not request.destructive or request.dry_run or yes:
         return
     where = one_line(request.database or request.server)

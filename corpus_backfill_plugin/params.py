@@ -248,12 +248,7 @@ def tie_values(words: Sequence[str], options: Sequence[Option]) -> list[str]:
 
 
 def selection(ctx: click.Context) -> Selection:
-    """Return what the operator chose, from a context that click has filled.
-
-    Raises:
-        click.UsageError: a required one is missing, or there are fewer or more values than `min-items` and
-            `max-items` allow.
-    """
+    """Return what the operator chose, from a context that click has filled, or raise a UsageError."""
     values: dict[str, Value] = {}
     given: set[str] = set()
     for param in ctx.command.params:

@@ -15,8 +15,9 @@ from corpus_backfill_plugin.specs.catalog import SHIPPED_SOURCE, Catalog, catalo
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
-    from typing import Any
+    from collections.abc import Iterable, Mapping
+
+    import click
 
     from corpus_backfill_plugin.specs.catalog import SpecFile
 
@@ -71,11 +72,6 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
     """Find the server app: the `option`, else the environment, else a sibling of an install folder.
 
     The current folder is never looked at: code would run from wherever the operator happens to be.
-
-    Args:
-        option: what `--server-path` was given, None when it was not.
-        environ: the operator's environment.
-        starts: folders to walk up from, see `install_folders`.
 
     Raises:
         ServerError: none was found, with what was tried in order; or it has no `backfill` folder to read.
@@ -243,6 +239,14 @@ class Site:
     ) -> None:
         self.environ, self.server_path, self.python = environ, server_path, python
 
+    @classmethod
+    def of(cls, ctx: click.Context) -> Site:
+        """Return the Site of this call, made from the group's options when there is none yet."""
+        made = cls(dict(os.environ), ctx.params.get("server_path"), ctx.params.get("python"))
+        # In `ctx.meta`, which all contexts of a call share: `ctx.obj` belongs to the host.
+        site: Site = ctx.meta.setdefault(SITE_KEY, made)
+        return site
+
     def anew(self) -> Site:
         """Return the same choice with nothing found yet: files may have changed since."""
         return Site(self.environ, self.server_path, self.python)
@@ -283,9 +287,3 @@ class Site:
     def interpreter(self) -> Interpreter:
         """What runs the scripts."""
         return choose_interpreter(self.server, self.python, self.environ)
-
-
-def site_in(meta: MutableMapping[str, Any], made: Site) -> Site:
-    """Return the Site of this call, noted in click's `ctx.meta`; it is `made` when the call has none yet."""
-    site = meta.setdefault(SITE_KEY, made)
-    return site if isinstance(site, Site) else made

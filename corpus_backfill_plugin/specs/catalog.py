@@ -42,19 +42,13 @@ class Folder(NamedTuple):
 
 
 class SpecFile(NamedTuple):
-    """Where the spec of one command is.
-
-    Attributes:
-        name: the command's name, the file's stem.
-        source: the label of the folder it is in.
-        path: the file.
-        rivals: other files of the same name and rank; there should be none.
-    """
+    """Where the spec of one command is: the file's stem is its name, the folder's label its source."""
 
     name: str
     source: str
     path: Path
     rivals: tuple[SpecFile, ...] = ()
+    """Other files of the same name and rank; there should be none."""
 
 
 class LoadedSpec(NamedTuple):
@@ -153,11 +147,7 @@ class Catalog:
 
 
 def read_plain(path: Path, most: int) -> bytes:
-    """Return the bytes of a plain file, one more than `most` where it has more.
-
-    Raises:
-        OSError: it can't be read, or is no plain file: a pipe would never end.
-    """
+    """Return the bytes of a plain file, one more than `most` where it has more. A pipe would never end."""
     # Without O_NONBLOCK the opening of a pipe would wait for a writer.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -215,16 +205,13 @@ def _pack_folder(entry: EntryPoint) -> Path:
 
 
 def operator_folder() -> Path:
-    """Return the operator's own folder of specs, whether it is there or not.
-
-    A user without a home folder has none: the path is then below /nonexistent, as Debian calls their home.
-    """
+    """Return the operator's own folder of specs, or where it would be."""
     base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     if not base.is_absolute():  # the XDG standard has such a one ignored
         try:
             base = Path.home() / ("Library/Application Support" if sys.platform == "darwin" else ".config")
         except RuntimeError:
-            base = Path("/nonexistent")
+            base = Path("/nonexistent")  # as Debian calls the home of a user who has none
     return base / CONFIG_FOLDER / "specs"
 
 

@@ -206,7 +206,10 @@ def _keys(script: Script) -> Iterator[Found]:
     after = script.postcondition
     yield from doubles(("common",), script.common)
     yield from doubles(("success-codes",), script.success_codes)
-    for place, text in (("timeout",), script.timeout), (("postcondition", "timeout"), after and after.timeout):
+    for place, text in (
+        (("timeout",), script.timeout),
+        (("postcondition", "timeout"), after and after.timeout),
+    ):
         try:
             if text and not parse_duration(text):
                 yield place, f"{quoted(text)} is no time at all", ""
@@ -220,8 +223,8 @@ def _keys(script: Script) -> Iterator[Found]:
     ))  # fmt: skip
     for position, option in enumerate(script.option):
         if option.before_subcommand and script.subcommand is None:
-            place = ("option", position, "before-subcommand")
-            yield place, "there is no subcommand", "add subcommand, or remove it"
+            at = ("option", position, "before-subcommand")
+            yield at, "there is no subcommand", "add subcommand, or remove it"
 
 
 _TEMPLATE_NAMES = {"progress": ("done", "total", "rate"), "failed": ("item", "reason")}

@@ -61,11 +61,7 @@ def read_script(
 
 
 def read_toml(text: bytes | str) -> tuple[str, dict[str, Any]]:
-    """Return a file's text, and what it says as TOML.
-
-    Raises:
-        UnreadableError: it is larger than `MAX_BYTES`, no UTF-8, or no TOML.
-    """
+    """Return a file's text, and what it says as TOML; an UnreadableError says why it is none."""
     if len(text) > MAX_BYTES:
         raise UnreadableError(f"{len(text)} bytes, {MAX_BYTES} at most", "write less into one file")
     try:

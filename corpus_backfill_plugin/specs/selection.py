@@ -26,16 +26,12 @@ EXCLUSIVE = frozenset({"at-most-one", "exactly-one"})
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of one command line.
-
-    Attributes:
-        values: by option or argument name, in the order of the spec; only those that have a value,
-            defaults included.
-        given: the names that the operator gave, in a word, a variable or the host's default map.
-    """
+    """The values of one command line."""
 
     values: dict[str, Value]
+    """By option or argument name, in the order of the spec; only those that have a value or a default."""
     given: frozenset[str] = frozenset()
+    """The names that the operator gave, in a word, a variable or the host's default map."""
 
     def has(self, name: str) -> bool:
         """Whether there is a value for `name`. An empty text is one; a bool that is off is none."""

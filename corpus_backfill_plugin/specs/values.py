@@ -34,22 +34,14 @@ _MOST_DIGITS = 1000
 
 
 def check_value(parameter: Option | Argument, text: str) -> None:
-    """Check one value that an operator gave, as it was typed or found in the environment.
-
-    Raises:
-        ValueError: what is wrong, on one line. It names the value: don't show it for a secret.
-    """
+    """Check one value that an operator gave. The ValueError names it: don't show that for a secret."""
     check_form(parameter, text)
     if parameter.exists and not os.path.exists(text):  # noqa: PTH110 - a Path would rewrite the text
         raise ValueError(f"{quoted(text)} does not exist on this machine")
 
 
 def check_form(parameter: Option | Argument, text: str) -> None:
-    """Check one value by itself, without a look at the machine.
-
-    Raises:
-        ValueError: what is wrong, on one line.
-    """
+    """Check one value by itself, without a look at the machine; a ValueError says what is wrong."""
     if "\0" in text:
         raise ValueError("holds a NUL character, which no argument or variable can carry")
     value = parse(parameter.type, text)
@@ -74,11 +66,7 @@ def value_text(value: Scalar) -> str:
 
 
 def parse(value_type: str, text: str) -> Any:  # noqa: ANN401 - what it is depends on the type
-    """Return `text` as what it means, only to be compared.
-
-    Raises:
-        ValueError: it is not of that type.
-    """
+    """Return `text` as what it means, only to be compared; a ValueError says why it is not of that type."""
     if value_type not in _FORMS:
         return _OTHERS[value_type](text)
     pattern, words, read, refusal = _FORMS[value_type]
@@ -91,11 +79,7 @@ def parse(value_type: str, text: str) -> Any:  # noqa: ANN401 - what it is depen
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in a duration such as `90s` or `1h30m`.
-
-    Raises:
-        ValueError: it is no duration.
-    """
+    """Return the seconds in a duration such as `90s` or `1h30m`; a ValueError says why it is none."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{quoted(text)} is not a duration such as 90s, 12h or 1h30m")
