@@ -75,65 +75,19 @@ def test_two_defaults_in_an_exclusive_group_do_not_conflict() -> None:
     assert read_script(text, "demo.toml")[1] == ()
 
 
-DENIED = [
-    "PATH",
-    "LD_PRELOAD",
-    "LD_LIBRARY_PATH",
-    "DYLD_INSERT_LIBRARIES",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "VIRTUAL_ENV",
-    "IFS",
-    "BASH_ENV",
-    "ENV",
-    "SHELL",
-    "HOME",
-    "GCONV_PATH",
-    "GLIBC_TUNABLES",
-    "NODE_OPTIONS",
-    "PERL5LIB",
-    "PERL5OPT",
-    "RUBYOPT",
-    "JAVA_TOOL_OPTIONS",
-    "_JAVA_OPTIONS",
-    "GIT_SSH",
-    "GIT_CONFIG_GLOBAL",
-    "UV_INDEX_URL",
-    "PIP_INDEX_URL",
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "http_proxy",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "CORPUS_BACKFILL_SPECS",
-    "EDITOR",
-    "PAGER",
-    "SUDO_ASKPASS",
-    "SSLKEYLOGFILE",
-    "XDG_CONFIG_HOME",
-    "TMPDIR",
-    "Path",
-]
-FREE = [
-    "DATABASE_URL",
-    "LEVEL",
-    "TOKEN",
-    "PATHS",
-    "MY_PATH",
-    "CORPUS_DATA",
-    "ENVIRONMENT",
-    "SHELLFISH",
-    "AWS_REGION",
-    "TZ",
-    "LANG",
-    "OMP_NUM_THREADS",
-    "HOMEPAGE",
-    "PGHOST",
-    "REPROXYING",
-    "LOG_LEVEL",
-    "CUDA_VISIBLE_DEVICES",
-    "DISPLAYED",
-]
+DENIED = (
+    "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "PYTHONPATH", "PYTHONSTARTUP",
+    "VIRTUAL_ENV", "IFS", "BASH_ENV", "ENV", "SHELL", "HOME", "GCONV_PATH", "GLIBC_TUNABLES",
+    "NODE_OPTIONS", "PERL5LIB", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "GIT_SSH",
+    "GIT_CONFIG_GLOBAL", "UV_INDEX_URL", "PIP_INDEX_URL", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+    "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "CORPUS_BACKFILL_SPECS", "EDITOR", "PAGER",
+    "SUDO_ASKPASS", "SSLKEYLOGFILE", "XDG_CONFIG_HOME", "TMPDIR", "Path",
+)  # fmt: skip
+FREE = (
+    "DATABASE_URL", "LEVEL", "TOKEN", "PATHS", "MY_PATH", "CORPUS_DATA", "ENVIRONMENT", "SHELLFISH",
+    "AWS_REGION", "TZ", "LANG", "OMP_NUM_THREADS", "HOMEPAGE", "PGHOST", "REPROXYING", "LOG_LEVEL",
+    "CUDA_VISIBLE_DEVICES", "DISPLAYED",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DENIED)
