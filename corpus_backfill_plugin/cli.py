@@ -174,7 +174,7 @@ def _site(ctx: click.Context) -> Site:
 
 
 def _resolve(ctx: click.Context, words: list[str]) -> None:
-    """Make the Site anew with what the words behind a command's name say, before it is looked up."""
+    """Make the Site again, with the options behind a command's name, before that is looked up."""
     from corpus_backfill_plugin.workspace import SITE_KEY
 
     words = words[: words.index("--")] if "--" in words else words

@@ -20,7 +20,7 @@ from corpus_backfill_plugin.params import (
 from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Script
-from corpus_backfill_plugin.specs.selection import Selection, broken_rules, settled, shown_name
+from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
 from corpus_backfill_plugin.text import one_line, printable
 from corpus_backfill_plugin.workspace import Site
 
@@ -162,7 +162,7 @@ def checked_selection(ctx: click.Context, script: Script) -> Selection:
     chosen = selection(ctx)
     if broken := broken_rules(script, chosen):
         raise click.UsageError("; ".join(broken), ctx)
-    return settled(script, chosen)
+    return without_displaced(script, chosen)
 
 
 def _warnings(script: Script, chosen: Selection, site: Site) -> Iterable[str]:

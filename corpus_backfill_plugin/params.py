@@ -1,7 +1,7 @@
 """Options and arguments of a spec as click parameters.
 
 Click finds the words, the variables and the host's defaults, in that order; what a value must look like
-is checked by `specs.values`, and the operator's own text is kept: a parsed date would be written anew.
+is checked by `specs.values`, and the operator's own text is kept: a parsed date would be written otherwise.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ RESERVED_SHORTS = frozenset({"h"})
 
 _MAX_NAME = 64
 _JUDGED_AS_ONE = ("option", "argument", "group", "postcondition")
-"""Where one unreadable key makes what is said of the others doubtful."""
+"""Where one unreadable key makes what is found of the others doubtful."""
 
 
 def check_script(script: Script, name: str, unread: frozenset[KeyPath] = frozenset()) -> list[Diagnostic]:

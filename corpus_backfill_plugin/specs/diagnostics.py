@@ -17,13 +17,13 @@ class Diagnostic(msgspec.Struct, frozen=True):
     """One thing wrong with a file; `str` gives `file:line: key: problem; hint`, where editors and CI jump to.
 
     Attributes:
-        path: the place; empty for the file as a whole.
+        path: the place; empty for the file itself.
         problem: what is wrong, in words of the file's author, on one line.
-        hint: what to do about it; empty when the problem says it all.
-        kind: how grave it is: a fault of the file, drift from its script, or a note.
-        file: the file, as it is to be shown; empty until it is located.
-        line: line in the file, counted from 1; None when the whole file is meant.
-        key: dotted path such as `option.model.choices`; empty when the whole file is meant.
+        hint: what to do about it, or nothing.
+        kind: an error of the file, drift from its script, or a note.
+        file: as it is to be shown; empty until it is located.
+        line: counted from 1; None for the file itself.
+        key: dotted path such as `option.model.choices`; empty for the file itself.
     """
 
     path: KeyPath

@@ -55,7 +55,7 @@ def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:
     return tuple(o for o in script.options if o.name in selection.values)
 
 
-def settled(script: Script, selection: Selection) -> Selection:
+def without_displaced(script: Script, selection: Selection) -> Selection:
     """Return `selection` without defaults of options that exclude one that the operator chose."""
     displaced = {
         name
@@ -74,7 +74,7 @@ def broken_rules(script: Script, selection: Selection) -> tuple[str, ...]:
 
 
 def _is_chosen(script: Script, selection: Selection, name: str) -> bool:
-    """Whether the operator gave something that reaches the script: not a bool that says no by silence."""
+    """Whether the operator gave something that reaches the script: not a bool that is off by default."""
     if name not in selection.given or name not in selection.values:
         return False
     return selection.has(name) or any(o.name == name and o.negate for o in script.option)

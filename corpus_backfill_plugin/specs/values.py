@@ -141,7 +141,7 @@ _FORMS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {
         *("a UUID such as 123e4567-e89b-12d3-a456-426614174000", str.lower, ""),
     ),
 }
-"""Types by their form: an expression, its words, what reads it, and what is said when that refuses."""
+"""Types by their form: an expression, its words, what reads it, and the problem where that refuses."""
 
 _OTHERS: dict[str, Callable[[str], Any]] = {
     "str": str,
