@@ -55,7 +55,7 @@ def read_config(path: Path) -> Config:
     except reader.UnreadableError as error:
         faults: tuple[reader.Diagnostic, ...] = (error.diagnostic(shown),)
     except msgspec.ValidationError:
-        from corpus_backfill_plugin.specs.shape import fit
+        from corpus_backfill_plugin.specs.schema import fit
 
         faults = reader.located(fit(raw, Config)[1], raw, text, shown)
     except ValueError as error:

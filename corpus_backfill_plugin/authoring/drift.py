@@ -29,7 +29,6 @@ from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN, Argument, Option
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
-from corpus_backfill_plugin.specs.rules.names import common_in_use
 from corpus_backfill_plugin.text import listed, quoted
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ class _Comparison:
         if obstacle:
             yield obstacle
             return
-        for option in common_in_use(self.script):
+        for option in self.script.common_options:
             yield from self._option(option, ("common",))
         for at, option in enumerate(self.script.option):
             yield from self._option(option, ("option", at))
@@ -217,7 +216,7 @@ class _Comparison:
             elif not self._complete(option):
                 yield _unknown(f"{option.script_flag} was not seen in the script", path, key)
             else:
-                common = listed(o.name for o in common_in_use(self.script) if o.name != option.name)
+                common = listed(o.name for o in self.script.common_options if o.name != option.name)
                 change: Change = "common" if path == ("common",) else "removed"
                 hint = f"write common = [{common}]" if change == "common" else "remove it"
                 yield _drift(change, path, key, f"{sends}, the script does not have it", hint)

@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corpus_backfill_plugin.parsers.rules import is_run_of_integers
+from corpus_backfill_plugin.specs.checks import RESERVED_OPTIONS, RESERVED_SHORTS
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN, NAME_PATTERN
-from corpus_backfill_plugin.specs.rules.names import RESERVED_OPTIONS, RESERVED_SHORTS
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.terminal.table import write_rows
 from corpus_backfill_plugin.text import one_line
-from corpus_backfill_plugin.workspace import ServerNotFoundError, ServerUnusableError
+from corpus_backfill_plugin.workspace import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -139,7 +139,7 @@ def _count_of(
         with command.make_context(spec.file.name, words, parent=ctx.parent or ctx) as inner:
             chosen = checked_selection(inner, spec.script)
         request = prepare(spec, chosen, site_of(ctx), verify=False, commit=False)
-    except (ServerNotFoundError, ServerUnusableError):
+    except ServerError:
         raise
     except click.ClickException as error:
         return partial(known._replace, reason=error.format_message().replace("\n", " "))
