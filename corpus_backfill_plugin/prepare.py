@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corpus_backfill_plugin import database
-from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.output import Output
+from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.invocation import (
@@ -129,7 +130,7 @@ def prepare(
         lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, databases, environ),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
-        output=_output(script),
+        output=output_of(script),
         postcondition=_postcondition(script),
         verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
@@ -240,7 +241,8 @@ def counts_what_is_left(script: Script) -> bool:
     return bool(script.postcondition and script.postcondition.run)
 
 
-def _output(script: Script) -> Output | None:
+def output_of(script: Script) -> Output | None:
+    """Return what the script's lines mean, as a run takes it."""
     if (said := script.output) is None:
         return None
     return Output(progress=said.progress, failed=said.failed, result=said.result)

@@ -1,15 +1,15 @@
-"""How far a run is: a frozen state, and the pure step from one to the next.
+"""How far a run is, by what its script says.
 
-A script's numbers are claims. `advance` takes them as they come, and the questions asked of the state
-answer None where the claims contradict each other: more done than there is gives no percentage and no
-ETA, a fall back to less is a new phase whose speed is measured anew, and nothing of it ever raises.
+A script's numbers are claims. They are taken as they come, and what contradicts itself is unknown: more done
+than there is gives no percentage and no ETA, a fall back to less is a new phase whose speed is measured
+anew, and nothing of it ever raises.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -48,17 +48,11 @@ def count(text: str | None) -> Count | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """What one line says: items done, of how many, and the script's own rate in items per second."""
-
-    done: Count
-    total: Count | None = None
-    rate: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class View:
-    """A run at one moment. Times are seconds, `rate` is items per second; None is unknown."""
+    """A run at one moment: what a line says of it, and later what is shown, recorded and given as JSON.
+
+    Times are seconds, `rate` is items per second; None is unknown.
+    """
 
     done: Count
     total: Count | None = None
@@ -70,100 +64,76 @@ class View:
     @property
     def fraction(self) -> float | None:
         """The part done, 0 to 1; None without a total or when more is done than there is."""
-        return _fraction(self.done, self.total)
+        if self.total is None or self.done > self.total:
+            return None
+        return self.done / self.total if self.total else 1.0
+
+    def at(self, rate: float | None, waited: float = 0.0) -> View:
+        """Return it with `rate`, and with the time left by that, `waited` seconds after the last update."""
+        eta = math.inf
+        if self.total is not None and self.done <= self.total:
+            left = self.total - self.done
+            if not left:
+                eta = 0.0
+            elif rate:
+                eta = max(left / rate - waited, 0.0)
+        return replace(self, rate=rate, eta=eta if eta <= MAX_ETA else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is. Times are of one clock, in seconds, that of `now`.
+class Pace:
+    """How fast a run goes on. Times are of one clock that does not go back, in seconds.
 
     The rate is the mean of the phase. Estimators with a shorter memory were compared with it on replayed
     runs of even, slowing and bursty speed: the best was off by 25 % in the median and 55 % at the 90th
     percentile, the mean by 27 % and 59 %, which is not worth their code.
 
     Attributes:
-        done: items done, as the script says.
-        total: items there are, as the script says; None when it does not, or says 0 with items done.
-        start: when the phase began.
-        first: items done then.
-        at: when the script last said something.
-        updates: how often it did since `start`.
-        said_rate: the script's own rate, in items per second; used until ours is known.
-        phase: 1, and one more each time the script began to count anew.
+        said: the latest numbers; None until there are any. Its rate is the script's own.
+        start: when the phase began: the script's first update, or when it began to count anew.
     """
 
-    done: Count
-    total: Count | None
-    start: float
-    first: Count
-    at: float
-    updates: int = 0
-    said_rate: float | None = None
-    phase: int = 1
+    def __init__(self) -> None:
+        self.said: View | None = None
+        self.start = self._at = 0.0
+        self._first: Count = 0
+        self._updates = 0
 
-    @property
-    def fraction(self) -> float | None:
-        """The part done, 0 to 1; None without a total or when more is done than there is."""
-        return _fraction(self.done, self.total)
+    def update(self, said: View, now: float) -> None:
+        """Take in what the script says at `now`. A total of 0 with items done is none."""
+        done, total, rate = said.done, said.total if said.total or not said.done else None, said.rate
+        before, self._at = self.said, now
+        if before is None or _is_anew(before, done, total):
+            self.start, self._first, self._updates = now, done, 0
+        else:
+            self._updates += 1
+            done, rate = max(done, before.done), before.rate if rate is None else rate
+        self.said = View(done, total, rate)
 
-    def rate(self, now: float) -> float | None:
-        """Return items per second; None while unknown.
+    def view(self, now: float, elapsed: float = 0.0, failures: int = 0) -> View | None:
+        """Return the run as of `now`; None until the script has said anything.
 
-        A silence that is longer than usual counts as time in which nothing was done.
+        A silence that is longer than usual counts as time in which nothing was done. Between two updates the
+        work goes on: the ETA counts down for as long as an update may take to come.
         """
-        work, passed = self.done - self.first, self.at - self.start
-        if work <= 0 or passed <= 0:
-            return self.said_rate
-        return work / max(passed, now - self.start - self._usual_gap())
-
-    def eta(self, now: float) -> float | None:
-        """Return the seconds still to go, never negative; None while unknown or beyond all measure."""
-        if self.total is None or self.fraction is None:
+        if self.said is None:
             return None
-        if self.done >= self.total:
-            return 0.0
-        speed = self.rate(now)
-        if not speed:
-            return None
-        # Between two updates the work goes on: count down for as long as an update may take to come.
-        seconds = (self.total - self.done) / speed - min(max(now - self.at, 0.0), self._usual_gap())
-        return max(seconds, 0.0) if seconds <= MAX_ETA and not math.isnan(seconds) else None
-
-    def view(self, now: float, *, elapsed: float, failures: int) -> View:
-        """Return the run as of `now`."""
-        return View(self.done, self.total, self.rate(now), self.eta(now), max(elapsed, 0.0), failures)
-
-    def _usual_gap(self) -> float:
-        return max(self.at - self.start, 0.0) / self.updates if self.updates else 0.0
+        work, passed = self.said.done - self._first, max(self._at - self.start, 0.0)
+        gap = passed / self._updates if self._updates else 0.0
+        rate = self.said.rate
+        if work > 0 and passed > 0:
+            rate = work / max(passed, now - self.start - gap)
+        view = self.said.at(rate, min(max(now - self._at, 0.0), gap))
+        return replace(view, elapsed=max(elapsed, 0.0), failures=failures)
 
 
-def advance(state: Progress | None, update: Update, now: float) -> Progress:
-    """Return the state after `update`, read at `now` (seconds of a clock that does not go back)."""
-    total = update.total if update.total or not update.done else None
-    if state is None:
-        return _phase(update, total, now, 1)
-    done = update.done
-    if done < state.done:
-        if total != state.total or state.done - done > max(BACKSTEP * (total or 0), 1):
-            return _phase(update, total, now, state.phase + 1)
-        done = state.done
-    said = update.rate if update.rate is not None else state.said_rate
-    return Progress(done, total, state.start, state.first, now, state.updates + 1, said, state.phase)
-
-
-def from_names(said: Mapping[str, str]) -> Update | None:
+def from_names(said: Mapping[str, str]) -> View | None:
     """Return what `done`, `total` and `rate` of a matched template say; None without a sane `done`."""
     done, rate = count(said.get("done")), count(said.get("rate"))
     if done is None:
         return None
-    return Update(done=done, total=count(said.get("total")), rate=float(rate) if rate else None)
+    return View(done, count(said.get("total")), float(rate) if rate else None)
 
 
-def _phase(update: Update, total: Count | None, now: float, number: int) -> Progress:
-    return Progress(update.done, total, now, update.done, now, said_rate=update.rate, phase=number)
-
-
-def _fraction(done: Count, total: Count | None) -> float | None:
-    if total is None or done > total:
-        return None
-    return done / total if total else 1.0
+def _is_anew(before: View, done: Count, total: Count | None) -> bool:
+    step = before.done - done
+    return step > 0 and (total != before.total or step > max(BACKSTEP * (total or 0), 1))

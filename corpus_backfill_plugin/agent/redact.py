@@ -31,11 +31,7 @@ def mask(text: str, secrets: Iterable[Secret]) -> str:
 
 
 class Masker:
-    """Replaces secrets in a stream. What could still become a secret waits, nothing else does.
-
-    Args:
-        secrets: what must not be seen; empty values are ignored.
-    """
+    """Replaces secrets in a stream. What could still become a secret waits, nothing else does."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         how = "surrogateescape"

@@ -20,11 +20,7 @@ _GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()\\]|\\.)*\)")
 
 
 class TemplateError(ValueError):
-    """A text is no template.
-
-    Attributes:
-        hint: what to do about it, on one line; may be empty.
-    """
+    """A text is no template; `hint` is what to do about it, on one line or empty."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -36,7 +32,7 @@ class Template:
 
     Args:
         text: as the author wrote it.
-        counts: whether its names stand for numbers.
+        counts: whether its names mean numbers.
 
     Attributes:
         names: in the order of the text, `{}` left out.

@@ -18,16 +18,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from corpus_backfill_plugin.agent.escape import duration, one_line
 from corpus_backfill_plugin.agent.files import memory_file
 from corpus_backfill_plugin.agent.folder import signal_name
-from corpus_backfill_plugin.agent.output import OutputReader, text
+from corpus_backfill_plugin.agent.output import Output, OutputReader, text
 from corpus_backfill_plugin.agent.processes import has_ended
-from corpus_backfill_plugin.agent.records import Output
 from corpus_backfill_plugin.agent.redact import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from corpus_backfill_plugin.agent.outcome import Outcome
-    from corpus_backfill_plugin.agent.output import Templates
     from corpus_backfill_plugin.agent.records import Invocation, RunRequest, RunState
 
 
@@ -84,7 +82,7 @@ def compare(expected: Mapping[str, int], counted: Counted) -> tuple[Verified, st
 
 def count(
     job: Invocation,
-    output: Templates | None,
+    output: Output | None,
     *,
     seconds: float,
     environ: Mapping[str, str],
@@ -117,7 +115,7 @@ def count(
 class _Count:
     """One process that counts."""
 
-    def __init__(self, job: Invocation, output: Templates | None) -> None:
+    def __init__(self, job: Invocation, output: Output | None) -> None:
         self._job = job
         self._read = 0
         self.reader = OutputReader(Output(result=output.result) if output else None)

@@ -188,7 +188,7 @@ def count_to_do(
     condition = script.postcondition or Postcondition()
     counted = count(
         count_invocation(script, selection, request.invocation),
-        script.output,
+        request.output,
         seconds=parse_duration(condition.timeout),
         environ=os.environ,
         stopped=stopped,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,18 +10,17 @@ from typing import TYPE_CHECKING
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import UnrecordedError
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
-from corpus_backfill_plugin.agent.logs import with_view
+from corpus_backfill_plugin.agent.logs import read_on, with_view
 from corpus_backfill_plugin.agent.recover import is_here, resolve
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import stop
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.tail import Closed, Follower
-from corpus_backfill_plugin.runs.viewer import Detached, FolderEnd, Signals, Watcher
-from corpus_backfill_plugin.terminal.sink import TerminalSink
+from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
+from corpus_backfill_plugin.terminal.sink import Detached, TerminalSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.agent.records import RunRecord
@@ -68,10 +66,8 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
     name = f"{record.command} (run {record.number})"
     notify(f"Attached to {name}. Ctrl-C asks it to stop, Ctrl-\\ leaves it going on.")
     with Signals() as signals:
-        watcher = Watcher(folder, name, signals)
         try:
-            with _shown(record, folder, ledger) as sink:
-                watcher.watch(FolderEnd(folder), sink)
+            Watcher(folder, name, signals).watch(End(folder), _shown(record, folder, ledger))
         except Detached as left:
             return left.code
     ended = wait_for_record(record, folder, ledger)
@@ -108,12 +104,16 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
         BackfillError: the logs are gone.
     """
     sink = TerminalSink(None, _secrets(folder), name=None)
-    follower = Follower(folder, sink, streams)
-    with Signals() as signals, follower, sink:
+    end = End(folder)
+    with Signals() as signals, sink:
+
+        def ended(seconds: float) -> bool:
+            if signals.pending:
+                raise Detached(128 + signals.pending[0])
+            return not follow or end.wait(seconds)
+
         try:
-            follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)
-        except Closed:
-            return 128 + signal.SIGPIPE
+            read_on(folder, sink.write, ended, streams)
         except Detached as left:
             return left.code
     return 0
@@ -148,15 +148,6 @@ def _is_finished_by_another(folder: RunFolder) -> bool:
     """Return whether somebody lives who sees to a run's record: counting what is left may take long."""
     process = folder.process()
     return process is not None and process.is_supervised()
-
-
-def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
-    def ended(seconds: float) -> bool:
-        if signals.pending:
-            raise Detached(128 + signals.pending[0])
-        return end.wait(seconds)
-
-    return ended
 
 
 def _shown(record: RunRecord, folder: RunFolder, ledger: Ledger) -> TerminalSink:

@@ -40,8 +40,8 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.runs.exclusion import acquire
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Detached, LinkEnd, Patience, Signals, Watcher
-from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
+from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
+from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,13 +174,10 @@ class Run:
             BackfillError: how it ended is not known.
         """
         watcher = Watcher(self._folder, self.name, signals)
-        end = LinkEnd(link, self._folder, self.name)
+        sink = self._shown(line_every)
         try:
-            with self._shown(line_every) as sink:
-                watcher.watch(end, sink)
-            sink.reader.cut = watcher.cut
-            seen = sink.reader if watcher.saw_all else None
-            record = self.finish(link, Patience(self._folder, signals).should_cancel, seen)
+            seen = watcher.watch(End(self._folder, link, self.name), sink)
+            record = self.finish(link, watcher.should_cancel, seen)
         except Detached as left:
             link.close(finished=False)
             return left.code

@@ -22,13 +22,7 @@ _STATES = {
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:
-    """Write `rows` to stdout: all their keys as JSON, or `columns` alone as a table.
-
-    Args:
-        rows: JSON-able mappings with the same keys.
-        columns: the keys that a table shows, in order; they are its headings as well.
-        as_json: a list of objects instead of a table.
-    """
+    """Write `rows` to stdout: as JSON with all their keys, or `columns` alone as a table."""
     if as_json:
         write_json(list(rows))
         return

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from corpus_backfill_plugin.agent.output import Output
 from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.agent.verify import MAX_BYTES, Counted, compare, count
-from corpus_backfill_plugin.specs.model import Output, Postcondition
+from corpus_backfill_plugin.specs.model import Postcondition
 
 OUTPUT = Output(result=("^updated={updated}", "^pending={pending}"))
 NONE_LEFT = Postcondition(run=("--remaining",), expect={"pending": 0})

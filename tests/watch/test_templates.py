@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import corpus_backfill_plugin
-from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.output import Output, OutputReader
 from corpus_backfill_plugin.agent.templates import MAX_TEMPLATE, Template, TemplateError
-from corpus_backfill_plugin.specs.model import Output
 
 
 @pytest.mark.parametrize(
@@ -153,8 +152,8 @@ def test_a_list_gives_alternatives() -> None:
         Output(progress=("[{done}/{total}]", "{done} of {total} files"), failed=("E {item}",))
     )
     reader.feed("stdout", b"[1/9]\n3 of 9 files\nE a\n", 0.0)
-    assert reader.progress is not None
-    assert (reader.progress.done, reader.results.failures) == (3, 1)
+    assert reader.pace.said is not None
+    assert (reader.pace.said.done, reader.results.failures) == (3, 1)
 
 
 def test_what_runs_where_the_script_does_needs_the_standard_library_alone(tmp_path: Path) -> None:
