@@ -31,11 +31,7 @@ def one_line(text: str) -> str:
 
 def is_text(text: str) -> bool:
     """Return whether `text` can be written as UTF-8; bytes of an argument that are no text can't."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.encode(errors="ignore").decode() == text
 
 
 def duration(seconds: float) -> str:

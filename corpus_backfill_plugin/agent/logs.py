@@ -20,12 +20,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.agent.records import RunRecord
 
-FRESH_SECONDS = 3.0
-"""A note of how far a run is that is younger is as good as a look into its logs."""
-
+FRESH_SECONDS = 3.0  # a note of how far a run is that is younger is as good as a look into its logs
 CHUNK = 1 << 18
-_TAIL = 1 << 22
-"""Bytes at a log's end that are searched for its last word on progress."""
+_TAIL = 1 << 22  # bytes at a log's end that are searched for its last word on progress
 
 SHORTEST, LONGEST = 0.001, 0.02
 """Seconds between two looks: short while lines come, growing while none do. A person sees no difference, and
@@ -43,8 +40,7 @@ def read_on(
     Args:
         folder: the run's.
         show: takes the name of a stream and the next bytes of it.
-        ended: waits as many seconds at most, returns earlier when something happens, and returns whether
-            nothing can come any more. It may raise to leave.
+        ended: waits so many seconds at most, and returns whether nothing can come any more. It may raise.
         streams: which of the logs.
 
     Raises:
@@ -77,15 +73,12 @@ def read_on(
 
 
 def read_logs(folder: RunFolder, output: Output | None) -> OutputReader:
-    """Return what has read the logs of an ended run, all of them if its spec names counts or failures.
-
-    They are read once, in pieces: memory does not grow with them. A log that is gone says nothing.
-    """
+    """Return what has read the logs of an ended run, all of them if its spec names counts or failures."""
     if output is None or not (output.failed or output.result):
         return _last_word(folder, output)
     reader = OutputReader(output)
     for stream in STREAMS:
-        with suppress(AgentError):
+        with suppress(AgentError):  # gone
             read_on(folder, lambda name, piece: reader.feed(name, piece, 0.0), streams=(stream,))
         reader.close(stream, 0.0)
     return reader
@@ -100,14 +93,14 @@ def view_at_end(reader: OutputReader, took: float | None) -> View | None:
 def with_view(record: RunRecord, folder: RunFolder) -> RunRecord:
     """Return the record of a running run as of now: what a reader noted, or else what its logs say."""
     age = time.time() - (record.seen or 0.0)
-    if record.view is not None and 0 <= age < FRESH_SECONDS:
-        noted = record.view
+    if (noted := record.view) and 0 <= age < FRESH_SECONDS:
         eta = None if noted.eta is None else max(noted.eta - age, 0.0)
-        return replace(record, view=replace(noted, eta=eta, elapsed=noted.elapsed + age))
-    metadata = folder.metadata()
-    reader = _last_word(folder, metadata.request.output if metadata else None)
-    view = _view(reader, record.took or 0.0)
-    return replace(record, view=replace(view, failures=record.failures)) if view else record
+        view: View | None = replace(noted, eta=eta, elapsed=noted.elapsed + age)
+    else:
+        metadata = folder.metadata()
+        view = _view(_last_word(folder, metadata.request.output if metadata else None), record.took or 0.0)
+        view = view and replace(view, failures=record.failures)
+    return replace(record, view=view or noted)
 
 
 def _last_word(folder: RunFolder, output: Output | None) -> OutputReader:

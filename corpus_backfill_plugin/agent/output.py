@@ -1,12 +1,10 @@
 r"""What a run prints, read for progress, counts and failures.
 
-Following a run must cost the same with and without this, so nothing is done per line unless the line has
-to be looked at: the literal that each template needs is searched for in complete chunks, and only lines that
-contain one are split off, decoded and matched. Of many progress lines in one chunk, all of the same moment,
-only the last counts, so these are looked for from the end.
+Following a run must cost the same with and without this: the literal that each template needs is searched
+for in complete chunks, and only lines that contain one are split off, decoded and matched. Of many progress
+lines in one chunk, all of the same moment, only the last counts, so these are looked for from the end.
 
-A line ends at ``\n``, ``\r`` or ``\r\n``: progress bars redraw themselves with a bare ``\r``, and each
-redraw is a line of its own here. Only the first `MAX_LINE` bytes of a line are looked at and kept.
+A line ends at ``\n``, ``\r`` or ``\r\n``: each redraw of a progress bar, with a bare ``\r``, is a line.
 """
 
 from __future__ import annotations
@@ -19,34 +17,24 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent import tqdm_bars
-from corpus_backfill_plugin.agent.progress import Count, Pace, View, count, from_names
+from corpus_backfill_plugin.agent.progress import Pace, View, count, from_names
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-MAX_LINE = 4096
-"""Bytes of a line that are looked at."""
-
-MAX_FAILED = 10_000
-"""Failed items kept; those beyond are counted only."""
-
-MAX_ITEM = 1_000
-"""Characters. An item that is longer is counted and not kept: a cut one would name something else."""
-
-MAX_REASON = 500
-"""Characters of a reason that are kept."""
-
-_WINDOW = 16_384
-"""Bytes that are looked through at once from the end of a chunk."""
+MAX_LINE = 4096  # bytes of a line that are looked at
+MAX_FAILED = 10_000  # failed items kept; those beyond are counted only
+MAX_ITEM = 1_000  # characters; a longer item is counted and not kept: cut it would name something else
+MAX_REASON = 500  # characters of a reason that are kept
+_WINDOW = 16_384  # bytes that are looked through at once from the end of a chunk
 
 _END = re.compile(rb"[\r\n]")
 _DIGITS = re.compile(rb"[0-9]{1,15}")
 _PROTOCOL = re.compile(rb"::progress done=([0-9]{1,15}) total=([0-9]{1,15})")
-_PROTOCOL_LINE = re.compile(
-    # It begins with its literal, as only then it is searched for at memory speed.
-    _PROTOCOL.pattern.replace(b" ", rb"(?<![^\r\n]::progress) ", 1) + rb"(?:\r\n?|\n)"
-)
+# With its literal first, as only then it is searched for at memory speed.
+_AT_LINE_START = _PROTOCOL.pattern.replace(b" ", rb"(?<![^\r\n]::progress) ", 1)
+_PROTOCOL_LINE = re.compile(_AT_LINE_START + rb"(?:\r\n?|\n)")
 _LONGEST = len(b"::progress done= total=") + 2 * 15
 
 
@@ -61,31 +49,20 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One item that failed, as the script printed it.
-
-    Attributes:
-        reason: empty when the script did not say.
-        masked: whether a secret was taken out of `item`, which names nothing any more.
-    """
+    """One item that failed, as the script printed it."""
 
     item: str
     reason: str = ""
-    masked: bool = False
+    masked: bool = False  # whether a secret was taken out of `item`, which names nothing any more
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a script said that it did. Bounded, whatever it prints; texts are kept as they were printed.
+    """What a script printed that it did. Bounded, whatever it prints; texts are kept as they are."""
 
-    Attributes:
-        counts: by name, in the order of first mention; the last value said wins.
-        failed: the first `MAX_FAILED` failures, in order.
-        failed_total: how many failures were printed, also those not kept.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
-    failed: tuple[Failure, ...] = ()
-    failed_total: int = 0
+    counts: dict[str, int] = field(default_factory=dict)  # the last value of a name wins
+    failed: tuple[Failure, ...] = ()  # the first `MAX_FAILED`
+    failed_total: int = 0  # also those not kept
 
     @property
     def failures(self) -> int:
@@ -100,8 +77,6 @@ class OutputReader:
         output: what the script's lines mean; None knows the line protocol alone.
 
     Attributes:
-        pace: how far the run is, and how fast it goes on.
-        results: counts and failures so far.
         cut: whether some of the output was lost before it could be read, as whoever feeds the reader says.
     """
 
@@ -112,35 +87,30 @@ class OutputReader:
         self._progress = () if self._bars else _compiled(output.progress, counts=True)
         self._failed = _compiled(output.failed, counts=False)
         self._result = _compiled(output.result, counts=True)
-        self._news = (tqdm_bars.NEEDLE,) if self._bars else _needles(self._progress)
-        self._facts = _needles((*self._failed, *self._result))
+        self._news = [tqdm_bars.NEEDLE] if self._bars else [each.needle for each in self._progress]
+        self._facts = [each.needle for each in (*self._failed, *self._result)]
         self._exact = False
         self._streams: dict[str, Stream] = defaultdict(Stream)
 
     def feed(self, stream: str, data: bytes, now: float) -> bytes:
-        """Take in `data` of `stream`, read at `now` (seconds, monotonic), and return what is to be shown.
-
-        That is `data` itself, byte for byte, without lines of the protocol.
-        """
+        """Take in `data`, read at `now` (seconds, monotonic), and return it without lines of the protocol."""
         return self._take(*self._streams[stream].feed(data), now)
 
     def close(self, stream: str, now: float) -> bytes:
         """Take in the end of `stream`, an unfinished line with it, and return what is left to show."""
         return self._take(*self._streams[stream].close(), now)
 
-    def meaning(self, line: bytes) -> dict[str, dict[str, Count | str | None]]:
-        """Return what one line without its end is taken for by itself, and what it says.
-
-        The keys are `progress`, `failed` and `result`; a line that means nothing has none.
-        """
-        meant: dict[str, dict[str, Count | str | None]] = {}
-        exact, shown = _PROTOCOL.fullmatch(line), text(line[:MAX_LINE])
-        said = View(int(exact[1]), int(exact[2])) if exact else self._progress_in(shown)
-        if said:
-            meant["progress"] = {"done": said.done, "total": said.total, "rate": said.rate}
-        if not exact:
-            meant["failed"] = {**(_first_match(self._failed, shown) or {})}
-            meant["result"] = {**self._counts(shown)}
+    def meaning(self, line: bytes) -> dict[str, Mapping[str, object]]:
+        """Return what a line without its end is taken for: `progress`, `failed`, `result`, or nothing."""
+        if exact := _PROTOCOL.fullmatch(line):
+            return {"progress": {"done": int(exact[1]), "total": int(exact[2])}}
+        shown = text(line[:MAX_LINE])
+        said = self._progress_in(shown)
+        meant: dict[str, Mapping[str, object]] = {
+            "progress": {"done": said.done, "total": said.total, "rate": said.rate} if said else {},
+            "failed": _first_match(self._failed, shown) or {},
+            "result": self._counts(shown),
+        }
         return {kind: values for kind, values in meant.items() if values}
 
     def _take(self, shown: bytes, lines: bytes, exact: View | None, now: float) -> bytes:
@@ -190,13 +160,9 @@ def text(line: bytes) -> str:
 
 
 def _compiled(texts: str | Sequence[str] | None, *, counts: bool) -> tuple[Template, ...]:
-    """Return the templates in `texts`: one, several, or none.
-
-    What is none is left out: specs are checked when they are read, so it is of a run of an older version.
-    """
     found = []
     for each in (texts,) if isinstance(texts, str) else texts or ():
-        with suppress(TemplateError):
+        with suppress(TemplateError):  # specs are checked, so it is of a run of an older version
             found.append(Template(each, counts=counts))
     return tuple(found)
 
@@ -205,17 +171,12 @@ def _first_match(templates: Sequence[Template], line: str) -> dict[str, str] | N
     return next((said for template in templates if (said := template.match(line)) is not None), None)
 
 
-def _needles(templates: Sequence[Template]) -> tuple[bytes, ...]:
-    return tuple(sorted({template.needle.encode() for template in templates}))
-
-
 class Stream:
     r"""One stream cut into complete lines, those of the protocol taken out.
 
-    A script that wants to be exact prints `::progress done=120 total=3400` as a line of its own. It is
-    trusted for nothing but the two numbers: whatever differs by one byte is an ordinary line. Everything
-    else is shown byte for byte and at once; only an unfinished line that can still become one of
-    the protocol's (at most 53 bytes) waits for what follows.
+    A script that wants to be exact prints `::progress done=120 total=3400` as a line of its own. Whatever
+    differs by one byte is an ordinary line, shown byte for byte and at once; only an unfinished line that can
+    still become one of the protocol's (at most 53 bytes) waits for what follows.
     """
 
     def __init__(self) -> None:
@@ -224,16 +185,13 @@ class Stream:
         self._after_cr = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes, View | None]:
-        """Return what is to be shown now, the lines that `data` completes, and the protocol's last word.
-
-        The lines have their ends; of a long one that began earlier there is its beginning at least.
-        """
+        """Return what to show now, lines completed (long ones may be cut), and the protocol's last word."""
         if self._after_cr and data:  # the second half of a removed line's \r\n
             data, self._after_cr = data.removeprefix(b"\n"), False
         if self._waiting:
             data, self._waiting = self._waiting + data, b""
         data, said = self._without_protocol(data) if b"::progress" in data else (data, None)
-        end = _line_start(data, 0, len(data))
+        end = _line_start(data, len(data))
         rest = data[end : end + MAX_LINE]
         if (end or not self._begun) and _may_become_protocol(rest):
             data, self._waiting, rest = data[:end], rest, b""
@@ -265,37 +223,28 @@ def _may_become_protocol(line: bytes) -> bool:
     return len(line) <= _LONGEST and b"::progress done=0 total=0".startswith(_DIGITS.sub(b"0", line))
 
 
-def lines_with(
-    needles: Sequence[bytes], lines: bytes, at: int = 0, stop: int | None = None
-) -> Iterator[bytes]:
-    """Yield the lines, cut to `MAX_LINE` and without their ends, that contain one of `needles`.
-
-    Searching for these at memory speed passes over all others.
-    """
-    stop = len(lines) if stop is None else stop
-    places = {needle: lines.find(needle, at, stop) for needle in needles}
+def lines_with(needles: Sequence[bytes], lines: bytes) -> Iterator[bytes]:
+    """Yield the lines, cut to `MAX_LINE` and without their ends, that contain one of `needles`."""
+    at, places = 0, {needle: lines.find(needle) for needle in needles}
     while hits := [place for place in places.values() if place >= 0]:
         hit = min(hits)
-        begin = _line_start(lines, at, hit)
-        end = _END.search(lines, hit, stop)
-        at = end.end() if end else stop
-        line = lines[begin : min(end.start() if end else stop, begin + MAX_LINE)]
+        begin, end = _line_start(lines, hit, at), _END.search(lines, hit)
+        at = end.end() if end else len(lines)
+        line = lines[begin : min(end.start() if end else at, begin + MAX_LINE)]
         if any(needle in line for needle in needles):
             yield line
-        places = {
-            n: place if place >= at or place < 0 else lines.find(n, at, stop) for n, place in places.items()
-        }
+        places = {n: place if place >= at or place < 0 else lines.find(n, at) for n, place in places.items()}
 
 
 def newest_with(needles: Sequence[bytes], lines: bytes) -> Iterator[bytes]:
     """Yield the same lines, the last one first; no more is searched than is asked for."""
     stop = len(lines)
     while stop > 0:
-        start = _line_start(lines, 0, stop - _WINDOW) if stop > _WINDOW else 0
-        yield from reversed([*lines_with(needles, lines, start, stop)])
+        start = _line_start(lines, stop - _WINDOW) if stop > _WINDOW else 0
+        yield from reversed([*lines_with(needles, lines[start:stop])])
         stop = start
 
 
-def _line_start(lines: bytes, at: int, place: int) -> int:
+def _line_start(lines: bytes, place: int, at: int = 0) -> int:
     newline = lines.rfind(b"\n", at, place)
     return max(newline, lines.rfind(b"\r", max(newline, at), place), at - 1) + 1

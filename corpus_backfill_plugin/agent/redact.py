@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 
-AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")
-"""Variables that hold a database's password for whoever finds them in the environment."""
+AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")  # variables that hold a database's password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +36,14 @@ class Masker:
         how = "surrogateescape"
         self._shown = {s.value.encode(errors=how): s.shown_as.encode(errors=how) for s in secrets if s.value}
         longest_first = sorted(self._shown, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if self._shown else None
+        self._pattern = re.compile(b"|".join(map(re.escape, longest_first)))
         self._longest = len(longest_first[0]) if longest_first else 0
         self._held = b""
         self.found = False
 
     def feed(self, piece: bytes) -> bytes:
         """Return what may be shown now that `piece` has come."""
-        if self._pattern is None:
+        if not self._shown:
             return piece
         text, shown, at = self._held + piece, [], 0
         if any(value in text for value in self._shown):  # many times faster than the pattern, and seldom true
@@ -61,10 +60,9 @@ class Masker:
 
     def flush(self) -> bytes:
         """Return what was waiting; at the end of the stream it can't become a secret any more."""
-        if self._pattern is None:
-            return b""
-        rest, count = self._pattern.subn(lambda match: self._shown[match[0]], self._held)
-        self._held, self.found = b"", self.found or count > 0
+        held, self._held = self._held, b""
+        rest = self._pattern.sub(lambda match: self._shown[match[0]], held) if held else b""
+        self.found = self.found or rest != held
         return rest
 
     def _viable_tail(self, text: bytes, at: int) -> int:

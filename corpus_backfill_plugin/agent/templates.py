@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 
-MAX_TEMPLATE = 1000
-"""Characters of a template."""
+MAX_TEMPLATE = 1000  # characters
 
 _PART = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[^{}]+|.", re.DOTALL)
 _GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()\\]|\\.)*\)")
@@ -30,25 +29,19 @@ class TemplateError(ValueError):
 class Template:
     """One template, ready to be matched.
 
-    Args:
-        text: as the author wrote it.
-        counts: whether its names mean numbers.
-
     Attributes:
         names: in the order of the text, `{}` left out.
-        needle: a text that each matching line contains.
-
-    Raises:
-        TemplateError: it is none; the message is one line, for its author.
+        needle: bytes that each matching line contains.
     """
 
     def __init__(self, text: str, *, counts: bool) -> None:
+        """Read `text`; its names mean numbers if it `counts`. Raises a TemplateError for its author."""
         if len(text) > MAX_TEMPLATE:
             raise TemplateError(f"{len(text)} characters, at most {MAX_TEMPLATE}")
         self._from_start = text.startswith("^")
         literals, names = _split(text.removeprefix("^"))
         self.names = tuple(name for name in names if name)
-        self.needle = max(literals, key=lambda literal: len(literal.strip()))
+        self.needle = max(literals, key=lambda literal: len(literal.strip())).encode()
         _check(text, literals, names, counts=counts)
         # A block has literals and numbers alone; between two blocks there is a text of any length.
         block = re.escape(literals[0])
@@ -69,17 +62,16 @@ class Template:
     def match(self, line: str) -> dict[str, str] | None:
         """Return what the names stand for in `line`, blanks around it left out; None without a match."""
         found = self._first.match(line) if self._from_start else self._first.search(line)
-        values = found.groupdict() if found else {}
+        if found is None:
+            return None
+        values = found.groupdict()
         for name, block in self._rest:
-            if found is None:
-                return None
             begin = found.end()
             found = block.search(line, begin + bool(name))
-            if found is not None:
-                values.update(found.groupdict())
-                if name:
-                    values[name] = line[begin : found.start()].strip()
-        return None if found is None else values
+            if found is None:
+                return None
+            values |= found.groupdict() | ({name: line[begin : found.start()].strip()} if name else {})
+        return values
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
@@ -110,9 +102,7 @@ def _check(text: str, literals: list[str], names: list[str], *, counts: bool) ->
         both = f"{{{names[at - 1]}}}{{{names[at]}}}"
         raise TemplateError(f"nothing stands between {both}", "put the text that is printed between them")
     if not any(literal.strip() for literal in literals):
-        raise TemplateError(
-            "has no text to know the line by", "add some of the words that are printed with it"
-        )
+        raise TemplateError("has no text to know the line by", "add some of the words printed with it")
     if any(end in text for end in "\r\n"):
         raise TemplateError("holds an end of line, and lines are read one at a time", "describe one line")
     for name, after in zip(names, literals[1:], strict=True):
@@ -125,14 +115,13 @@ def _number(after: str) -> str:
     marks = re.escape("".join(mark for mark in ",_'" if after[:1] != mark))
     fraction, point = (r"(?:\.[0-9]{1,15})?", r"\.") if after[:1] != "." else ("", "")
     scale = r"(?:[kKMGT](?![A-Za-z]))?" if after[:1] not in tuple("kKMGT") else ""
-    whole = rf"(?:[0-9]{{1,3}}(?:[{marks}][0-9]{{3}}){{1,4}}|[0-9]{{1,15}})"
-    return rf"(?>{whole}{fraction}{scale})(?![0-9]|[{marks}{point}][0-9])"
+    digits = rf"(?:[0-9]{{1,3}}(?:[{marks}][0-9]{{3}}){{1,4}}|[0-9]{{1,15}})"
+    return rf"(?>{digits}{fraction}{scale})(?![0-9]|[{marks}{point}][0-9])"
 
 
 def _as_template(pattern: str) -> str:
     """Return the hint how a simple regular expression is written as a template."""
     text = re.sub(r"\\(\W)", r"\1", _GROUP.sub(r"{\1}", pattern).removesuffix("$"))
     simple = not set(text) & set("\\()*+?|") and "{" in text
-    return (
-        f"write '{text}'" if simple else "write {name} in place of (?P<name>...), the rest as it is printed"
-    )
+    any_other = "write {name} in place of (?P<name>...), the rest as it is printed"
+    return f"write '{text}'" if simple else any_other

@@ -1,9 +1,8 @@
 r"""What tqdm draws, read back.
 
 A bar looks like ` 45%|####5     | 1.53k/3.40k [00:12<00:15, 122it/s]`, without a total like
-`1.53kit [00:12, 122it/s]`. Of nested bars tqdm draws the outermost in the line where it is and the
-inner ones further down, going up again behind each (``\x1b[A``, once per level). An inner bar that ends is
-drawn a last time in the outermost's line. So what was inner has to be remembered for a while.
+`1.53kit [00:12, 122it/s]`. Of nested bars tqdm draws the inner ones further down, going up again behind each
+(``\x1b[A``, once per level), but an inner bar that ends a last time in the outermost's line.
 """
 
 from __future__ import annotations
@@ -18,14 +17,8 @@ from corpus_backfill_plugin.agent.progress import View, count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEEDLE = b" ["
-"""Every bar has it."""
-
-MAX_BARS = 64
-"""Drawings in one chunk that are looked at, the last ones; several because bars can be nested."""
-
-MAX_DEPTH = 16
-
+NEEDLE = b" ["  # in every bar
+MAX_BARS = 64  # drawings in one chunk that are looked at, the last ones; several because bars can be nested
 _NUMBER = r"[0-9][0-9.]*[kMGTPEZY]?"
 _BAR = re.compile(
     r"(?:(?P<title>[^\r\n]*): )?"
@@ -39,17 +32,11 @@ _UP = "\x1b[A"
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One drawing of a bar.
+    """One drawing of a bar."""
 
-    Attributes:
-        name: its description and its total as printed, which tell it from others.
-        said: what it shows; `elapsed` is by its own clock.
-        depth: 0 for the outermost, 1 for the one inside that.
-    """
-
-    name: tuple[str, str]
-    said: View
-    depth: int
+    name: tuple[str, str]  # its description and its total as printed, which tell it from others
+    said: View  # `elapsed` is by the bar's own clock
+    depth: int  # 0 for the outermost, 1 for the one inside that
 
 
 class Bars:
@@ -100,7 +87,7 @@ def read(line: str) -> Bar | None:
     return Bar(
         name=(found["title"] or "", found["total"] or f"? {found['unit']}"),
         said=View(done, count(found["total"]), _rate(found["rate"]), elapsed=elapsed),
-        depth=min(line.count(_UP, found.end()), MAX_DEPTH),
+        depth=line.count(_UP, found.end()),
     )
 
 

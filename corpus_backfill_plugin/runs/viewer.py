@@ -60,17 +60,14 @@ class End:
 
     Args:
         folder: the run's.
-        link: to the supervisor, for who started it; that may be killed, then the folder is left.
+        link: to the supervisor, for who started it; without it, and once that is killed, the folder is left.
         name: how to call the run, for a message about that.
-
-    Attributes:
-        script_ended: whether the script itself has ended; what it started may still run.
     """
 
     def __init__(self, folder: RunFolder, link: Link | None = None, name: str = "") -> None:
         self._folder, self._link, self._name = folder, link, name
         self._next_search = 0.0
-        self.script_ended = False
+        self.script_ended = False  # what the script started may run on
 
     def wait(self, seconds: float) -> bool:
         """Wait `seconds` at most, less when something happens; return whether the run has ended."""
@@ -95,12 +92,9 @@ class End:
 
 
 class Watcher:
-    """Shows one run until it ends or the person leaves.
+    """Shows one run, called `name`, until it ends or the person leaves.
 
-    Args:
-        folder: the run's.
-        name: how to call it, `duration (run 12)`.
-        signals: taken over already, so that none is lost between the start and the watching.
+    The signals are taken over already, so that none is lost between the start and the watching.
     """
 
     def __init__(self, folder: RunFolder, name: str, signals: Signals) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from corpus_backfill_plugin.agent.progress import Count, View
 
-LONGEST_BAR = 40
-SHORTEST_BAR = 8
+LONGEST_BAR, SHORTEST_BAR = 40, 8
 _GREEN, _RED, _DIM, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 _HOURS_SHOWN = 100
 
@@ -24,12 +21,13 @@ def draw(view: View, width: int, *, color: bool = False, ascii_only: bool = Fals
     room, fraction = width - 1, view.fraction
     for layout in _LAYOUTS:
         parts = _parts(view, layout)
-        text, painted = "  ".join(text for text, _ in parts), _painted(parts, color=color)
+        text = "  ".join(text for text, _ in parts)
+        painted = "  ".join(f"{paint}{text}{_PLAIN}" if color and paint else text for text, paint in parts)
         size = min(room - len(text) - 2, LONGEST_BAR)
-        if "bar" in layout and fraction is not None:
-            if size >= SHORTEST_BAR:
-                return f"{_bar(fraction, size, color=color, ascii_only=ascii_only)}  {painted}"
-        elif len(text) <= room:
+        with_bar = fraction is not None and layout.startswith("bar")
+        if with_bar and size >= SHORTEST_BAR:
+            return f"{_bar(fraction or 0.0, size, color=color, ascii_only=ascii_only)}  {painted}"
+        if not with_bar and len(text) <= room:
             return painted
     return ""
 
@@ -39,22 +37,18 @@ def plain(view: View) -> str:
     return ", ".join(text.strip() for text, _ in _parts(view, _LAYOUTS[0]))
 
 
-_LAYOUTS = tuple(
-    layout.split()
-    for layout in (
-        "bar percent count rate elapsed eta failed",
-        "bar percent count rate eta failed",
-        "bar percent count eta failed",
-        "percent count eta failed",
-        "percent eta failed",
-        "percent-or-count failed",
-        "percent-or-done",
-    )
-)
-"""What is shown, the longest first."""
+_LAYOUTS = (
+    "bar percent count rate elapsed eta failed",
+    "bar percent count rate eta failed",
+    "bar percent count eta failed",
+    "percent count eta failed",
+    "percent eta failed",
+    "percent-or-count failed",
+    "percent-or-done",
+)  # what is shown, the longest first
 
 
-def _parts(view: View, layout: Sequence[str]) -> list[tuple[str, str]]:
+def _parts(view: View, layout: str) -> list[tuple[str, str]]:
     """Return the texts of a layout that there are, with their colours."""
     fraction, done = view.fraction, number(view.done)
     count = f"{done} done" if view.total is None else f"{done}/{number(view.total)}"
@@ -72,11 +66,7 @@ def _parts(view: View, layout: Sequence[str]) -> list[tuple[str, str]]:
         "percent-or-count": (percent or count, ""),
         "percent-or-done": (percent.strip() or done, ""),
     }
-    return [texts[name] for name in layout if name in texts and texts[name][0]]
-
-
-def _painted(parts: list[tuple[str, str]], *, color: bool) -> str:
-    return "  ".join(f"{paint}{text}{_PLAIN}" if color and paint else text for text, paint in parts)
+    return [texts[name] for name in layout.split() if texts.get(name, ("",))[0]]
 
 
 def _bar(fraction: float, size: int, *, color: bool, ascii_only: bool) -> str:
@@ -102,8 +92,7 @@ def _rounded(rate: float) -> float:
 
 def clock(seconds: float) -> str:
     """Return `4:05`, `1:02:03` or, from a hundred hours on, `5d 03h`."""
-    whole = int(seconds)
-    hours, rest = divmod(whole, 3600)
+    hours, rest = divmod(int(seconds), 3600)
     if hours >= _HOURS_SHOWN:
         return f"{hours // 24}d {hours % 24:02d}h"
     minutes, rest = divmod(rest, 60)

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
@@ -17,36 +17,20 @@ from corpus_backfill_plugin.terminal.screen import open_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from types import FrameType
     from typing import Self
 
     from corpus_backfill_plugin.agent.output import Output
     from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.agent.redact import Secret
 
-DRAW_EVERY = 0.1
-"""Seconds between two drawings of the bar."""
-
-LINE_EVERY = 10.0
-"""Seconds between two plain lines of progress."""
-
-PARTS = 64
-"""Moments that are distinguished in what was printed before anybody watched."""
-
-NOTE_EVERY = 1.0
-"""Seconds between two notes of how far the run is, for those who look from elsewhere."""
-
-
-Note: TypeAlias = "Callable[[View, dict[str, int]], None]"
-"""Takes how far a run is and the counts that it has named, for others to read."""
+DRAW_EVERY = 0.1  # seconds between two drawings of the bar
+LINE_EVERY = 10.0  # seconds between two plain lines of progress
+NOTE_EVERY = 1.0  # seconds between two notes of how far the run is, for those who look from elsewhere
+PARTS = 64  # moments that are distinguished in what was printed before anybody watched
 
 
 class Detached(Exception):  # noqa: N818  not an error: the run goes on without us
-    """The person, the terminal or the reader of our stdout leaves a run that goes on.
-
-    Args:
-        code: exit code for the CLI.
-    """
+    """The person, the terminal or the reader of our stdout leaves a run; `code` is the CLI's exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -63,13 +47,10 @@ class TerminalSink:
         secrets: taken out of what is shown, once it was read: a mask must not change what lines mean.
         name: what plain lines of progress begin with; None shows no progress.
         took: seconds since the run began.
-        past: for each stream how many bytes at its beginning were printed before anybody watched. They come
-            all at once, and when they were printed is judged by how far into the stream they stand.
-        note: called with how far the run is, at most once in `NOTE_EVERY`.
+        past: for each stream how many bytes were printed before anybody watched. They come all at once, and
+            when they were printed is judged by how far into the stream they are.
+        note: takes how far the run is and what it has counted, at most once in `NOTE_EVERY`.
         line_every: seconds between two plain lines of progress, where there is no terminal.
-
-    Attributes:
-        reader: what has read the output.
     """
 
     def __init__(
@@ -80,7 +61,7 @@ class TerminalSink:
         name: str | None,
         took: float = 0.0,
         past: Mapping[str, int] | None = None,
-        note: Note | None = None,
+        note: Callable[[View, dict[str, int]], None] | None = None,
         line_every: float = LINE_EVERY,
     ) -> None:
         self.reader = OutputReader(output)
@@ -157,10 +138,8 @@ class TerminalSink:
 
     def __enter__(self) -> Self:
         """Begin to handle Ctrl-Z, unless somebody else does."""
-        self._catches_stop = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
-        )
+        is_main = threading.current_thread() is threading.main_thread()
+        self._catches_stop = is_main and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
         if self._catches_stop:
             signal.signal(signal.SIGTSTP, self._stop)
         return self
@@ -176,7 +155,7 @@ class TerminalSink:
         if self._catches_stop:
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's
+    def _stop(self, *_: object) -> None:
         """Put the bar away, stop as Ctrl-Z means it, and go on from here once continued."""
         self._terminal.hide()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)

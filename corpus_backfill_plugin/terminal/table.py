@@ -17,8 +17,7 @@ _STATES = {
     **dict.fromkeys(("failed", "lost", "broken", "unknown"), "red"),
     **dict.fromkeys(("incomplete", "unverified", "stopped", "pending"), "yellow"),
     "running": "cyan",
-}
-"""Colours of states, whatever they are of; a state that is not here has none."""
+}  # colours of states, whatever they are of
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:
@@ -29,9 +28,9 @@ def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_
     cells = [[_cell(row[column]) for column in columns] for row in rows]
     if sys.stdout.isatty():
         _draw(columns, cells)
-    else:
-        for line in cells:
-            click.echo("\t".join(line))
+        return
+    for line in cells:
+        click.echo("\t".join(line))
 
 
 def write_facts(facts: Mapping[str, Any], *, as_json: bool = False) -> None:
@@ -73,14 +72,14 @@ def _draw(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, column in enumerate(columns):
+    for column in columns:
         # What a row is found by stays on one line; the others fold when the terminal is narrow.
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=place == 0 or column == "state")
+        no_wrap = column in (columns[0], "state")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=no_wrap)
     for row in cells:
         # Text, not str: brackets in a path or a reason are no markup.
-        styles = (
-            _STATES.get(cell, "") if column == "state" else ""
-            for column, cell in zip(columns, row, strict=True)
-        )
+        styles = [
+            _STATES.get(cell, "") if name == "state" else "" for name, cell in zip(columns, row, strict=True)
+        ]
         table.add_row(*map(Text, row, styles))
     Console().print(table)
