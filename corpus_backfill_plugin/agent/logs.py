@@ -15,6 +15,7 @@ from corpus_backfill_plugin.agent.output import Output, OutputReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from io import FileIO
 
     from corpus_backfill_plugin.agent.folder import RunFolder
     from corpus_backfill_plugin.agent.progress import View
@@ -24,9 +25,9 @@ FRESH_SECONDS = 3.0  # a note of how far a run is that is younger is as good as 
 CHUNK = 1 << 18
 _TAIL = 1 << 22  # bytes at a log's end that are searched for its last word on progress
 
+# Seconds between two looks: short while lines come, growing while none do. A person sees no difference, and
+# a wake-up for every line, as file notifications give, doubles the work.
 SHORTEST, LONGEST = 0.001, 0.02
-"""Seconds between two looks: short while lines come, growing while none do. A person sees no difference, and
-a wake-up for every line, as file notifications give, doubles the work."""
 
 
 def read_on(
@@ -37,21 +38,12 @@ def read_on(
 ) -> bool:
     """Pass on what a run's logs hold, and what comes until it has ended; return whether one was truncated.
 
-    Args:
-        folder: the run's.
-        show: takes the name of a stream and the next bytes of it.
-        ended: waits so many seconds at most, and returns whether nothing can come any more. It may raise.
-        streams: which of the logs.
-
-    Raises:
-        AgentError: the logs are gone.
+    The bytes go to `show`, with the name of their stream. `ended` waits so many seconds at most and returns
+    whether nothing can come any more; it may raise to leave. Raises an AgentError when the logs are gone.
     """
     with ExitStack() as opened:
         try:
-            logs = {
-                s: opened.enter_context(os.fdopen(open_regular(folder.log(s)), "rb", buffering=0))
-                for s in streams
-            }
+            logs = {s: opened.enter_context(_opened(folder, s)) for s in streams}
         except FileNotFoundError:
             raise AgentError(f"the logs in {folder.path} are gone") from None
         except OSError as error:
@@ -115,13 +107,17 @@ def _last_word(folder: RunFolder, output: Output | None) -> OutputReader:
 def _tail(folder: RunFolder, stream: str) -> bytes:
     """Return the last bytes of a log, from the begin of a line on."""
     try:
-        with os.fdopen(open_regular(folder.log(stream)), "rb") as log:
+        with _opened(folder, stream) as log:
             at = log.seek(0, os.SEEK_END) - _TAIL
             log.seek(max(at, 0))
             tail = log.read(_TAIL)
     except OSError:
         return b""
     return tail if at <= 0 else tail[max(tail.find(b"\n"), tail.find(b"\r")) + 1 :]
+
+
+def _opened(folder: RunFolder, stream: str) -> FileIO:
+    return os.fdopen(open_regular(folder.log(stream)), "rb", buffering=0)
 
 
 def _view(reader: OutputReader, took: float) -> View | None:

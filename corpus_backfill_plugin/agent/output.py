@@ -71,18 +71,12 @@ class Results:
 
 
 class OutputReader:
-    """Reads what a run prints, stream by stream, chunk by chunk.
-
-    Args:
-        output: what the script's lines mean; None knows the line protocol alone.
-
-    Attributes:
-        cut: whether some of the output was lost before it could be read, as whoever feeds the reader says.
-    """
+    """Reads what a run prints, stream by stream, chunk by chunk; without `output` by the protocol alone."""
 
     def __init__(self, output: Output | None) -> None:
         output = output or Output()
-        self.pace, self.results, self.cut = Pace(), Results(), False
+        self.pace, self.results = Pace(), Results()
+        self.cut = False  # whether some was lost before it could be read, as whoever feeds the reader says
         self._bars = tqdm_bars.Bars() if output.progress == "tqdm" else None
         self._progress = () if self._bars else _compiled(output.progress, counts=True)
         self._failed = _compiled(output.failed, counts=False)
@@ -121,8 +115,8 @@ class OutputReader:
             self._read_facts(lines)
         if lines and self._news and not self._exact:
             newest = map(text, newest_with(self._news, lines))
-            latest = self._bars.read if self._bars else self._latest_in
-            for said in latest(newest):
+            latest = islice(filter(None, map(self._progress_in, newest)), 1)
+            for said in self._bars.read(newest) if self._bars else latest:
                 self.pace.update(said, now)
         return shown
 
@@ -143,9 +137,6 @@ class OutputReader:
         said = [pair for template in self._result for pair in (template.match(line) or {}).items()]
         numbers = {name: count(number) for name, number in said}
         return {name: number for name, number in numbers.items() if isinstance(number, int)}
-
-    def _latest_in(self, newest: Iterator[str]) -> Iterator[View]:
-        return islice(filter(None, map(self._progress_in, newest)), 1)
 
     def _progress_in(self, line: str) -> View | None:
         if self._bars:

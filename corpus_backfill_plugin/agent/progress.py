@@ -22,10 +22,7 @@ _SCALE = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def count(text: str | None) -> Count | None:
-    """Return the number that `text` is: digits, thousands separators, a fraction, `k`, `M`, `G` or `T`.
-
-    Anything else, also a negative number and one of more than `MAX_DIGITS` digits, is None.
-    """
+    """Return the number that `text` is, such as `1,234`, `0.5` or `1.2k`; None for anything else."""
     found = _NUMBER.fullmatch(text.strip()) if text else None
     if found is None:
         return None
@@ -39,15 +36,12 @@ def count(text: str | None) -> Count | None:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A run at one moment: what a line says of it, and later what is shown, recorded and given as JSON.
-
-    Times are seconds, `rate` is items per second; None is unknown.
-    """
+    """A run at one moment: what a line says of it, and later what is shown, recorded and given as JSON."""
 
     done: Count
     total: Count | None = None
-    rate: float | None = None
-    eta: float | None = None
+    rate: float | None = None  # items per second
+    eta: float | None = None  # seconds
     elapsed: float = 0.0
     failures: int = 0
 
@@ -75,15 +69,11 @@ class Pace:
 
     The rate is the mean of the phase. On replayed runs of even, slowing and bursty speed it was off by 27 %
     in the median and 59 % at the 90th percentile, the best estimator with a shorter memory by 25 % and 55 %.
-
-    Attributes:
-        said: the latest numbers; None until there are any. Its rate is the script's own.
-        start: when the phase began: the script's first update, or when it began to count anew.
     """
 
     def __init__(self) -> None:
-        self.said: View | None = None
-        self.start = self._at = 0.0
+        self.said: View | None = None  # the latest numbers; the rate is the script's own
+        self.start = self._at = 0.0  # of the phase, which is new when the script counts anew
         self._first: Count = 0
         self._updates = 0
 
@@ -100,18 +90,15 @@ class Pace:
         self.said = View(done, total, rate)
 
     def view(self, now: float, elapsed: float = 0.0, failures: int = 0) -> View | None:
-        """Return the run as of `now`; None until the script has said anything.
-
-        A silence that is longer than usual counts as time in which nothing was done. Between two updates the
-        work goes on: the ETA counts down for as long as an update may take to come.
-        """
+        """Return the run as of `now`; None until the script has said anything."""
         if self.said is None:
             return None
         work, passed = self.said.done - self._first, max(self._at - self.start, 0.0)
         gap = passed / self._updates if self._updates else 0.0
         rate = self.said.rate
-        if work > 0 and passed > 0:
+        if work > 0 and passed > 0:  # a longer silence than usual is time in which nothing was done
             rate = work / max(passed, now - self.start - gap)
+        # Between two updates the ETA counts down, for as long as an update may take to come.
         view = self.said.at(rate, min(max(now - self._at, 0.0), gap))
         return replace(view, elapsed=max(elapsed, 0.0), failures=failures)
 

@@ -1,4 +1,4 @@
-"""Secrets: what of a value must not be seen, and what stands in its place."""
+"""Secrets: what of a value must not be seen, and what is shown in its place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")  # variables that hold a d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """A text that must not be seen, and what stands in its place."""
+    """A text that must not be seen, and what is shown in its place."""
 
     value: str
     shown_as: str = HIDDEN

@@ -3,9 +3,9 @@
 A name stands for all text up to the next literal, to the line's end when it comes last; a count for one
 number; `{}` for anything, also nothing. A template matches anywhere in a line, or from its start with `^`.
 
-Matching goes through a line once, from left to right, and never back: a literal is taken where it comes
-first, and a number has a bounded length. So it takes time in proportion to the line's length, whatever the
-line, and no template has to be refused for its cost.
+A template becomes a regular expression of atomic groups, each up to the next literal behind a text. So
+matching goes through a line once and never back: it takes time in proportion to the line's length, whatever
+the line, and no template has to be refused for its cost.
 """
 
 from __future__ import annotations
@@ -27,51 +27,34 @@ class TemplateError(ValueError):
 
 
 class Template:
-    """One template, ready to be matched.
-
-    Attributes:
-        names: in the order of the text, `{}` left out.
-        needle: bytes that each matching line contains.
-    """
+    """One template, whose names mean numbers if it `counts`; raises a `TemplateError` for its author."""
 
     def __init__(self, text: str, *, counts: bool) -> None:
-        """Read `text`; its names mean numbers if it `counts`. Raises a TemplateError for its author."""
         if len(text) > MAX_TEMPLATE:
             raise TemplateError(f"{len(text)} characters, at most {MAX_TEMPLATE}")
-        self._from_start = text.startswith("^")
         literals, names = _split(text.removeprefix("^"))
         self.names = tuple(name for name in names if name)
+        # Each matching line contains it.
         self.needle = max(literals, key=lambda literal: len(literal.strip())).encode()
         _check(text, literals, names, counts=counts)
-        # A block has literals and numbers alone; between two blocks there is a text of any length.
-        block = re.escape(literals[0])
-        if not block and not self._from_start:
-            block = r"(?<![\w.,'+-])"  # a number that comes first begins a word
-        if names and not (counts and names[0]) and not literals[0]:
-            block = r"\A"
-        blocks: list[tuple[str, str]] = [("", block)]
+        begins_with_text = not literals[0] and not (counts and names[0])
+        pattern = "(?>" if text.startswith("^") or begins_with_text else "(?>.*?"
+        if pattern.endswith("?") and not literals[0]:
+            pattern += r"(?<![\w.,'+-])"  # a number that comes first begins a word
+        pattern += re.escape(literals[0])
         for name, after in zip(names, literals[1:], strict=True):
             if counts and name:
-                block = f" {{0,15}}+(?P<{name}>{_number(after)}){re.escape(after)}"
-                blocks[-1] = (blocks[-1][0], blocks[-1][1] + block)
+                pattern += f" {{0,15}}+(?P<{name}>{_number(after)}){re.escape(after)}"
+            elif name:
+                pattern += f")(?>(?P<{name}>.+?){re.escape(after) or '$'}"
             else:
-                blocks.append((name, re.escape(after) or (r"\Z" if name else "")))
-        self._first = re.compile(blocks[0][1])
-        self._rest = tuple((name, re.compile(block)) for name, block in blocks[1:])
+                pattern += f")(?>.*?{re.escape(after)}"
+        self._pattern = re.compile(f"{pattern})", re.DOTALL)
 
     def match(self, line: str) -> dict[str, str] | None:
-        """Return what the names stand for in `line`, blanks around it left out; None without a match."""
-        found = self._first.match(line) if self._from_start else self._first.search(line)
-        if found is None:
-            return None
-        values = found.groupdict()
-        for name, block in self._rest:
-            begin = found.end()
-            found = block.search(line, begin + bool(name))
-            if found is None:
-                return None
-            values |= found.groupdict() | ({name: line[begin : found.start()].strip()} if name else {})
-        return values
+        """Return what the names mean in `line`, blanks around it left out; None without a match."""
+        found = self._pattern.match(line)
+        return {name: value.strip() for name, value in found.groupdict().items()} if found else None
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:

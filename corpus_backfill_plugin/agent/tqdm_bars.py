@@ -27,7 +27,6 @@ _BAR = re.compile(
     r" \[(?P<elapsed>[0-9:]+)(?:<[0-9:?]+(?: days?, [0-9:]+)?)?, *(?P<rate>[^\],]*)"
 )
 _RATE = re.compile(rf"(?P<per>{_NUMBER})(?:[^/]*/s$|(?P<inverse>s/))")
-_UP = "\x1b[A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def read(line: str) -> Bar | None:
     return Bar(
         name=(found["title"] or "", found["total"] or f"? {found['unit']}"),
         said=View(done, count(found["total"]), _rate(found["rate"]), elapsed=elapsed),
-        depth=line.count(_UP, found.end()),
+        depth=line.count("\x1b[A", found.end()),
     )
 
 
@@ -95,6 +94,4 @@ def _rate(text: str) -> float | None:
     """Return items per second from `12.3it/s` or `1.5s/it`."""
     found = _RATE.match(text.strip())
     value = count(found["per"]) if found else None
-    if not found or not value:
-        return None
-    return 1 / value if found["inverse"] else float(value)
+    return (1 / value if found["inverse"] else float(value)) if found and value else None

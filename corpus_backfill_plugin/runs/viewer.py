@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.start import Link
     from corpus_backfill_plugin.terminal.sink import TerminalSink
 
-_NOTICE_SECONDS = 1.0
-_PROBE_SECONDS = 0.5
-_KILL_AGAIN_SECONDS = 0.5
+_STOPPING, _LEAVING = {signal.SIGINT, signal.SIGTERM}, {signal.SIGHUP, signal.SIGQUIT}
+_NOTICE_SECONDS, _PROBE_SECONDS, _KILL_AGAIN_SECONDS = 1.0, 0.5, 0.5
 
 
 class Signals:
@@ -32,8 +31,6 @@ class Signals:
     Outside the main thread, where Python allows no handlers, signals keep their meaning.
     """
 
-    _WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-
     def __init__(self) -> None:
         self._before: dict[int, object] = {}
         self.pending: list[int] = []
@@ -41,7 +38,7 @@ class Signals:
     def __enter__(self) -> Self:
         """Take the signals over. One that the caller ignores, as nohup does SIGHUP, stays ignored."""
         if threading.current_thread() is threading.main_thread():
-            for number in self._WATCHED:
+            for number in (*_STOPPING, *_LEAVING):
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._note)
         return self
@@ -58,10 +55,7 @@ class Signals:
 class End:
     """Where the watcher learns that a run has ended: from its supervisor, or else from its folder.
 
-    Args:
-        folder: the run's.
-        link: to the supervisor, for who started it; without it, and once that is killed, the folder is left.
-        name: how to call the run, for a message about that.
+    Only who started the run has a `link`. Once the supervisor is killed, the folder is left.
     """
 
     def __init__(self, folder: RunFolder, link: Link | None = None, name: str = "") -> None:
@@ -92,23 +86,15 @@ class End:
 
 
 class Watcher:
-    """Shows one run, called `name`, until it ends or the person leaves.
-
-    The signals are taken over already, so that none is lost between the start and the watching.
-    """
+    """Shows one run, called `name`, until it ends or the person leaves; that raises `Detached`."""
 
     def __init__(self, folder: RunFolder, name: str, signals: Signals) -> None:
         self._folder, self._name, self._signals = folder, name, signals
         self._stops = 0
-        self._kill_at = 0.0
-        self._notice_at: float | None = None
+        self._kill_at = self._notice_at = 0.0
 
     def watch(self, end: End, sink: TerminalSink) -> OutputReader:
-        """Show the run to its end, and return what has read its output.
-
-        Raises:
-            Detached: the person left, or the terminal did; the run goes on.
-        """
+        """Show the run to its end, and return what has read its output."""
 
         def ended(seconds: float) -> bool:
             sink.tick(time.monotonic())
@@ -126,18 +112,13 @@ class Watcher:
 
         with sink:
             sink.reader.cut = read_on(self._folder, sink.write, ended)
-        self._notice_at = None
+        self._notice_at = 0.0
         return sink.reader
 
     def should_cancel(self) -> bool:
-        """Return whether to stop counting what is left: Ctrl-C or SIGTERM here, `runs stop` elsewhere.
-
-        Raises:
-            Detached: the person or the terminal left; the supervisor does it in our place.
-        """
-        for number in (signal.SIGHUP, signal.SIGQUIT):
-            if number in self._signals.pending:
-                raise Detached(128 + number)
+        """Return whether to stop counting what is left: Ctrl-C or SIGTERM here, `runs stop` elsewhere."""
+        if left := _LEAVING.intersection(self._signals.pending):
+            raise Detached(128 + min(left))  # the supervisor counts in our place
         if self._is_notice_due():
             notify("Counting what is left; Ctrl-C gives up on that.")
         return bool(self._signals.pending) or self._folder.stop_request() is not None
@@ -145,7 +126,7 @@ class Watcher:
     def _obey(self, number: int) -> None:
         if number == signal.SIGQUIT:
             notify(f"Left {self._name}; it goes on.")
-        if number in {signal.SIGHUP, signal.SIGQUIT}:
+        if number in _LEAVING:
             raise Detached(128 + number)
         self._stops += 1
         self._folder.note_stop(current_user(), "Ctrl-C" if number == signal.SIGINT else "SIGTERM")
@@ -160,9 +141,7 @@ class Watcher:
     def _is_notice_due(self) -> bool:
         """Return once that something has taken so long that the person is due an explanation."""
         now = time.monotonic()
-        if self._notice_at is None:
-            self._notice_at = now + _NOTICE_SECONDS
-        if now < self._notice_at:
-            return False
-        self._notice_at = float("inf")
-        return True
+        self._notice_at = self._notice_at or now + _NOTICE_SECONDS
+        if is_due := now >= self._notice_at:
+            self._notice_at = float("inf")
+        return is_due

@@ -13,11 +13,7 @@ _HOURS_SHOWN = 100
 
 
 def draw(view: View, width: int, *, color: bool = False, ascii_only: bool = False) -> str:
-    """Return the bar for a terminal of `width` columns, in at most `width - 1` of them.
-
-    The last column stays free, as writing there makes terminals differ. What does not fit is left out
-    step by step, the least important first; at last there is `45%`, and then nothing.
-    """
+    """Return what fits of the bar into `width - 1` columns: terminals differ when the last one is written."""
     room, fraction = width - 1, view.fraction
     for layout in _LAYOUTS:
         parts = _parts(view, layout)

@@ -1,11 +1,10 @@
 r"""This process's own stdout and stderr, and the progress that is shown beside what goes through them.
 
-Why the bar is not `rich.live.Live`: Live owns the screen, draws what is printed through its own console, line
-by line, and moves the cursor up over its last drawing. A script's raw bytes do not go through a console: they
-hold escapes of their own, bars that redraw themselves with a bare ``\r``, and lines that are not finished for
-seconds, and all of that must arrive unchanged and at once. So the scrolling region (DECSTBM) is set to end
-one line above the bottom, as apt does it: the terminal itself keeps its cursor, colours and unfinished lines,
-and the bar is drawn outside of the region between a saved and a restored cursor.
+Why the bar is not `rich.live.Live`: Live draws what is printed through a console of its own, line by line. A
+script's bytes hold escapes, bars that redraw themselves with a bare ``\r``, and lines that are not finished
+for seconds, and all of that must arrive unchanged and at once. So the scrolling region (DECSTBM) is set to
+end one line above the bottom, as apt does it: the terminal itself keeps its cursor, colours and unfinished
+lines, and the bar is drawn outside of the region between a saved and a restored cursor.
 """
 
 from __future__ import annotations
@@ -36,14 +35,13 @@ _ALL_ROWS = f"{_SAVE}\x1b[r{_RESTORE}"  # setting the region moves the cursor
 _MAKE_ROOM = "\x1bD\x1b[A"  # down, scrolling if at the bottom, and up again: the last line is free
 _ERASE_BELOW = "\x1b[J"
 
+# A reset, a region of the script's own, another screen: ours has to be set again.
 _UNSETTING = re.compile(rb"\x1bc|\x1b\[[0-9;]*r|\x1b\[!p|\x1b\[\?(?:47|1047|1049)[hl]")
-"""A reset, a region of the script's own, another screen: ours has to be set again."""
-
+# An escape sequence or a UTF-8 character that is not complete yet: nothing may be put into it.
 _UNFINISHED = re.compile(
     rb"(?:\x1b(?:\[[0-?]*[ -/]*|[ -/]+|[\]PX^_][^\x07\x1b]*\x1b?)?"
     rb"|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
 )
-"""An escape sequence or a UTF-8 character that is not complete yet: nothing may be put into it."""
 
 
 def open_terminal(name: str | None, line_every: float) -> Terminal:
@@ -62,14 +60,13 @@ def open_terminal(name: str | None, line_every: float) -> Terminal:
 
 
 class Terminal:
-    """Our own stdout and stderr, which a script's bytes are written to as they are.
+    """Our own stdout and stderr, which a script's bytes are written to as they are, with lines of progress.
 
     Text already written through Python's streams goes out first. Where a stream has been replaced by one
     without a descriptor, as test runners do, bytes go through that one.
     """
 
     def __init__(self, shown_on: int | None = None, name: str = "", every: float = float("inf")) -> None:
-        """Open both streams; on `shown_on`, a descriptor, there is a line of progress so often."""
         self._writers: dict[str, Callable[[bytes], object]] = {}
         self._beside: set[str] = set()  # the streams that go to the same file or terminal as the progress
         for stream, target in (("stdout", sys.stdout), ("stderr", sys.stderr)):
@@ -83,11 +80,7 @@ class Terminal:
         self._tail = b""  # the last bytes beside the progress
 
     def write(self, stream: str, piece: bytes, now: float) -> None:
-        """Write all of `piece`.
-
-        Raises:
-            OSError: the operator's end is gone.
-        """
+        """Write all of `piece`; raises an OSError when the operator's end is gone."""
         self._writers[stream](piece)
         if stream in self._beside:
             self._passed(piece, now)
@@ -133,7 +126,7 @@ class BarTerminal(Terminal):
         """Draw, but never into a sequence that is not complete; nothing is written when nothing changed."""
         if view.elapsed < FIRST_DRAW or (now - self._written < PATIENCE and _UNFINISHED.search(self._tail)):
             return
-        size = self._terminal_size()
+        size = _terminal_size(self._fd)
         has_room = size is not None and size.lines >= MIN_ROWS and _in_foreground(self._fd)
         text = self._draw(view, size.columns) if size is not None and has_room else ""
         if not text or size is None:
@@ -150,20 +143,21 @@ class BarTerminal(Terminal):
 
     def hide(self) -> None:
         """Give the line back, erased; the cursor stays where the script left it."""
-        was, size = self._size, self._terminal_size()
+        was, size = self._size, _terminal_size(self._fd)
         if size is not None and (was or self._text is not None):
             erase = f"{_SAVE}\x1b[{size.lines};1H\x1b[2K{_RESTORE}" if was == size else _ERASE_BELOW
             self._put(f"{_ALL_ROWS}{erase}")
         self._size = self._text = None
 
-    def _terminal_size(self) -> os.terminal_size | None:
-        with suppress(OSError):
-            return os.get_terminal_size(self._fd)
-        return None
-
     def _put(self, text: str) -> None:
         with suppress(OSError):
             write_all(self._fd, text.encode("utf-8", "replace"))
+
+
+def _terminal_size(fd: int) -> os.terminal_size | None:
+    with suppress(OSError):
+        return os.get_terminal_size(fd)
+    return None
 
 
 def _in_foreground(fd: int) -> bool:

@@ -16,7 +16,7 @@ from corpus_backfill_plugin.agent.redact import Masker
 from corpus_backfill_plugin.terminal.screen import open_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from corpus_backfill_plugin.agent.output import Output
@@ -43,7 +43,6 @@ class TerminalSink:
     As a context manager it also puts the bar away while the CLI is stopped with Ctrl-Z.
 
     Args:
-        output: what the script's lines mean.
         secrets: taken out of what is shown, once it was read: a mask must not change what lines mean.
         name: what plain lines of progress begin with; None shows no progress.
         took: seconds since the run began.
@@ -56,7 +55,7 @@ class TerminalSink:
     def __init__(
         self,
         output: Output | None,
-        secrets: Iterable[Secret] = (),
+        secrets: Sequence[Secret] = (),
         *,
         name: str | None,
         took: float = 0.0,
@@ -65,14 +64,12 @@ class TerminalSink:
         line_every: float = LINE_EVERY,
     ) -> None:
         self.reader = OutputReader(output)
-        secrets = tuple(secrets)
         self._maskers = {stream: Masker(secrets) for stream in STREAMS}
         self._terminal = open_terminal(name, line_every)
         self._opened = self._noted = time.monotonic()
         self._started = self._opened - took
         self._wrote = self._stderr_lost = False
-        self._shown = float("-inf")
-        self._note = note
+        self._shown, self._note = float("-inf"), note
         self._past = {stream: size for stream, size in (past or {}).items() if size}
         self._unread = dict(self._past)
 
@@ -82,11 +79,7 @@ class TerminalSink:
         return any(masker.found for masker in self._maskers.values())
 
     def write(self, stream: str, piece: bytes) -> None:
-        """Show `piece` of `stream` at once, without lines of the protocol.
-
-        Raises:
-            Detached: our stdout can't be written. Without a stderr the rest is shown and all is read.
-        """
+        """Show `piece` of `stream` at once; raises `Detached` when our stdout, not stderr, is gone."""
         self._wrote = True
         # The reader takes a piece as of one moment, so what was printed over hours comes in parts.
         step = max(self._past[stream] // PARTS, 64) if stream in self._unread else len(piece)
@@ -109,8 +102,7 @@ class TerminalSink:
         try:
             self._terminal.write(stream, shown, now)
         except OSError as error:
-            if stream == "stdout":
-                # EIO is a terminal that is gone, and most else EPIPE, of `| head`.
+            if stream == "stdout":  # EIO is of a terminal that is gone, and most else EPIPE, of `| head`
                 left = signal.SIGHUP if error.errno == errno.EIO else signal.SIGPIPE
                 raise Detached(128 + left) from error
             self._stderr_lost = True

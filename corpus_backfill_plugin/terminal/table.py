@@ -28,9 +28,8 @@ def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_
     cells = [[_cell(row[column]) for column in columns] for row in rows]
     if sys.stdout.isatty():
         _draw(columns, cells)
-        return
-    for line in cells:
-        click.echo("\t".join(line))
+    else:
+        click.echo("".join("\t".join(line) + "\n" for line in cells), nl=False)
 
 
 def write_facts(facts: Mapping[str, Any], *, as_json: bool = False) -> None:
@@ -49,8 +48,7 @@ def write_json(value: object) -> None:
     import json
 
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    if printable(text) != text:
-        # JSON escapes less than a terminal obeys.
+    if printable(text) != text:  # JSON escapes less than a terminal obeys
         text = "".join(c if printable(c) == c else f"\\u{ord(c):04x}" for c in text)
     click.echo(text)
 
@@ -74,8 +72,7 @@ def _draw(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         # What a row is found by stays on one line; the others fold when the terminal is narrow.
-        no_wrap = column in (columns[0], "state")
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=no_wrap)
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in (columns[0], "state"))
     for row in cells:
         # Text, not str: brackets in a path or a reason are no markup.
         styles = [
