@@ -46,7 +46,7 @@ class Template:
             if counts and name:
                 pattern += f" {{0,15}}+(?P<{name}>{_number(after)}){re.escape(after)}"
             elif name:
-                pattern += f")(?>(?P<{name}>.+?){re.escape(after) or '$'}"
+                pattern += f")(?>(?P<{name}>.+?)" + (re.escape(after) or r"\Z")
             else:
                 pattern += f")(?>.*?{re.escape(after)}"
         self._pattern = re.compile(f"{pattern})", re.DOTALL)

@@ -7,6 +7,7 @@ import random
 import re
 import time
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,29 +16,21 @@ from hypothesis import strategies as st
 from corpus_backfill_plugin.agent.output import Output, OutputReader
 from corpus_backfill_plugin.agent.progress import View
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 OUTPUT = Output(
-    progress="^[{done}/{total}]",
-    failed="^FAILED {item}: {reason}",
-    result=("^updated={updated}",),
+    progress="^[{done}/{total}]", failed="^FAILED {item}: {reason}", result=("^updated={updated}",)
 )
 MEGABYTES = int(os.environ.get("WATCH_MEGABYTES", "200"))
 """How much output the memory test reads; 1000 for the real thing."""
 
 PIECES = st.sampled_from(
-    (
-        b"[1/9] a",
-        b"[5/9] b",
-        b"FAILED x: y",
-        b"updated=4",
-        b"\n",
-        b"\r\n",
-        b"\r",
-        b"z\xff",
-        b"::progress",
-        b"[",
-        b"\x1b[A",
-    )
-)
+    [
+        b"[1/9] a", b"[5/9] b", b"FAILED x: y", b"updated=4", b"\n", b"\r\n", b"\r", b"z\xff", b"::progress",
+        b"[", b"\x1b[A",
+    ]
+)  # fmt: skip
 
 
 @given(st.lists(PIECES), st.integers(1, 9))
@@ -109,13 +102,8 @@ def test_ten_thousand_updates_a_second_are_cheap(output: Output | None, line: by
 
 
 def test_memory_is_flat_however_much_is_printed() -> None:
-    block = (
-        b"".join(
-            b"record %06d of a long list, with nothing in it that means anything at all\n" % i
-            for i in range(3000)
-        )
-        + b"[7/9] x\nFAILED a: b\nupdated=3\n"
-    )
+    lines = (b"record %06d of a long list, with nothing in it that means anything\n" % i for i in range(3000))
+    block = b"".join(lines) + b"[7/9] x\nFAILED a: b\nupdated=3\n"
     watcher = OutputReader(OUTPUT)
     for at in range(200):
         watcher.feed("stdout", block, at)
@@ -133,15 +121,14 @@ def test_lines_that_mean_nothing_pass_at_memory_speed() -> None:
     watcher = OutputReader(Output(failed=OUTPUT.failed, result=OUTPUT.result))
     reference = min(_seconds(lambda: block.count(b"\n")) for _ in range(5))
     ours = min(_seconds(lambda: watcher.feed("stdout", block, 0.0)) for _ in range(5))
-    by_line = min(
+    split = min(
         _seconds(lambda: [line for line in block.split(b"\n") if b"FAILED" in line]) for _ in range(5)
     )
-    assert ours < by_line
+    assert ours < split
     assert ours < 100 * reference
 
 
-def _seconds(action: object) -> float:
-    assert callable(action)
+def _seconds(action: Callable[[], object]) -> float:
     before = time.perf_counter()
     action()
     return time.perf_counter() - before

@@ -20,14 +20,9 @@ HEADER = "import sys, time\nfrom tqdm import tqdm\nD = dict(mininterval=0)\n"
 
 def drawn(script: str, **environ: str) -> bytes:
     """Everything that a script with tqdm writes to its stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", HEADER + script],
-        stderr=subprocess.PIPE,
-        check=True,
-        timeout=30,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environ},
-    )
-    return done.stderr
+    words = [sys.executable, "-c", HEADER + script]
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8", **environ}
+    return subprocess.run(words, stderr=subprocess.PIPE, check=True, timeout=30, env=env).stderr
 
 
 def watched(data: bytes, size: int = 7) -> tuple[list[tuple[float, float | None]], int, Pace]:
@@ -47,15 +42,11 @@ def watched(data: bytes, size: int = 7) -> tuple[list[tuple[float, float | None]
 @pytest.mark.parametrize(
     "options",
     [
-        "",
-        "desc='a: b [x]', unit='file'",
-        "ascii=True, ncols=70",
-        "colour='green', postfix={'loss': 1}",
-        "unit=' rec', bar_format='{l_bar}{bar:5}{r_bar}'",
-        "dynamic_ncols=True, smoothing=0",
+        "", "desc='a: b [x]', unit='file'", "ascii=True, ncols=70", "colour='green', postfix={'loss': 1}",
+        "unit=' rec', bar_format='{l_bar}{bar:5}{r_bar}'", "dynamic_ncols=True, smoothing=0",
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_every_update_of_a_plain_bar_is_seen(options: str) -> None:
     pairs, _, _ = watched(drawn(f"for i in tqdm(range(9), {options or 'leave=True'}, **D): pass"))
     assert pairs == [(i, 9) for i in range(10)]
@@ -114,14 +105,10 @@ def test_one_bar_after_the_other_is_two_phases() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "loaded 12 of 13 [ok]",
-        " 10%|#         | 10/10",
-        " 10%|#         | nan/inf [00:00<?, ?it/s]",
-        " 10%|#         | 99999999999999999999/3 [00:00<?, ?it/s]",
-        "2026-01-01 [INFO] 5/10 done",
-        "a [" * 1300,
-        ": 1%|" * 800,
+        "loaded 12 of 13 [ok]", " 10%|#         | 10/10", " 10%|#         | nan/inf [00:00<?, ?it/s]",
+        " 10%|#         | 99999999999999999999/3 [00:00<?, ?it/s]", "2026-01-01 [INFO] 5/10 done",
+        "a [" * 1300, ": 1%|" * 800,
     ],
-)
+)  # fmt: skip
 def test_other_lines_are_no_bars(line: str) -> None:
     assert tqdm_bars.read(line) is None
