@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from corpus_backfill_plugin import database
-from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.output import Output
+from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.invocation import UnsendableError, arguments, invocation, positional_words
@@ -115,7 +116,7 @@ def prepare(
         lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, databases, environ),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
-        output=_agents(Output, script.output),
+        output=output_of(script),
         postcondition=_agents(Postcondition, script.postcondition),
         verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
@@ -215,6 +216,11 @@ def lock_key(command: str, app: ServerApp, databases: tuple[str, ...], environ: 
 def counts_what_is_left(script: Script) -> bool:
     """Return whether the spec declares how the script counts what is left."""
     return bool(script.postcondition and script.postcondition.run)
+
+
+def output_of(script: Script) -> Output | None:
+    """Return what the script's lines mean, as a run takes it."""
+    return _agents(Output, script.output)
 
 
 def _agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +19,7 @@ from corpus_backfill_plugin.commands.shared import complete_name, json_option, s
 from corpus_backfill_plugin.commands.specs_check import check, new
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import SpecArgument, SpecOption, help_text
-from corpus_backfill_plugin.prepare import prepare, unbroken
+from corpus_backfill_plugin.prepare import output_of, prepare, unbroken
 from corpus_backfill_plugin.shell import shell_line
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec, load
 from corpus_backfill_plugin.terminal.table import write_facts, write_json, write_rows
@@ -159,10 +158,10 @@ def _show_lines(spec: LoadedSpec, path: str, *, as_json: bool) -> None:
     """Write what each line of the log at `path` is taken for; those that mean nothing are counted."""
     from corpus_backfill_plugin.agent.output import OutputReader
 
-    reader, rows = OutputReader(spec.script.output), list[dict[str, Any]]()
+    reader, rows = OutputReader(output_of(spec.script)), list[dict[str, Any]]()
     try:
         with click.open_file(path, "rb") as log:
-            lines = (line for part in log for line in re.split(rb"\r(?!$)", part.rstrip(b"\r\n")))
+            lines = (line for part in log for line in part.splitlines())
             for number, line in enumerate(lines, 1):
                 for kind, values in (reader.meaning(line) or {"nothing": {}}).items():
                     if kind == "nothing" and rows and rows[-1]["kind"] == "nothing":

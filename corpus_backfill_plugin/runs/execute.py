@@ -36,8 +36,8 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.runs.exclusion import acquire
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Detached, LinkEnd, Patience, Signals, Watcher
-from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
+from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
+from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +199,6 @@ class Run:
     def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
         """Show the run to its end, finish its record, and return the exit code."""
         watcher = Watcher(self._folder, self.name, signals)
-        end = LinkEnd(link, self._folder, self.name)
         sink = TerminalSink(
             self._request.output,
             self._request.invocation.secrets,
@@ -208,11 +207,8 @@ class Run:
             line_every=line_every,
         )
         try:
-            with sink:
-                watcher.watch(end, sink)
-            sink.reader.cut = watcher.cut
-            seen = sink.reader if watcher.saw_all else None
-            record = self.finish(link, Patience(self._folder, signals).should_cancel, seen)
+            seen = watcher.watch(End(self._folder, link, self.name), sink)
+            record = self.finish(link, watcher.should_cancel, seen)
         except Detached as left:
             link.close(finished=False)
             return left.code

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from corpus_backfill_plugin.agent.child import MAX_BYTES
+from corpus_backfill_plugin.agent.output import Output
 from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.agent.verify import Counted, compare, count
-from corpus_backfill_plugin.specs.model import Output, Postcondition
+from corpus_backfill_plugin.specs.model import Postcondition
 
 OUTPUT = Output(result=("^updated={updated}", "^pending={pending}"))
 NONE_LEFT = Postcondition(run=("--remaining",), expect={"pending": 0})

@@ -9,8 +9,7 @@ import pytest
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
-from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure
-from corpus_backfill_plugin.specs.model import Output
+from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure, Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
