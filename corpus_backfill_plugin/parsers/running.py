@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.parsers.answer import model_of
 from corpus_backfill_plugin.parsers.model import (
     ParsedOption,
     ParserModel,
     Unknown,
     is_database_variable,
 )
+from corpus_backfill_plugin.parsers.rules import to_model
 from corpus_backfill_plugin.parsers.source import read_file
 from corpus_backfill_plugin.text import one_line
 
@@ -58,7 +58,7 @@ def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout:
     answer = _answer_of(script, folder, program, timeout, probe_environment(os.environ, source.environment))
     if "failed" in answer:
         raise _failure(script.name, answer)
-    return _with_source(model_of(answer, script.name), source)
+    return _with_source(to_model(answer), source)
 
 
 _NOWHERE = "sqlite:////dev/null/specs-run"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 NOT_IN_A_RUN = {"entry_point": "nothing calls its main()", "two_steps": "a run stops at the first parser"}
 NOT_IN_THE_TEXT = {
-    "conditional": 1, "custom_action": 2, "enums": 6, "loop_computed": 3, "parser_subclass": 3,
+    "build_parser": 1, "conditional": 1, "custom_action": 2, "enums": 6, "helper_functions": 2,
+    "loop_computed": 3, "parser_subclass": 3,
     "remainder": 1, "settings_module": 3, "with_limits": 1,
 }  # fmt: skip
 """Lines of truth that the text alone does not tell, by script."""
@@ -55,7 +56,7 @@ def test_the_shares_read_right_are_as_documented(capsys: pytest.CaptureFixture[s
             print(f"\nread right ({way}): {told}")  # noqa: T201 - the figure is asked for
     assert shares["static"]["wrong"] == shares["run"]["wrong"] == 0
     assert shares["static"]["scripts"] >= 30
-    assert (shares["static"]["right"], shares["run"]["right"], shares["run"]["lines"]) == (152, 166, 172)
+    assert (shares["static"]["right"], shares["run"]["right"], shares["run"]["lines"]) == (149, 166, 172)
 
 
 def test_help_texts_are_expanded() -> None:
