@@ -3,14 +3,15 @@
 What the script does to a parser is done to one of argparse's own, which decides what becomes of it. Known are
 literals and what follows from them, modules of the server's own, functions and methods that make a parser or
 are handed one, and loops over literals. Below a condition that literals do not decide everything is in doubt:
-an option added there is an `Unknown`, and a name set there is `Computed` from then on. No option is read wrong,
-and none is left out silently.
+an option added there is an `Unknown`, and a name set there is `Computed` from then on. No option is read
+wrong, and none is left out silently.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ _DEEP = 40
 
 
 class Stop(Exception):  # noqa: N818 - not always an error
-    """Nothing more is followed: the script has read its command line for certain, else for the reason given."""
+    """Nothing more is followed: the script has read its command line for certain, or is too long."""
 
 
 class ReadParser(argparse.ArgumentParser):
@@ -72,6 +73,31 @@ class ReadParser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:  # noqa: ANN401 - as argparse has it
         """Raise what argparse would end the script with."""
         raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call, and the values that it gives; `**` among its keywords is a mapping that is not known."""
+
+    node: ast.Call
+    args: list[Value]
+    kwargs: dict[str, Value]
+
+    @property
+    def values(self) -> list[Value]:
+        """All that is given."""
+        return [*self.args, *self.kwargs.values()]
+
+    @property
+    def words(self) -> str:
+        """What messages call the option that is added."""
+        return ", ".join(arg for arg in self.args if isinstance(arg, str)) or "an option"
+
+    @property
+    def given_completely(self) -> bool:
+        """Whether no part of what is given is opened from something that is not known."""
+        starred = any(isinstance(arg, Computed) and arg.text.startswith("*") for arg in self.args)
+        return not starred and "**" not in self.kwargs
 
 
 class Follower:
@@ -164,11 +190,6 @@ class Follower:
                 return left
         return ""
 
-    def _step(self) -> None:
-        self.steps += 1
-        if self.steps > _STEPS:
-            raise Stop("the script is too long to follow")
-
     def _statement(self, node: ast.stmt, scope: Scope) -> str:  # noqa: C901, PLR0911, PLR0912 - one case each
         match node:
             case ast.Return():
@@ -194,6 +215,9 @@ class Follower:
                 value = self.value(node.value, scope) if node.value else None
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     self._set(target, value, scope)
+            case ast.Delete():
+                for target in node.targets:
+                    self._set(target, Computed(f"{text_of(target)}, which is deleted"), scope)
             case ast.If():
                 truth = _truth(self.value(node.test, scope))
                 if truth is None:
@@ -207,10 +231,6 @@ class Follower:
                     if item.optional_vars:
                         self._set(item.optional_vars, Computed(text_of(item.context_expr)), scope)
                 return self.block(node.body, scope)
-            case ast.Try() if all(_exits(handler.body) for handler in node.handlers):
-                # A handler would end the script, so the body happens completely.
-                left = self.block([*node.body, *node.orelse], scope)
-                return self.block(node.finalbody, scope) or left
             case _:
                 return self._in_doubt(node, scope)
         return ""
@@ -243,7 +263,7 @@ class Follower:
             return self._in_doubt(node, scope)
         left = ""
         for item in items:
-            self._step()
+            self.steps += 1
             self._set(node.target, item, scope)
             left = self.block(node.body, scope)
             if left in {"break", "return", "raise"}:
@@ -254,7 +274,7 @@ class Follower:
         scope.names[name] = self._steady(name, value, scope)
 
     def _steady(self, name: str, value: Value, scope: Scope) -> Value:
-        """Return a value to be set in `scope`, which is not known when it changes where it is not followed."""
+        """Return a value to be set, which is not known when it changes where the order is not followed."""
         how = scope.module.changing.get(name)
         if not how:
             return value
@@ -367,60 +387,61 @@ class Follower:
     # Calls
 
     def _call(self, node: ast.Call, scope: Scope) -> Value:
-        self._step()
+        self.steps += 1
+        if self.steps > _STEPS:
+            raise Stop("the script is too long to follow")
         function = self.value(node.func, scope)
-        args, kwargs = self._values(node.args, scope), {}
-        for keyword in node.keywords:
-            value = self.value(keyword.value, scope)
-            if keyword.arg:
-                kwargs[keyword.arg] = value
-            elif isinstance(value, dict):
-                kwargs |= {str(key): item for key, item in value.items()}
-            else:
-                kwargs["**"] = Computed(text_of(keyword.value))
+        call = Call(node, self._values(node.args, scope), self._keywords(node, scope))
         receiver, name = getattr(function, "receiver", None), getattr(function, "name", "")
         if isinstance(receiver, _ADDABLE):
-            return self._on_parser(receiver, name, args, kwargs, node)
+            return self._on_parser(receiver, name, call)
         if isinstance(function, Outside) and name in _PARSERS:
-            return self._parser(ReadParser, args, kwargs, node)
-        stars = "**" in kwargs or any(isinstance(arg, Computed) and arg.text.startswith("*") for arg in args)
-        if not stars and len(self.returned) <= _DEEP:
+            return self._parser(partial(ReadParser, prog=self.prog), call)
+        if call.given_completely and len(self.returned) <= _DEEP:
             if isinstance(function, Function):
-                value = self.follow(function, args, kwargs)
+                value = self.follow(function, call)
                 unknown = isinstance(value, Computed)
                 return Computed(text_of(node), holds_parser=value.holds_parser) if unknown else value
             if isinstance(function, Scope) and function.is_class:
-                return self._object(function, args, kwargs, node)
-        if name == "argparse.FileType":
-            return function
+                return self._object(function, call)
         if isinstance(function, Method) and name in CHANGING:
             self._note_change([receiver])
         try:
-            return call_plain(function, args, kwargs)
+            return call_plain(function, call.args, call.kwargs)
         except LookupError:
-            self._note_lost([*args, *kwargs.values()], node)
-            self._note_change([] if name.startswith("builtins.") else [*args, *kwargs.values()])
+            self._note_lost(call)
+            self._note_change([] if name.startswith("builtins.") else call.values)
             raise
 
-    def _note_lost(self, args: list[Value], node: ast.Call) -> None:
+    def _keywords(self, node: ast.Call, scope: Scope) -> dict[str, Value]:
+        """Return the keywords of a call; under `**` stands a mapping that is not known."""
+        found: dict[str, Value] = {}
+        for keyword in node.keywords:
+            value = self.value(keyword.value, scope)
+            if keyword.arg:
+                found[keyword.arg] = value
+            else:
+                found |= value if isinstance(value, dict) else {"**": Computed(text_of(keyword.value))}
+        return found
+
+    def _note_lost(self, call: Call) -> None:
         """Note that options may be missing: something is added to who knows what, or a parser given away."""
-        called = text_of(node.func)
-        method = getattr(node.func, "attr", "")
+        called = text_of(call.node.func)
+        method = getattr(call.node.func, "attr", "")
         if method == "add_argument":
-            flags = ", ".join(arg for arg in args if isinstance(arg, str)) or "an option"
-            self._lose(node, flags, f"is added to something that is not known: {called[:-13]}")
+            self._lose(call.node, call.words, f"is added to something that is not known: {called[:-13]}")
         elif method in _PARSES and self.parsers:
-            self._lose(node, "options", f"the command line is read by what is not known: {called}")
-        elif any(map(_holds_parser, args)) and not called.startswith("argcomplete."):
-            self._lose(node, f"options added by {called}()", f"done by {called}, which is not read")
+            self._lose(call.node, "options", f"the command line is read by what is not known: {called}")
+        elif any(map(_holds_parser, call.values)) and not called.startswith("argcomplete."):
+            self._lose(call.node, f"options added by {called}()", f"done by {called}, which is not read")
 
-    def _lose(self, node: ast.AST, what: str, reason: str) -> None:
-        self.lost.append(Unknown(getattr(node, "lineno", 0), what, reason, hides_options=True))
+    def _lose(self, node: ast.expr, what: str, reason: str) -> None:
+        self.lost.append(Unknown(node.lineno, what, reason, hides_options=True))
 
-    def follow(self, function: Function, args: list[Value] | None, kwargs: dict[str, Value]) -> Value:
-        """Follow a call of a function; return what it returns."""
+    def follow(self, function: Function, call: Call | None) -> Value:
+        """Follow a function, for a `call` or as something unknown may call it; return what it returns."""
         node, inner = function.node, Scope({}, function.scope)
-        for name, value in self._parameters(function, args, kwargs).items():
+        for name, value in self._parameters(function, call).items():
             self._bind(inner, name, value)
         self.called.add(id(node))
         if isinstance(node, ast.Lambda):
@@ -432,42 +453,40 @@ class Follower:
         values = [*self.returned.pop(), *([] if left == "return" else [None])]
         generator = any(isinstance(part, ast.Yield | ast.YieldFrom) for part in ast.walk(node))
         if generator or any(other is not values[0] for other in values):
-            return Computed(getattr(node, "name", ""), holds_parser=any(map(_holds_parser, values)))
+            return Computed(node.name, holds_parser=any(map(_holds_parser, values)))
         return values[0]
 
-    def _parameters(
-        self, function: Function, args: list[Value] | None, kwargs: dict[str, Value]
-    ) -> dict[str, Value]:
-        """Return the parameters of a call by name; without `args` none of their values is known."""
+    def _parameters(self, function: Function, call: Call | None) -> dict[str, Value]:
+        """Return the parameters of a call by name."""
         declared = function.node.args
         positional = [a.arg for a in (*declared.posonlyargs, *declared.args)]
         words = [*positional, *(a.arg for a in declared.kwonlyargs)]
         names: dict[str, Value] = {word: Computed(f"{word}, which a call gives") for word in words}
-        if args is None:
+        if call is None:
             return names
-        given = [*([] if function.bound is None else [function.bound]), *args]
+        given = [*([] if function.bound is None else [function.bound]), *call.args]
         defaults = dict(zip(reversed(positional), reversed(declared.defaults), strict=False))
         defaults |= {a.arg: d for a, d in zip(declared.kwonlyargs, declared.kw_defaults, strict=True) if d}
         names |= {name: self.value(default, function.scope) for name, default in defaults.items()}
         names |= dict(zip(positional, given, strict=False))
-        names |= {name: value for name, value in kwargs.items() if name in words}
+        names |= {name: value for name, value in call.kwargs.items() if name in words}
         if declared.vararg:
             names[declared.vararg.arg] = tuple(given[len(positional) :])
         if declared.kwarg:
-            names[declared.kwarg.arg] = {name: kwargs[name] for name in kwargs if name not in words}
+            names[declared.kwarg.arg] = {k: v for k, v in call.kwargs.items() if k not in words}
         return names
 
-    def _object(self, cls: Scope, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:
+    def _object(self, cls: Scope, call: Call) -> Value:
         """Return an object of a class of the server's own, after its `__init__`."""
         made = Scope({}, None, (cls,))
         try:
             init = _bound(made, made.attribute("__init__"))
         except LookupError:
-            if args or kwargs:
-                self._note_lost([*args, *kwargs.values()], node)
+            if call.values:
+                self._note_lost(call)
                 raise
             return made
-        self.follow(init, args, kwargs)
+        self.follow(init, call)
         return made
 
     # argparse
@@ -476,61 +495,59 @@ class Follower:
         """Whether what is done now to a parser happens wherever the parser exists."""
         return parser.doubt[: len(self.doubt)] == self.doubt
 
-    def _parser(
-        self, make: Callable[..., Any], args: list[Value], kwargs: dict[str, Value], node: ast.Call
-    ) -> ReadParser:
-        given = dict(zip(("prog", "usage", "description", "epilog"), args, strict=False)) | kwargs
-        prog, parents = given.get("prog"), given.get("parents", [])
-        if given.get("prefix_chars", "-") != "-" or "**" in given:
-            self._lose(node, "options", "the parser is made with keywords that are not read")
-        for parent in parents if isinstance(parents, list | tuple) else [parents]:
-            if isinstance(parent, ReadParser):
-                parent.below = True
-            else:
-                self._lose(node, "parents", getattr(parent, "reason", "no parser"))
-        parser = self._made(
-            node,
-            make,
-            prog=prog if isinstance(prog, str) else self.prog if make is ReadParser else None,
-            parents=[parent for parent in parts_of(parents) if isinstance(parent, ReadParser)],
-            argument_default=given.get("argument_default"),
-            conflict_handler="resolve" if given.get("conflict_handler") == "resolve" else "error",
-            add_help=given.get("add_help") is not False,
-        )
-        texts = {key: _given(key, given.get(key), key) for key in ("description", "epilog")}
-        vars(parser).update(texts, line=node.lineno, doubt=self.doubt)
-        self.parsers.append(parser)
-        return parser
-
-    def _made(self, node: ast.Call, make: Callable[..., Any], *args: Value, **kwargs: Value) -> Any:  # noqa: ANN401
+    def _made(self, call: Call, make: Callable[..., Any], *args: Value, **kwargs: Value) -> Any:  # noqa: ANN401
         """Return what argparse itself makes of a call, or note that it refuses."""
         try:
             return make(*args, **kwargs)
         except Exception as error:
-            what = ", ".join(arg for arg in args if isinstance(arg, str)) or "an option"
-            self._lose(node, what, f"is refused by argparse: {error}")
+            self._lose(call.node, call.words, f"is refused by argparse: {error}")
             raise LookupError from error
 
-    def _on_parser(
-        self, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.Call
-    ) -> Value:
+    def _parser(self, make: Callable[..., Any], call: Call) -> Value:
+        given = dict(zip(("prog", "usage", "description", "epilog"), call.args, strict=False)) | call.kwargs
+        if given.get("prefix_chars", "-") != "-" or "**" in given:
+            self._lose(call.node, "options", "the parser is made with keywords that are not read")
+        parents = given.get("parents", [])
+        for parent in parents if isinstance(parents, list | tuple) else [parents]:
+            if isinstance(parent, ReadParser):
+                parent.below = True
+            else:
+                self._lose(call.node, "parents", getattr(parent, "reason", "no parser"))
+        known = {"parents": [parent for parent in parts_of(parents) if isinstance(parent, ReadParser)]}
+        for key, kind in (("prog", str), ("conflict_handler", str), ("add_help", bool)):
+            if isinstance(given.get(key), kind):
+                known[key] = given[key]
+        parser = self._made(call, make, argument_default=given.get("argument_default"), **known)
+        texts = {key: _given(key, given.get(key), key) for key in ("description", "epilog")}
+        vars(parser).update(texts, line=call.node.lineno, doubt=self.doubt)
+        self.parsers.append(parser)
+        return parser
+
+    def _on_parser(self, receiver: Value, name: str, call: Call) -> Value:  # noqa: C901, PLR0911 - one case each
+        """Do to a parser, or to a group of one, what the script does."""
         parser: ReadParser = receiver if isinstance(receiver, ReadParser) else vars(receiver)["parser"]
         match name:
             case "add_argument":
-                return self._add_argument(receiver, parser, args, kwargs, node)
+                return self._add_argument(receiver, parser, call)
             case "add_parser":
-                return self._add_parser(receiver, parser, [*args, kwargs.pop("name", None)][0], kwargs, node)
-            case "add_argument_group" | "add_mutually_exclusive_group" | "add_subparsers":
-                return self._group(receiver, parser, name, [*args, kwargs.get("title")][0], kwargs, node)
+                return self._add_parser(receiver, parser, call)
+            case "add_argument_group":
+                title = [*call.args, call.kwargs.get("title")][0]
+                group = self._made(call, receiver.add_argument_group, title if isinstance(title, str) else "")
+                return _joined(group, parser, call)
+            case "add_mutually_exclusive_group":
+                return _joined(self._made(call, receiver.add_mutually_exclusive_group), parser, call)
+            case "add_subparsers":
+                return _joined(self._made(call, parser.add_subparsers, prog=parser.prog), parser, call)
             case "set_defaults":
-                unknown = kwargs.pop("**", None)
+                values, unknown = call.kwargs, call.kwargs.pop("**", None)
                 if unknown:
                     # Which ones is not known: no default of this parser is.
                     parser.argument_default = unknown
-                    kwargs |= {action.dest: unknown for action in parser._actions}  # noqa: SLF001 - as above
+                    values = {action.dest: unknown for action in parser._actions}  # noqa: SLF001 - as above
                 sure = self._certain(parser)
                 parser.set_defaults(
-                    **{k: _given(k, v, k) if sure else Computed(k) for k, v in kwargs.items()}
+                    **{k: _given(k, v, k) if sure else Computed(k) for k, v in values.items()}
                 )
             case _ if name in _PARSES:
                 self.parsed.append((parser, _PARSES[name], self._certain(parser)))
@@ -541,65 +558,52 @@ class Follower:
             case "pop":
                 return receiver
             case _ if name not in _HARMLESS:
-                self._lose(node, f"options added by {name}()", "a method that is not read")
+                self._lose(call.node, f"options added by {name}()", "a method that is not read")
         return None
 
-    def _group(  # noqa: PLR0917 - what a method of a parser is called with
-        self,
-        receiver: Value,
-        parser: ReadParser,
-        name: str,
-        title: Value,
-        kwargs: dict[str, Value],
-        node: ast.Call,
-    ) -> Value:
-        """Return an argument group, an exclusive group, or what subcommands are added to."""
-        given = {
-            "add_argument_group": {"title": title if isinstance(title, str) else ""},
-            "add_subparsers": {"prog": parser.prog},
-        }.get(name, {})
-        group = self._made(node, getattr(receiver, name), **given)
-        required = kwargs.get("required", False)
-        required = required if isinstance(required, Computed) else bool(required)
-        vars(group).update(parser=parser, required=required)
-        return group
-
-    def _add_parser(
-        self, choice: Value, parser: ReadParser, word: Value, kwargs: dict[str, Value], node: ast.Call
-    ) -> Value:
+    def _add_parser(self, choice: Value, parser: ReadParser, call: Call) -> Value:
+        word = [*call.args, call.kwargs.get("name")][0]
         if not isinstance(word, str) or not self._certain(parser):
             unsure = "is added only if a condition holds" if isinstance(word, str) else "its name is computed"
-            self._lose(node, "a subcommand", unsure)
+            self._lose(call.node, "a subcommand", unsure)
             raise LookupError
-        aliases = [alias for alias in parts_of(kwargs.pop("aliases", ())) if isinstance(alias, str)]
-        text = kwargs.pop("help", None)
+        aliases = [alias for alias in parts_of(call.kwargs.get("aliases", ())) if isinstance(alias, str)]
+        text = call.kwargs.get("help")
         make = partial(choice.add_parser, word, aliases=aliases, help=text if isinstance(text, str) else "")
-        made = self._parser(make, [], kwargs, node)
+        made = self._parser(make, Call(call.node, [], call.kwargs))
         made.below = True
         return made
 
-    def _add_argument(
-        self, receiver: Value, parser: ReadParser, args: list[Value], kwargs: dict[str, Value], node: ast.Call
-    ) -> Value:
-        words = [arg for arg in args if isinstance(arg, str)]
-        unknown = next((v for v in (*args, kwargs.get("**")) if isinstance(v, Computed)), None)
-        reason = unknown.reason if unknown else "" if len(words) == len(args) else "its flags are not known"
+    def _add_argument(self, receiver: Value, parser: ReadParser, call: Call) -> Value:
+        flags = [arg for arg in call.args if isinstance(arg, str)]
+        unknown = next((v for v in (*call.args, call.kwargs.get("**")) if isinstance(v, Computed)), None)
+        reason = unknown.reason if unknown else ""
+        if len(flags) < len(call.args) and not reason:
+            reason = "its flags are not known"
         if not self._certain(parser) and not reason:
             reason = "is added only if a condition holds that the source does not decide"
         if reason:
-            self._lose(node, ", ".join(words) or "an option", reason)
+            self._lose(call.node, call.words, reason)
             raise LookupError
-        texts = {keyword.arg: text_of(keyword.value) for keyword in node.keywords}
-        given = {k: _given(k, v, texts.get(k, k)) for k, v in kwargs.items() if k in _KEYWORDS}
+        texts = {keyword.arg: text_of(keyword.value) for keyword in call.node.keywords}
+        given = {k: _given(k, v, texts.get(k, k)) for k, v in call.kwargs.items() if k in _KEYWORDS}
         # Argparse looks into most of what it is given: it gets what is known, the rest is noted afterwards.
         now = {k: v for k, v in given.items() if k != "help" and not isinstance(v, Computed)}
-        if isinstance(kwargs.get("dest"), str):
-            now["dest"] = kwargs["dest"]
-        action, unread = _action(kwargs.get("action"), texts.get("action", "action"))
-        added = self._made(node, receiver.add_argument, *words, action=action, **now)
+        if isinstance(call.kwargs.get("dest"), str):
+            now["dest"] = call.kwargs["dest"]
+        action, unread = _action(call.kwargs.get("action"), texts.get("action", "action"))
+        added = self._made(call, receiver.add_argument, *flags, action=action, **now)
         later = {k: v for k, v in given.items() if k not in now}
-        vars(added).update(later, line=node.lineno, unread=unread)
+        vars(added).update(later, line=call.node.lineno, unread=unread)
         return added
+
+
+def _joined(group: Value, parser: ReadParser, call: Call) -> Value:
+    """Return a group, or what subcommands are added to, that knows its parser and whether it is required."""
+    required = call.kwargs.get("required", False)
+    required = required if isinstance(required, Computed) else bool(required)
+    group.__dict__.update(parser=parser, required=required)
+    return group
 
 
 def _outside(name: str) -> Value:
@@ -663,10 +667,3 @@ def _holds_parser(value: Value) -> bool:
     if isinstance(value, Scope):
         parts = [part for part in value.names.values() if isinstance(part, _ADDABLE)]
     return any(map(_holds_parser, parts))
-
-
-def _exits(body: list[ast.stmt]) -> bool:
-    """Whether a block surely ends the script; what only returns leaves its caller to go on."""
-    last = body[-1]
-    exits = isinstance(last, ast.Expr) and text_of(last).startswith(("sys.exit(", "exit(", "os._exit("))
-    return exits or isinstance(last, ast.Raise)

@@ -15,6 +15,8 @@ from typing import Any
 
 SUPPRESS = "==SUPPRESS=="
 """The value of ``argparse.SUPPRESS``."""
+_MOST = 100_000
+"""More items are counted, not listed."""
 Thing = Any
 """An object of the script's or of its libraries, or JSON made of it: nothing is known of its type here."""
 
@@ -43,7 +45,7 @@ def _write(path: Thing, answer: Thing) -> None:
     os.replace(path + ".part", path)  # noqa: PTH105 - no need for pathlib here
 
 
-def _value(value: Thing) -> Thing:
+def _value(value: Thing) -> Thing:  # noqa: PLR0911 - a line for each sort of value
     """Return a value as JSON: scalars as they are, the rest in objects that say what they are."""
     if type(value).__name__ in ("Sentinel", "UnsetType"):
         return None  # click's own word for "not given"
@@ -54,7 +56,7 @@ def _value(value: Thing) -> Thing:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, (list, tuple, set, frozenset, range)):
-        if len(value) > 100000:
+        if len(value) > _MOST:
             return _value(Computed(str(len(value)) + " of them"))
         items = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else list(value)
         return {"is": "list", "items": [_value(item) for item in items]}
@@ -236,7 +238,11 @@ def _click_class(param: Thing) -> str:
     if param.secondary_opts:
         return "BooleanOptionalAction"
     if getattr(param, "is_flag", False):
-        return "_StoreTrueAction" if _value(getattr(param, "flag_value", None)) in (True, None) else "_StoreConstAction"
+        return (
+            "_StoreTrueAction"
+            if _value(getattr(param, "flag_value", None)) in (True, None)
+            else "_StoreConstAction"
+        )
     return "_AppendAction" if getattr(param, "multiple", False) else "_StoreAction"
 
 

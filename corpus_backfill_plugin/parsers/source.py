@@ -93,7 +93,7 @@ def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
             # What nothing was seen to call, as an entry point's `main`.
             called = isinstance(value, Function) and id(value.node) in reading.called
             if isinstance(value, Function) and not called and makes_parser(value.node):
-                reading.follow(value, None, {})
+                reading.follow(value, None)
     except Stop as stop:
         reason = str(stop)
     except RecursionError:
@@ -122,7 +122,7 @@ def _chosen(reading: Follower) -> tuple[ReadParser | None, bool]:
 
 def _not_called(reading: Follower, tree: ast.Module) -> Iterator[Unknown]:
     """Yield an unknown for each option added where nothing was followed."""
-    owners: dict[int, tuple[ast.Call, ast.AST]] = {}
+    owners: dict[int, tuple[ast.AST, ast.AST]] = {}
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             # The inner functions come last.
@@ -130,7 +130,7 @@ def _not_called(reading: Follower, tree: ast.Module) -> Iterator[Unknown]:
         elif isinstance(function, ast.Call) and getattr(function.func, "id", "") == "exec":
             yield Unknown(function.lineno, "options", "exec() is not followed", hides_options=True)
     for call, function in owners.values():
-        if id(function) not in reading.called and not makes_parser(function):
+        if isinstance(call, ast.Call) and id(function) not in reading.called and not makes_parser(function):
             flags = [str(a.value) for a in call.args if isinstance(a, ast.Constant)]
             where = f"{getattr(function, 'name', 'a lambda')}()"
             reason = f"is added in {where}, and nothing in this file was seen to call it"

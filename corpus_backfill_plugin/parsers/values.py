@@ -112,6 +112,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     )},
     "builtins.enumerate": lambda *a: list(enumerate(*a)),
     "builtins.zip": lambda *a: list(zip(*a, strict=False)),
+    "argparse.FileType": lambda *_a: Outside("argparse.FileType"),
     "pathlib.Path": pathlib.PurePosixPath, "os.path.join": posixpath.join, "textwrap.dedent": textwrap.dedent,
 }  # fmt: skip
 _METHODS = {"keys", "values", "items", "join", "format", "strip", "lower", "upper", "title", "split"}
@@ -209,7 +210,6 @@ def changing(tree: ast.Module) -> dict[str, str]:
                 ast.Subscript(value=of, ctx=ast.Store() | ast.Del())
                 | ast.AugAssign(target=of)
                 | ast.NamedExpr(target=of)
-                | (ast.Name(ctx=ast.Del()) as of)
             ):
                 found.setdefault(last_word(of), "which is changed")
     return found
