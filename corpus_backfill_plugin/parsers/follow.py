@@ -50,6 +50,8 @@ _PARSES = {
 _HARMLESS = {
     "append", "print_help", "print_usage", "format_help", "format_usage", "error", "exit", "get_default",
 }  # fmt: skip
+_OWN = {"__init__", "__new__", "add_argument", "add_subparsers", *_PARSES}
+"""Methods that make a subclass of ArgumentParser something else than a parser."""
 _ADDABLE = (argparse._ActionsContainer, argparse._SubParsersAction)  # noqa: SLF001 - there are no public names
 _KEYWORDS = {"nargs", "const", "default", "type", "choices", "required", "help", "metavar"}
 _STEPS = 20_000
@@ -219,10 +221,10 @@ class Follower:
                 for target in node.targets:
                     self._set(target, Computed(f"{text_of(target)}, which is deleted"), scope)
             case ast.If():
-                truth = _truth(self.value(node.test, scope))
-                if truth is None:
-                    return self._in_doubt(node, scope)
-                return self.block(node.body if truth else node.orelse, scope)
+                test = self.value(node.test, scope)
+                if isinstance(test, (*PLAIN, *_ADDABLE)):
+                    return self.block(node.body if test else node.orelse, scope)
+                return self._in_doubt(node, scope)
             case ast.For():
                 return self._for(node, scope)
             case ast.With() | ast.AsyncWith():
@@ -241,21 +243,18 @@ class Follower:
         self._values([part for part in parts if isinstance(part, ast.expr)], scope)
         bodies = [getattr(node, field, []) for field in ("body", "orelse", "finalbody")]
         bodies += [part.body for part in parts if isinstance(part, ast.ExceptHandler | ast.match_case)]
-        names, doubt, lefts = stored(node), self.doubt, set()
-        for body in bodies:
-            self._forget(names, scope)
+        names, doubt, lefts = dict.fromkeys(stored(node), False), self.doubt, set()
+        for body in [*bodies, []]:
+            for name, held in names.items():
+                names[name] = held or _holds_parser(scope.names.get(name))
+                unknown = Computed(f"{name}, set by a condition", holds_parser=names[name])
+                self._bind(scope, name, unknown)
             self.doubt = (*doubt, body)
             lefts.add(self.block(body, scope))
-        self._forget(names, scope)
         # If it may leave, the rest of the function or loop may not happen.
         self.doubt = (*doubt, node) if lefts - {"", "raise"} else doubt
         word = type(node).__name__.lower()
         return word if word in {"raise", "break", "continue"} else ""
-
-    def _forget(self, names: set[str], scope: Scope) -> None:
-        for name in names:
-            held = _holds_parser(scope.names.get(name))
-            self._bind(scope, name, Computed(f"{name}, set by a condition", holds_parser=held))
 
     def _for(self, node: ast.For, scope: Scope) -> str:
         items = items_of(self.value(node.iter, scope))
@@ -306,8 +305,12 @@ class Follower:
             vars(receiver)[name] = doubtful if self.doubt else _given(name, value, name)
 
     def _note_change(self, values: Iterable[Value]) -> None:
-        """Note that lists or mappings may be changed: what is in them is not known any more."""
-        self.changed |= {id(value): value for value in values if isinstance(value, list | dict)}
+        """Note that lists, mappings or objects may be changed: what is in them is not known any more."""
+        for value in values:
+            if isinstance(value, list | dict) or (
+                isinstance(value, Scope) and value.bases and not value.is_class
+            ):
+                self.changed[id(value)] = value
 
     # Expressions
 
@@ -317,7 +320,9 @@ class Follower:
             value = self._value(node, scope)
         except LookupError:
             return Computed(text_of(node))
-        return Computed(f"{text_of(node)}, which is changed") if id(value) in self.changed else value
+        if id(value) not in self.changed:
+            return value
+        return Computed(f"{text_of(node)}, which is changed", holds_parser=_holds_parser(value))
 
     def _values(self, nodes: list[ast.expr], scope: Scope) -> list[Value]:
         """Return the values of expressions, those with a star opened."""
@@ -478,6 +483,8 @@ class Follower:
 
     def _object(self, cls: Scope, call: Call) -> Value:
         """Return an object of a class of the server's own, after its `__init__`."""
+        if any(getattr(base, "name", "") in _PARSERS for base in cls.bases) and not _OWN & cls.names.keys():
+            return self._parser(partial(ReadParser, prog=self.prog), call)
         made = Scope({}, None, (cls,))
         try:
             init = _bound(made, made.attribute("__init__"))
@@ -650,12 +657,6 @@ def adds(node: ast.AST) -> bool:
 def makes_parser(node: ast.AST) -> bool:
     """Whether a parser is made somewhere in a node."""
     return "ArgumentParser" in map(last_word, ast.walk(node))
-
-
-def _truth(value: Value) -> bool | None:
-    if isinstance(value, Outside) and value.name.endswith("TYPE_CHECKING"):
-        return False
-    return bool(value) if isinstance(value, (*PLAIN, *_ADDABLE)) else None
 
 
 def _holds_parser(value: Value) -> bool:

@@ -200,14 +200,11 @@ def _click_param(param: Thing) -> Thing:
     variables = _value(getattr(param, "envvar", None))
     names = variables["items"] if isinstance(variables, dict) else [variables] if variables else []
     return {
-        "line": 0,
-        "unread": "",
         "class": name,
         "flags": list(param.opts) if param.param_type_name == "option" else [],
         "negative": negative[0] if negative else "",
         "dest": param.name,
         "nargs": _click_nargs(param, name),
-        "const": None,
         "default": default,
         "type": {"name": _TYPES.get(word, word), "members": []},
         "choices": _value(choices if takes_value else None),
@@ -218,7 +215,6 @@ def _click_param(param: Thing) -> Thing:
         "help": _click_text(getattr(param, "help", None)),
         "hidden": bool(getattr(param, "hidden", False)),
         "metavar": _value(getattr(param, "metavar", None)),
-        "group": "",
         "notes": ["the script also reads it from " + " or ".join(map(str, names))] if names else [],
     }
 
@@ -277,21 +273,13 @@ def _click(command: Thing, library: Thing) -> Thing:
     return {
         "library": library,
         "method": "parse_args",
-        "prog": "",
-        "line": 0,
         "description": _click_text(command.help),
         "epilog": _click_text(command.epilog),
         "actions": [
             _click_param(p) for p in command.params if p not in ending and not _PRINTING & set(p.opts)
         ],
-        "exclusive": [],
         "subcommands": [
-            {
-                "name": name,
-                "aliases": [],
-                "help": _click_text(sub.get_short_help_str(200)),
-                "parser": _click(sub, library),
-            }
+            {"name": name, "help": _click_text(sub.get_short_help_str(200)), "parser": _click(sub, library)}
             for name, sub in below.items()
         ],
         "subcommand_required": bool(below) and not getattr(command, "invoke_without_command", False),

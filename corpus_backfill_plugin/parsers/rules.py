@@ -53,7 +53,9 @@ def to_model(answer: Mapping[str, Any]) -> ParserModel:
     unknowns: list[Unknown] = []
     groups = _exclusives(answer, unknowns)
     read = [
-        to_option(action, answer["prog"]) for action in answer["actions"] if action["class"] not in _PRINTING
+        to_option(action, answer.get("prog", ""))
+        for action in answer["actions"]
+        if action["class"] not in _PRINTING
     ]
     for option in read:
         unknowns += [
@@ -70,8 +72,10 @@ def to_model(answer: Mapping[str, Any]) -> ParserModel:
         subcommands=tuple(
             Subcommand(
                 name=sub["name"],
-                aliases=tuple(sub["aliases"]),
-                help="" if sub["help"] == SUPPRESS else expand(sub["help"], {"prog": sub["parser"]["prog"]}),
+                aliases=tuple(sub.get("aliases", ())),
+                help=""
+                if sub["help"] == SUPPRESS
+                else expand(sub["help"], {"prog": sub["parser"].get("prog", "")}),
                 parser=to_model(sub["parser"]),
             )
             for sub in answer["subcommands"]
@@ -88,14 +92,16 @@ def _paragraphs(answer: Mapping[str, Any], part: str, unknowns: list[Unknown]) -
         unknowns.append(Unknown(answer["line"], part, text.reason))
     if not isinstance(text, str) or text == SUPPRESS:
         return ""
-    paragraphs = [expand(part, {"prog": answer["prog"]}) for part in re.split(r"\n\s*\n", text.strip())]
+    paragraphs = [
+        expand(part, {"prog": answer.get("prog", "")}) for part in re.split(r"\n\s*\n", text.strip())
+    ]
     return "\n\n".join(part for part in paragraphs if part)
 
 
 def _exclusives(answer: Mapping[str, Any], unknowns: list[Unknown]) -> tuple[ExclusiveGroup, ...]:
     """Return the exclusive groups; of a required one with a single member the member is required."""
     groups = []
-    for group in answer["exclusive"]:
+    for group in answer.get("exclusive", ()):
         inside = [answer["actions"][at] for at in group["members"]]
         members = tuple(_flag(action) for action in inside if action["flags"])
         required = value_of(group["required"])
@@ -140,7 +146,7 @@ def to_option(action: Mapping[str, Any], prog: str) -> ParsedOption:
     """Return what argparse makes of an action; what could not be known is in the result's `unsure`."""
     unsure: dict[str, str] = {}
     notes: list[str] = list(action.get("notes", ()))
-    given = {key: value_of(action[key]) for key in _GIVEN}
+    given = {key: value_of(action.get(key)) for key in _GIVEN}
     for part in ("nargs", "required", "help"):
         if isinstance(given[part], Computed):
             unsure[part], given[part] = given[part].reason, None
@@ -187,12 +193,12 @@ def to_option(action: Mapping[str, Any], prog: str) -> ParsedOption:
         help="" if text == SUPPRESS else expand(text, values),
         metavar=metavar if isinstance(metavar, str) and re.fullmatch(r"\S+", metavar) else None,
         hidden=text == SUPPRESS or action.get("hidden", False),
-        group=action["group"],
+        group=action.get("group", ""),
         negative=action.get("negative")
         or next(("--no-" + f[2:] for f in flags if f.startswith("--") and kind == "negatable"), ""),
         unsure=unsure,
         notes=tuple(notes),
-        line=action["line"],
+        line=action.get("line", 0),
     )
 
 
@@ -204,7 +210,7 @@ def _flags(action: Mapping[str, Any], kind: Kind) -> tuple[str, ...]:
 
 
 def _kind(action: Mapping[str, Any], nargs: object, unsure: dict[str, str], notes: list[str]) -> Kind:
-    if action["unread"]:
+    if action.get("unread"):
         unsure["kind"] = action["unread"]
         return "custom"
     if action["class"] in _KINDS:

@@ -288,6 +288,28 @@ NEVER_WRONG = {
     "a choice of two parsers' names": (
         "q = argparse.ArgumentParser()\nif load():\n    q = None", "q.add_argument('--x')", "--x",
     ),
+    "a parser under a second name, set below a condition": (
+        "import house", "if load():\n    q = p\nelse:\n    q = 1\nhouse.add(q)",
+        "options added by house.add()",
+    ),
+    "an object that a library is handed": (
+        "class J:\n    def __init__(self):\n        self.f = '--a'\nj = J()\nload(j)",
+        "p.add_argument(j.f)", "an option",
+    ),
+    "a list that is changed after it is used": (
+        "C = ['a']", "p.add_argument('--x', choices=C)\nC.append('b')", "--x choices",
+    ),
+    "a parameter's default, where the call is not followed": (
+        "import house\ndef add(q, f='--x'):\n    q.add_argument(f)",
+        "house.run(add)\nhouse.run(lambda: add(p, '--y'))", "an option",
+    ),
+    "a function inside a function, which a library is handed": (
+        "import house\ndef main(q):\n    def more(): q.add_argument('--x')\n    house.run(more)",
+        "main(p)", "--x",
+    ),
+    "a command line that is read by an unknown parser": (
+        "import house", "q = house.wrap()\nq.parse_args()", "options",
+    ),
     "an augmented list": ("C = ['a']\nC += ['b']", "p.add_argument('--x', choices=C)", "--x choices"),
     "an object's own option": (
         "from dataclasses import dataclass\n@dataclass\nclass A:\n    f: str = '--x'",
