@@ -103,22 +103,13 @@ def test_a_default_from_the_environment_is_a_note_and_names_the_variable() -> No
     ("text", "library", "reason"),
     [
         ("import sys\nprint(sys.argv[1])", "sys.argv", "the script reads sys.argv itself"),
-        (
-            "import click",
-            "click",
-            "declared with click, which is not read from the source; with --run they are",
-        ),
-        (
-            "import typer",
-            "typer",
-            "declared with typer, which is not read from the source; with --run they are",
-        ),
+        ("import click", "click", "which is not read from the source; with --run they are"),
+        ("import typer", "typer", "which is not read from the source; with --run they are"),
         ("import fire\nfire.Fire()", "fire", "declared with fire, which is not read from the source"),
         ("from docopt import docopt", "docopt", "declared with docopt, which is not read from the source"),
         ("import optparse", "optparse", "declared with optparse, which is not read from the source"),
         ("import getopt", "getopt", "declared with getopt, which is not read from the source"),
     ],
-    ids=lambda value: value.split()[1] if "import" in value else None,
 )
 def test_what_is_not_argparse_is_named(text: str, library: str, reason: str) -> None:
     model = read_source(text, "script.py")
@@ -138,13 +129,9 @@ def test_what_is_not_python_is_a_fault_with_its_line() -> None:
 
 
 UNKNOWABLE = {
-    "a loop over something computed": (
-        'for name in load():\n    p.add_argument(f"--{name}")',
-        ["an option"],
-    ),
+    "a loop over something computed": ('for n in load():\n    p.add_argument(f"--{n}")', ["an option"]),
     "a condition of the platform": (
-        'import sys\nif sys.platform == "linux":\n    p.add_argument("--nice", type=int)',
-        ["--nice"],
+        'import sys\nif sys.platform == "linux":\n    p.add_argument("--nice", type=int)', ["--nice"],
     ),
     "a helper of another package": ("from house import add_all\nadd_all(p)", ["options added by add_all()"]),
     "a flag that is computed": ('p.add_argument("--" + load())', ["an option"]),
@@ -153,21 +140,14 @@ UNKNOWABLE = {
         "from house import base\np = argparse.ArgumentParser(parents=[base])",
         ["parents"],
     ),
-    "a method found by name": (
-        'getattr(p, load())("--hidden-way")',
-        ["options added by getattr()"],
-    ),
+    "a method found by name": ('getattr(p, load())("--hidden-way")', ["options added by getattr()"]),
     "an exception decides": (
-        'try:\n    risky()\nexcept OSError:\n    p.add_argument("--fallback")',
-        ["--fallback"],
+        'try:\n    risky()\nexcept OSError:\n    p.add_argument("--fallback")', ["--fallback"],
     ),
     "a while loop": ('while load():\n    p.add_argument("--again")', ["--again"]),
     "a match statement": ('match load():\n    case 1:\n        p.add_argument("--one")', ["--one"]),
-    "a function that nobody calls": (
-        'def more(parser):\n    parser.add_argument("--more")',
-        ["--more"],
-    ),
-}
+    "a function that nobody calls": ('def more(parser):\n    parser.add_argument("--more")', ["--more"]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("body", "what"), UNKNOWABLE.values(), ids=UNKNOWABLE)
