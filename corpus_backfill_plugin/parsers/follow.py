@@ -95,12 +95,6 @@ class Call:
         """What messages call the option that is added."""
         return ", ".join(arg for arg in self.args if isinstance(arg, str)) or "an option"
 
-    @property
-    def given_completely(self) -> bool:
-        """Whether no part of what is given is opened from something that is not known."""
-        starred = any(isinstance(arg, Computed) and arg.text.startswith("*") for arg in self.args)
-        return not starred and "**" not in self.kwargs
-
 
 class Follower:
     """Follows the statements of a script and of the server's modules that it imports.
@@ -402,7 +396,9 @@ class Follower:
             return self._on_parser(receiver, name, call)
         if isinstance(function, Outside) and name in _PARSERS:
             return self._parser(partial(ReadParser, prog=self.prog), call)
-        if call.given_completely and len(self.returned) <= _DEEP:
+        # What is opened from something that is not known leaves the parameters unknown.
+        opened = any(isinstance(arg, Computed) and arg.text.startswith("*") for arg in call.args)
+        if not opened and "**" not in call.kwargs and len(self.returned) <= _DEEP:
             if isinstance(function, Function):
                 value = self.follow(function, call)
                 unknown = isinstance(value, Computed)
@@ -550,7 +546,7 @@ class Follower:
                 values, unknown = call.kwargs, call.kwargs.pop("**", None)
                 if unknown:
                     # Which ones is not known: no default of this parser is.
-                    parser.argument_default = unknown
+                    vars(parser).update(argument_default=unknown)
                     values = {action.dest: unknown for action in parser._actions}  # noqa: SLF001 - as above
                 sure = self._certain(parser)
                 parser.set_defaults(

@@ -7,7 +7,6 @@ default given as text or a type that is a class is decided here alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,8 @@ from corpus_backfill_plugin.parsers.model import (
 from corpus_backfill_plugin.parsers.probe import SUPPRESS, Computed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from corpus_backfill_plugin.specs.model import Scalar
 
 MAX_CHOICES = 200
@@ -237,13 +238,17 @@ def _type(
 
 
 def _choices(
-    given: object, type_: ParsedType, type_name: str, members: tuple[Member, ...], unsure: dict[str, str]
+    given: Any,  # noqa: ANN401 - a list, or `Computed`
+    type_: ParsedType,
+    type_name: str,
+    members: tuple[Member, ...],
+    unsure: dict[str, str],
 ) -> tuple[tuple[Scalar, ...], bool]:
     # `type=Color` refuses whatever is no value of the Enum, as choices would.
     items = list(members) if given is None else given
-    allowed = _allowed(list(items), type_, type_name, members) if isinstance(items, Sequence) else items
-    if not isinstance(allowed, tuple):
-        unsure["choices"] = allowed.reason if isinstance(allowed, Computed) else "no list"
+    allowed = items if isinstance(items, Computed) else _allowed(items, type_, type_name, members)
+    if isinstance(allowed, Computed):
+        unsure["choices"] = allowed.reason
         return (), False
     folded = type_name in _CASES and all(getattr(item, type_name[4:])() == item for item in allowed)
     return allowed, folded and bool(allowed)
