@@ -49,11 +49,14 @@ _PARSES = {
 """Methods that read the command line, and whether they refuse what the parser does not know."""
 _HARMLESS = {
     "append", "print_help", "print_usage", "format_help", "format_usage", "error", "exit", "get_default",
+    "usage", "formatter_class", "prog", "completer",
 }  # fmt: skip
+"""What may be called or set without a change of what the parser takes."""
 _OWN = {"__init__", "__new__", "add_argument", "add_subparsers", *_PARSES}
 """Methods that make a subclass of ArgumentParser something else than a parser."""
 _ADDABLE = (argparse._ActionsContainer, argparse._SubParsersAction)  # noqa: SLF001 - there are no public names
 _KEYWORDS = {"nargs", "const", "default", "type", "choices", "required", "help", "metavar"}
+_SETTABLE = {*_KEYWORDS, "description", "epilog"}
 _STEPS = 20_000
 """Calls and items of loops that are followed before a script is given up."""
 _DEEP = 40
@@ -286,17 +289,20 @@ class Follower:
                     self._set(inner, parts[at] if known else Computed(text_of(part)), scope)
             case ast.Attribute():
                 steady = self._steady(target.attr, value, scope)
-                self._set_attribute(self.value(target.value, scope), target.attr, steady)
+                self._set_attribute(self.value(target.value, scope), target, steady)
             case ast.Subscript():
                 self._note_change([self.value(target.value, scope)])
 
-    def _set_attribute(self, receiver: Value, name: str, value: Value) -> None:
+    def _set_attribute(self, receiver: Value, target: ast.Attribute, value: Value) -> None:
+        name = target.attr
         if isinstance(receiver, Scope):
             unsure = self.doubt or receiver.is_class or receiver.folder
             receiver.names[name] = Computed(f"{name}, which is set later") if unsure else value
-        elif isinstance(receiver, argparse.Action | ReadParser):
+        elif isinstance(receiver, (argparse.Action, *_ADDABLE)) and name in _SETTABLE:
             doubtful = Computed(f"{name}, set by a condition")
             vars(receiver)[name] = doubtful if self.doubt else _given(name, value, name)
+        elif isinstance(receiver, (argparse.Action, *_ADDABLE)) and name not in _HARMLESS:
+            self._lose(target, "options", f"the parser's own {name} is set")
 
     def _note_change(self, values: Iterable[Value]) -> None:
         """Note that lists, mappings or objects may be changed: what is in them is not known any more."""

@@ -248,6 +248,8 @@ NEVER_WRONG = {
     "a map": ("", "list(map(p.add_argument, ['--a']))", "options added by map()"),
     "exec": ("", "exec('p.add_argument(1)')", "options"),
     "the parser's own list": ("", "for a in p._actions:\n    a.required = True", "options"),
+    "the parser's own list, set": ("", "p._actions = []", "options"),
+    "a method of the parser's own, set": ("", "p.parse_known_args = load", "options"),
     "a registry that functions fill": (
         "C = []\ndef register(f):\n    C.append(f.__name__)\n    return f\n@register\ndef a(): ...",
         "p.add_argument('--x', choices=C)", "--x choices",
