@@ -49,7 +49,7 @@ _PARSES = {
 """Methods that read the command line, and whether they refuse what the parser does not know."""
 _HARMLESS = {
     "append", "print_help", "print_usage", "format_help", "format_usage", "error", "exit", "get_default",
-    "usage", "formatter_class", "prog", "completer",
+    "usage", "formatter_class", "prog", "completer", "color", "suggest_on_error",
 }  # fmt: skip
 """What may be called or set without a change of what the parser takes."""
 _OWN = {"__init__", "__new__", "add_argument", "add_subparsers", *_PARSES}
@@ -627,7 +627,8 @@ def _given(key: str, value: Value, text: str) -> Value:
         return converter(value)
     if key == "choices" and not isinstance(value, list | range | Computed | None):
         return items_of(value) or Computed(text)
-    plain = isinstance(value, (*PLAIN, Computed)) and not isinstance(value, dict)
+    parts = value if isinstance(value, list | tuple) else [value]
+    plain = all(isinstance(part, (*PLAIN, Computed)) and not isinstance(part, dict) for part in parts)
     return value if plain else Computed(text)
 
 

@@ -112,7 +112,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     )},
     "builtins.enumerate": lambda *a: list(enumerate(*a)),
     "builtins.zip": lambda *a: list(zip(*a, strict=False)),
-    "argparse.FileType": lambda *_a: Outside("argparse.FileType"),
+    "argparse.FileType": lambda *_a, **_k: Outside("argparse.FileType"),
     "pathlib.Path": pathlib.PurePosixPath, "os.path.join": posixpath.join, "textwrap.dedent": textwrap.dedent,
 }  # fmt: skip
 _METHODS = {"keys", "values", "items", "join", "format", "strip", "lower", "upper", "title", "split"}
