@@ -91,7 +91,7 @@ def server_app(tools: Path) -> Path:
     """The example server app, its environment in place."""
     # Inexact: what else is in that environment, such as what its own tests need, is left there.
     environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    sync = [tools / "uv", "sync", "--quiet", "--inexact"]
+    sync = [str(tools / "uv"), "sync", "--quiet", "--inexact"]
     subprocess.run(sync, cwd=SERVER, env=environ | {"UV_CACHE_DIR": UV_CACHE}, check=True, timeout=240)
     return SERVER
 
@@ -101,7 +101,7 @@ def make_corpus(server_app: Path) -> Callable[..., Corpus]:
     """Run `make_corpus.py` for a database: `make_corpus(URL, MEDIA, "--records", "9")`."""
 
     def make(url: str, media: Path, *words: str) -> Corpus:
-        command = [server_app / ".venv/bin/python", "make_corpus.py", "--media", media, *words]
+        command = [str(server_app / ".venv/bin/python"), "make_corpus.py", "--media", str(media), *words]
         environ = os.environ | {"DATABASE_URL": url}
         subprocess.run(
             command, cwd=server_app, env=environ, stdout=subprocess.DEVNULL, check=True, timeout=120
