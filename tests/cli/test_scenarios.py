@@ -84,7 +84,7 @@ def test_command_goes_before_group_before_environment_before_sibling(
         (everything[:3], {}, on_group),
     ):
         outcome = cli(*words, env=env)
-        assert (outcome.code, outcome.told["folder"]) == (0, folder)
+        assert (outcome.code, outcome.told["folder"], cli.shown()["server"]) == (0, folder, folder)
     starts = [tmp_path / "home/corpus-client"]
     assert str(locate(None, environ, starts).folder) == in_environment
     assert locate(None, {}, starts).folder == sibling.folder

@@ -1,7 +1,7 @@
 """The mission on a server app whose scripts know only the mission's options: what is said of it is true.
 
-Every scenario that the plugin was ordered with, judged by what is in the database afterwards and by what the
-record says; then what came with it: reruns, plans, detached runs, status, doctor.
+Judged by what is in the database afterwards and by what the record says. What has nothing to do with the
+scripts' work (where the server is found, who runs the script) is in `cli/test_scenarios.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,7 @@ import pytest
 from conftest import Server
 from tools import wait_until
 
-from corpus_backfill_plugin.workspace import install_folders
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import Cli
 
 PLAIN = Path(__file__).parent / "server"
@@ -93,22 +89,11 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_plain(media: Path, tmp_path: Path) -> Callable[[str], Plain]:
-    """Make a plain server app under a name below the test's folder, and a corpus beside it."""
-
-    def make(name: str) -> Plain:
-        plain = Plain(tmp_path / name)
-        shutil.copytree(PLAIN, plain.folder, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copyfile(media / "corpus.db", plain.database)
-        return plain
-
-    return make
-
-
-@pytest.fixture
-def plain(make_plain: Callable[[str], Plain], monkeypatch: pytest.MonkeyPatch) -> Plain:
-    """The plain server app, named by the environment as its corpus is."""
-    made = make_plain("srv/corpus-server-app")
+def plain(media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plain:
+    """The plain server app and a corpus beside it, both named by the environment."""
+    made = Plain(tmp_path / "srv/corpus-server-app")
+    shutil.copytree(PLAIN, made.folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(media / "corpus.db", made.database)
     monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(made.folder))
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{made.database}")
     return made
@@ -165,42 +150,6 @@ def test_what_is_no_option_of_theirs_is_refused_before_anything_runs(
     assert cli("runs").stdout == ""
 
 
-def test_the_server_named_nearest_is_taken(
-    make_plain: Callable[[str], Plain], cli: Cli, tmp_path: Path
-) -> None:
-    names = ("command", "group", "environment", "home")
-    made = {name: make_plain(f"{name}/corpus-server-app") for name in names}
-    path = {name: str(plain.folder) for name, plain in made.items()}
-    package = tmp_path / "home/client/lib/corpus_backfill_plugin"
-    shutil.copytree(install_folders()[0], package)
-    environ = {"DATABASE_URL": f"sqlite:///{made['home'].database}", "PYTHONPATH": str(package.parent)}
-    named = {"CORPUS_SERVER_APP_PATH": path["environment"]}
-    words = ("--server-path", path["group"], "version-0", "--server-path", path["command"])
-    for call, more in ((words, named), (words[:3], named), (("version-0",), named), (("version-0",), {})):
-        outcome = cli(*call, env=environ | more, cwd=package.parent)
-        assert outcome.code == 0, outcome.stderr
-    assert [row["server"] for row in reversed(cli.listed())] == list(path.values())
-
-
-def test_the_option_goes_before_the_environment(plain: Plain, cli: Cli, tmp_path: Path) -> None:
-    shutil.copyfile(plain.database, tmp_path / "other.db")
-    assert cli("version-0", "-d", f"sqlite:///{tmp_path}/other.db").code == 0
-    assert plain.filled("version-0") == 0
-    assert cli("version-0").code == 0
-    assert plain.filled("version-0") == RECORDS
-
-
-def test_a_server_that_is_none_and_scripts_that_are_missing_are_told(plain: Plain, cli: Cli) -> None:
-    nowhere = cli("snr", "--server-path", str(plain.folder / "nowhere"))
-    assert (nowhere.code, "does not exist" in nowhere.stderr) == (1, True)
-    for name in ("file_hashing.py", "media_duration.py"):
-        (plain.scripts / name).unlink()
-    outcome = cli("snr")
-    assert outcome.code == 1
-    assert "  file_hashing.py: missing\n  media_duration.py: missing\n" in outcome.stderr
-    assert plain.filled("snr") == 0
-
-
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -215,17 +164,6 @@ def test_the_scripts_own_failure_is_passed_on(spoil: str, words: str, plain: Pla
     assert (outcome.code, words in outcome.stderr) == (1, True)
     told = cli.shown()
     assert (told["state"], told["exit_code"], told["proof"]) == ("failed", 1, None)
-
-
-@pytest.mark.parametrize("own", [True, False], ids=["the server's own", "any on PATH"])
-def test_without_uv_another_python_runs_it(*, own: bool, plain: Plain, cli: Cli, tmp_path: Path) -> None:
-    python = plain.folder / ".venv/bin/python" if own else tmp_path / "bin/python"
-    (tmp_path / "bin").mkdir()
-    python.parent.mkdir(parents=True, exist_ok=True)
-    python.symlink_to(sys.executable)
-    outcome = cli("version-0", env={"PATH": str(tmp_path / "bin"), "CORPUS_BACKFILL_PYTHON": None})
-    assert (outcome.code, plain.filled("version-0")) == (0, RECORDS)
-    assert f"using {python if own else 'python from PATH'}" in outcome.stderr
 
 
 def test_a_run_again_finds_nothing_to_do(plain: Plain, cli: Cli) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from watching.conftest import Place
 
 
+LEFT = "2 left (pending = 2, expected 0)"
+
+
 def counting(proved: Place, backfill: Backfill, how: str) -> subprocess.Popen[bytes]:
     """Start a run, and wait until it counts what is left."""
     process = backfill.start("work", "--count", how)
@@ -42,30 +45,32 @@ def assert_counted_twice(proved: Place) -> None:
 
 
 @WATCHED_OR_NOT
-def test_nothing_left_is_success_and_said_so(proved: Place, backfill: Backfill, how: tuple[str, ...]) -> None:
-    ended = backfill("work", *how)
-    assert ended.code == 0
+@pytest.mark.parametrize(
+    ("bad", "state", "proof", "sentence"),
+    [("", "succeeded", "held", "0 left (pending = 0)"), ("a2,a4", "incomplete", "failed", LEFT)],
+    ids=["nothing left", "something left"],
+)
+def test_what_is_left_decides_on_success(
+    proved: Place,
+    backfill: Backfill,
+    *,
+    how: tuple[str, ...],
+    bad: str,
+    state: str,
+    proof: str,
+    sentence: str,
+) -> None:
+    ended = backfill("work", "--bad", bad, *how)
     proved.until_ended()
     told = backfill.shown()
-    assert told["state"] == "succeeded"
-    assert told["proof"] == {"state": "held", "reason": "0 left (pending = 0)"}
-    assert proved.counts == 1
+    assert (told["state"], told["exit_code"], proved.counts) == (state, 0, 1)
+    assert told["reason"] == (sentence if bad else "")
+    assert told["proof"] == {"state": proof, "reason": sentence}
     if not how:
-        assert ended.stderr.splitlines()[-1] == "work (run 1): 0 left (pending = 0)"
-
-
-@WATCHED_OR_NOT
-def test_something_left_is_incomplete(proved: Place, backfill: Backfill, how: tuple[str, ...]) -> None:
-    ended = backfill("work", "--bad", "a2,a4", *how)
-    proved.until_ended()
-    told = backfill.shown()
-    sentence = "2 left (pending = 2, expected 0)"
-    assert (told["state"], told["exit_code"], told["reason"]) == ("incomplete", 0, sentence)
-    assert told["proof"] == {"state": "failed", "reason": sentence}
-    if not how:
-        assert ended.code == 1
-        assert ended.stderr.splitlines()[-1] == f"work (run 1) is incomplete: {sentence}"
-    assert [row["number"] for row in backfill.listed("--state", "incomplete")] == [1]
+        assert ended.code == (1 if bad else 0)
+        is_incomplete = " is incomplete" if bad else ""
+        assert ended.stderr.splitlines()[-1] == f"work (run 1){is_incomplete}: {sentence}"
+    assert [row["number"] for row in backfill.listed("--state", state)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -176,18 +181,16 @@ def test_the_lock_is_kept_while_what_is_left_is_counted(proved: Place, backfill:
     assert backfill("work").code == 0
 
 
-def test_a_viewer_killed_while_counting_has_it_counted_again(proved: Place, backfill: Backfill) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "its terminal went"])
+def test_a_viewer_that_ends_while_counting_has_it_counted_again(
+    proved: Place, backfill: Backfill, number: signal.Signals
+) -> None:
     process = counting(proved, backfill, "hangs-once")
-    process.kill()
+    process.send_signal(number)
+    assert process.wait(20) == (-number if number == signal.SIGKILL else 128 + number)
     assert_counted_twice(proved)
-    kill_count(proved)
-
-
-def test_a_terminal_that_goes_while_counting_leaves_it_to_another(proved: Place, backfill: Backfill) -> None:
-    process = counting(proved, backfill, "hangs-once")
-    process.send_signal(signal.SIGHUP)
-    assert process.wait(20) == 128 + signal.SIGHUP
-    assert_counted_twice(proved)
+    if number == signal.SIGKILL:
+        kill_count(proved)
 
 
 def test_a_viewer_stopped_while_counting_blocks_nobody_and_reports_what_is_recorded(
@@ -241,11 +244,10 @@ def test_what_was_reported_is_recorded_though_the_ledger_was_locked(
         os.kill(facts.supervisor, signal.SIGKILL)  # the finisher that it became was not to write it either
         db.execute("ROLLBACK")
     assert process.returncode == 1
-    sentence = "2 left (pending = 2, expected 0)"
-    assert sentence in reported.decode()
+    assert LEFT in reported.decode()
     wait_until(lambda: backfill("runs").rows[0][1] != "running")
     record = proved.record()
-    assert (record.state, record.proof_reason, proved.counts) == ("incomplete", sentence, 1)
+    assert (record.state, record.proof_reason, proved.counts) == ("incomplete", LEFT, 1)
     assert proved.failed() == ["a2", "a4"]
 
 
