@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import sys
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pexpect
-import pyte
 import pytest
+from tools import cases
 
 from corpus_backfill_plugin.agent import recover
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
+    from conftest import Cli, Server
     from run.conftest import Runs
 
 LISTED = set(
@@ -71,17 +66,12 @@ def test_list_is_narrowed(three: Runs, words: tuple[str, ...], numbers: list[int
     assert [row["number"] for row in json.loads(three.command("list", "--json", *words).out)] == numbers
 
 
-def test_list_is_a_table_on_a_terminal(three: Runs) -> None:
-    child = pexpect.spawn(
-        sys.executable, ["-m", "corpus_backfill_plugin", "runs"], env=os.environ, dimensions=(24, 100)
-    )
-    child.expect(pexpect.EOF)
-    child.close()
-    screen = pyte.Screen(100, 24)
-    pyte.Stream(screen).feed(child.before.decode())
-    assert "number" in "\n".join(screen.display)
+def test_list_is_a_table_on_a_terminal(three: Runs, cli: Cli) -> None:
+    seen = cli.terminal("runs", columns=100)
+    rows = seen.finish()
+    assert any("number" in row for row in rows)
     newest = json.loads(three.command("--json", "--limit", "1").out)[0]
-    assert any(line.split()[:3] == [str(newest["number"]), "running", "third"] for line in screen.display)
+    assert any(row.split()[:3] == [str(newest["number"]), "running", "third"] for row in rows)
 
 
 def test_show_is_the_latest_or_the_one_named(three: Runs) -> None:
@@ -223,15 +213,10 @@ def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.04, "0.0s"),
-        (9.96, "10.0s"),
-        (12, "12s"),
-        (185, "3m 05s"),
-        (7380, "2h 03m"),
-        (349200, "4d 01h"),
+        (0.04, "0.0s"), (9.96, "10.0s"), (12, "12s"), (185, "3m 05s"), (7380, "2h 03m"), (349200, "4d 01h"),
         (-5, "0.0s"),
     ],
-)
+)  # fmt: skip
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
@@ -242,10 +227,7 @@ def _age(runs: Runs, days: int) -> None:
         db.execute("update runs set started = started - ?1, ended = ended - ?1", (days * 86400,))
 
 
-class TestRerun:
-    """`runs rerun`, with real specs on a server app."""
-
-    SPEC = """
+SPEC = """
 script = "media_duration.py"
 [[option]]
 name = "mode"
@@ -255,48 +237,7 @@ secret = true
 pass-env = "TOKEN"
 envvar = "MY_TOKEN"
 """
-
-    @pytest.fixture
-    def backfill(self, cli: Callable[..., object], server: object) -> Callable[..., object]:
-        """Call the CLI on the server app."""
-        folder: Path = server.folder  # type: ignore[attr-defined]  # a class of another conftest
-        server.spec("fill", self.SPEC)  # type: ignore[attr-defined]  # same
-        environ = {"CORPUS_SERVER_APP_PATH": str(folder), "MY_TOKEN": "s3cret-one"}
-        return lambda *words, env=None: cli(*words, env=environ | (env or {}))
-
-    def test_the_same_options_run_again_secrets_from_the_environment(
-        self, backfill: Callable[..., object]
-    ) -> None:
-        first = backfill("fill", "--mode", "fast")
-        assert first.code == 0, first.stderr  # type: ignore[attr-defined]  # an Outcome
-        again = backfill("runs", "rerun", env={"MY_TOKEN": "s3cret-two"})
-        assert again.code == 0, again.stderr  # type: ignore[attr-defined]  # same
-        told = again.stdout  # type: ignore[attr-defined]  # same
-        assert '"--mode", "fast"' in told
-        assert "s3cret" not in told
-        record = json.loads(backfill("runs", "show", "--json").stdout)  # type: ignore[attr-defined]  # same
-        assert record["parent"] == 1
-        assert record["options"] == {"mode": "fast", "token": "***"}
-
-    def test_a_changed_script_is_refused_unless_anyway(
-        self, backfill: Callable[..., object], server: object
-    ) -> None:
-        backfill("fill", "--mode", "fast")
-        path: Path = server.scripts / "media_duration.py"  # type: ignore[attr-defined]  # same
-        path.write_text(path.read_text() + "# changed\n")
-        refused = backfill("runs", "rerun")
-        assert refused.code == 1  # type: ignore[attr-defined]  # same
-        assert "the script has changed" in refused.stderr  # type: ignore[attr-defined]  # same
-        assert backfill("runs", "rerun", "--anyway").code == 0  # type: ignore[attr-defined]  # same
-
-    def test_a_secret_that_is_not_there_is_asked_for(self, backfill: Callable[..., object]) -> None:
-        backfill("fill")
-        refused = backfill("runs", "rerun", env={"MY_TOKEN": None})
-        assert "Set MY_TOKEN" in refused.stderr  # type: ignore[attr-defined]  # same
-
-    LABELS = (
-        SPEC
-        + """
+LABELS = f"""{SPEC}
 [[option]]
 name = "label"
 envvar = "LABEL"
@@ -306,53 +247,80 @@ multiple = "repeat"
 [[argument]]
 name = "place"
 """
-    )
 
-    @pytest.mark.parametrize(
-        ("words", "lacking", "hint"),
-        [
-            (("--label", "s3cret-one-2024"), "--label", "Set LABEL, then repeat the run."),
-            (("--tag", "x", "--tag", "s3cret-one"), "--tag", "Run `backfill fill` itself again, with --tag."),
-            (("here-s3cret-one",), "PLACE", "Run `backfill fill` itself again, with PLACE."),
-        ],
-        ids=["option", "several values", "argument"],
-    )
-    def test_a_masked_value_is_not_run_for_the_true_one(
-        self, backfill: Callable[..., object], server: object, words: tuple[str, ...], lacking: str, hint: str
-    ) -> None:
-        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
-        assert backfill("fill", *words).code == 0  # type: ignore[attr-defined]  # same
-        refused = backfill("runs", "rerun", "--anyway")
-        assert refused.code == 1  # type: ignore[attr-defined]  # same
-        said = refused.stderr  # type: ignore[attr-defined]  # same
-        assert f"run 1 can't be repeated: the value of {lacking} was not kept" in said
-        assert hint in said
 
-    def test_a_masked_value_can_be_given_anew(self, backfill: Callable[..., object], server: object) -> None:
-        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
-        backfill("fill", "--label", "s3cret-one-2024")
-        again = backfill("runs", "rerun", env={"LABEL": "s3cret-one-2024"})
-        assert again.code == 0, again.stderr  # type: ignore[attr-defined]  # same
-        assert '"--label", "***-2024"' in again.stdout  # type: ignore[attr-defined]  # same
-        assert "argument list has changed" in backfill("runs", "rerun", env={"LABEL": "else"}).stderr  # type: ignore[attr-defined]  # same
+@pytest.fixture
+def fill(cli: Cli, server: Server, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The program on a server app with the command `fill`."""
+    server.spec("fill", SPEC)
+    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
+    monkeypatch.setenv("MY_TOKEN", "s3cret-one")
+    return cli
 
-    def test_stars_that_the_operator_typed_are_a_value(
-        self, backfill: Callable[..., object], server: object
-    ) -> None:
-        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
-        backfill("fill", "--label", "***")
-        assert '"--label", "***"' in backfill("runs", "rerun").stdout  # type: ignore[attr-defined]  # same
 
-    def test_another_database_is_named_and_one_that_nobody_can_read_is_not_taken_for_the_same(
-        self, backfill: Callable[..., object]
-    ) -> None:
-        for url, said in (
-            (
-                "postgresql://h/d",
-                "run 1 worked on postgresql://h/d, now it would be postgresql://h/d?service=x",
-            ),
-            ("postgresql://u:a/b@h/d", "the database can't be compared with that of run 2"),
-        ):
-            backfill("fill", env={"DATABASE_URL": url})
-            again = url if "/b@" in url else f"{url}?service=x"
-            assert said in backfill("runs", "rerun", env={"DATABASE_URL": again}).stderr  # type: ignore[attr-defined]  # same
+@pytest.fixture
+def labels(fill: Cli, server: Server) -> Cli:
+    """The same with more options."""
+    server.spec("fill", LABELS)
+    return fill
+
+
+def test_rerun_takes_the_same_options_and_secrets_from_the_environment(fill: Cli) -> None:
+    first = fill("fill", "--mode", "fast")
+    assert first.code == 0, first.stderr
+    again = fill("runs", "rerun", env={"MY_TOKEN": "s3cret-two"})
+    assert again.code == 0, again.stderr
+    assert '"--mode", "fast"' in again.stdout
+    assert "s3cret" not in again.stdout
+    record = fill.shown()
+    assert record["parent"] == 1
+    assert record["options"] == {"mode": "fast", "token": "***"}
+    assert "Set MY_TOKEN" in fill("runs", "rerun", env={"MY_TOKEN": None}).stderr
+
+
+def test_rerun_refuses_a_changed_script_unless_anyway(fill: Cli, server: Server) -> None:
+    fill("fill", "--mode", "fast")
+    path = server.scripts / "media_duration.py"
+    path.write_text(path.read_text() + "# changed\n")
+    refused = fill("runs", "rerun")
+    assert (refused.code, "the script has changed" in refused.stderr) == (1, True)
+    assert fill("runs", "rerun", "--anyway").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "lacking", "hint"),
+    cases("""
+        option         | --label s3cret-one-2024    | --label | Set LABEL, then repeat the run.
+        several values | --tag x --tag s3cret-one   | --tag   | Run `backfill fill` itself again, with --tag.
+        argument       | here-s3cret-one            | PLACE   | Run `backfill fill` itself again, with PLACE.
+    """),
+)
+def test_a_masked_value_is_not_run_for_the_true_one(labels: Cli, words: str, lacking: str, hint: str) -> None:
+    assert labels("fill", *words.split()).code == 0
+    refused = labels("runs", "rerun", "--anyway")
+    assert refused.code == 1
+    assert f"run 1 can't be repeated: the value of {lacking} was not kept" in refused.stderr
+    assert hint in refused.stderr
+
+
+def test_a_masked_value_can_be_given_anew(labels: Cli) -> None:
+    labels("fill", "--label", "s3cret-one-2024")
+    again = labels("runs", "rerun", env={"LABEL": "s3cret-one-2024"})
+    assert again.code == 0, again.stderr
+    assert '"--label", "***-2024"' in again.stdout
+    assert "argument list has changed" in labels("runs", "rerun", env={"LABEL": "else"}).stderr
+
+
+def test_stars_that_the_operator_typed_are_a_value(labels: Cli) -> None:
+    labels("fill", "--label", "***")
+    assert '"--label", "***"' in labels("runs", "rerun").stdout
+
+
+def test_another_database_is_named_and_one_that_nobody_can_read_is_not_taken_for_the_same(fill: Cli) -> None:
+    one, other = "postgresql://h/d", "postgresql://h/d?service=x"
+    fill("fill", env={"DATABASE_URL": one})
+    refused = fill("runs", "rerun", env={"DATABASE_URL": other})
+    assert f"run 1 worked on {one}, now it would be {other}" in refused.stderr
+    odd = {"DATABASE_URL": "postgresql://u:a/b@h/d"}
+    fill("fill", env=odd)
+    assert "the database can't be compared with that of run 2" in fill("runs", "rerun", env=odd).stderr
