@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from tools import cases, install
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Cli, Outcome, Server
+    from conftest import Backfill, Cli, Outcome, Server
 
 
 SPEC = 'spec-version = 1\nscript = "backfill_version_0.py"\n'
@@ -31,15 +32,18 @@ def hello(loud): click.echo("HELLO" if loud else "hello")
 class House:
     """The program with a server app, and packages installed for it by their metadata."""
 
-    def __init__(self, cli: Cli, server: Server, folder: Path) -> None:
-        self.cli, self.folder = cli, folder
-        self.env = {"CORPUS_SERVER_APP_PATH": str(server.folder)}
+    def __init__(self, cli: Cli, backfill: Backfill, server: Server, folder: Path) -> None:
+        self.cli, self.backfill, self.folder = cli, backfill, folder
+        self.env = {"CORPUS_SERVER_APP_PATH": str(server.folder), "CORPUS_BACKFILL_PYTHON": sys.executable}
         self.site = folder / "site"
         self.operators = folder / "home/.config/corpus-backfill/specs"
 
     def __call__(self, *words: str, **env: str) -> Outcome:
-        """Call the program."""
-        outcome = self.cli(*words, env=self.env | env)
+        """Call the program: as a process where packages are installed for it, else in this one."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            outcome = (self.cli if env or self.site.exists() else self.backfill)(*words, env=env)
         assert "Traceback" not in outcome.stderr
         return outcome
 
@@ -73,8 +77,8 @@ class House:
 
 
 @pytest.fixture
-def house(cli: Cli, server: Server, tmp_path: Path) -> House:
-    return House(cli, server, tmp_path)
+def house(cli: Cli, backfill: Backfill, server: Server, tmp_path: Path) -> House:
+    return House(cli, backfill, server, tmp_path)
 
 
 def test_each_later_source_replaces_the_earlier_and_is_seen_to(house: House, server: Server) -> None:
