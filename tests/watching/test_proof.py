@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from tools import wait_until
+from tools import cases, wait_until
 
 from corpus_backfill_plugin.agent.processes import is_stopped
 from watching.conftest import PROVED, SPEC, WATCHED_OR_NOT, WORK
@@ -46,53 +46,46 @@ def assert_counted_twice(proved: Place) -> None:
 
 @WATCHED_OR_NOT
 @pytest.mark.parametrize(
-    ("bad", "state", "proof", "sentence"),
-    [("", "succeeded", "held", "0 left (pending = 0)"), ("a2,a4", "incomplete", "failed", LEFT)],
-    ids=["nothing left", "something left"],
+    ("words", "state", "proof", "reason"),
+    cases("""
+        nothing left   |                  | succeeded  | held    | 0 left (pending = 0)
+        something left | --bad a2,a4      | incomplete | failed  | 2 left (pending = 2, expected 0)
+        nonsense       | --count nonsense | unverified | unknown
+                       | the count printed no number that was asked for: banana
+        an error       | --count exits    | unverified | unknown
+                       | the count ended with exit code 1: no such table
+        too long       | --count hangs    | unverified | unknown
+                       | the count took longer than 0.5s and was ended
+        a limit        | --limit 6        | succeeded  | skipped | --limit was given
+        no check       | --no-verify      | succeeded  | skipped | --no-verify
+        a dry run      | --dry-run        | succeeded  | skipped | a dry run changes nothing
+    """),
 )
-def test_what_is_left_decides_on_success(
+def test_what_is_counted_decides_on_success(
     proved: Place,
     backfill: Backfill,
     *,
     how: tuple[str, ...],
-    bad: str,
+    words: str,
     state: str,
     proof: str,
-    sentence: str,
+    reason: str,
 ) -> None:
-    ended = backfill("work", "--bad", bad, *how)
+    proved.server.spec("work", PROVED % ("500ms" if "hangs" in words else "20s"))
+    ended = backfill("work", *words.split(), *how)
     proved.until_ended()
     told = backfill.shown()
-    assert (told["state"], told["exit_code"], proved.counts) == (state, 0, 1)
-    assert told["reason"] == (sentence if bad else "")
-    assert told["proof"] == {"state": proof, "reason": sentence}
-    if not how:
-        assert ended.code == (1 if bad else 0)
-        is_incomplete = " is incomplete" if bad else ""
-        assert ended.stderr.splitlines()[-1] == f"work (run 1){is_incomplete}: {sentence}"
+    succeeded, skipped = state == "succeeded", proof == "skipped"
+    assert (told["state"], told["exit_code"], proved.counts) == (state, 0, 0 if skipped else 1)
+    assert told["reason"] == ("" if succeeded else reason)
+    assert told["proof"] == {"state": proof, "reason": reason}
     assert [row["number"] for row in backfill.listed("--state", state)] == [1]
-
-
-@pytest.mark.parametrize(
-    ("count", "reason"),
-    [
-        ("nonsense", "printed no number that was asked for: banana"),
-        ("exits", "ended with exit code 1: no such table"),
-        ("hangs", "took longer than 0.5s and was ended"),
-    ],
-)
-def test_a_count_that_is_not_to_be_had_proves_nothing(
-    place: Place, backfill: Backfill, count: str, reason: str
-) -> None:
-    place.server.spec("work", PROVED % ("500ms" if count == "hangs" else "20s"))
-    ended = backfill("work", "--count", count)
-    told = backfill.shown()
-    reason = f"the count {reason}"
-    assert (ended.code, told["state"], told["exit_code"]) == (1, "unverified", 0)
-    assert told["reason"] == reason
-    assert told["proof"] == {"state": "unknown", "reason": reason}
-    assert f"work (run 1) is unverified: {reason}" in ended.stderr.splitlines()
-    assert [row["number"] for row in backfill.listed("--state", "unverified")] == [1]
+    if skipped:
+        assert f"proof\tnot checked: {reason}" in backfill("runs", "show").stdout
+    elif not how:
+        verb = "" if succeeded else f" is {state}"
+        assert ended.stderr.splitlines()[-1] == f"work (run 1){verb}: {reason}"
+    assert ended.code == (0 if succeeded or how else 1)
 
 
 IGNORING = 'DIGIT = "\\d"  # newer Pythons warn of it, on nobody else\'s terminal\n' + WORK.replace(
@@ -134,23 +127,6 @@ def test_a_script_that_can_not_be_read_is_asked_to_count(proved: Place, backfill
     proved.server.script("work.py", hidden)
     assert backfill("work").code == 0
     assert (proved.record().proof, proved.counts) == ("held", 1)
-
-
-SKIPPED = {
-    "--limit 6": "--limit was given", "--no-verify": "--no-verify", "--dry-run": "a dry run changes nothing",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("words", "reason"), SKIPPED.items(), ids=SKIPPED)
-def test_a_check_that_is_skipped_is_no_check_that_passed(
-    proved: Place, backfill: Backfill, words: str, reason: str
-) -> None:
-    ended = backfill("work", *words.split())
-    told = backfill.shown()
-    assert (ended.code, told["state"]) == (0, "succeeded")
-    assert told["proof"] == {"state": "skipped", "reason": reason}
-    assert proved.counts == 0
-    assert f"proof\tnot checked: {reason}" in backfill("runs", "show").stdout
 
 
 def test_few_enough_failures_are_a_check_of_their_own(place: Place, backfill: Backfill) -> None:
