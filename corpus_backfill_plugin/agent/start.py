@@ -103,7 +103,7 @@ def start(
     environ: dict[str, str],
     kept: Path | None = None,
 ) -> Link:
-    """Start the script of `request` under a supervisor, and return when it runs.
+    """Start the script of `request` under a supervisor, and return at once.
 
     Args:
         folder: the run's, made.
@@ -159,7 +159,15 @@ def start(
         theirs.close()
         for descriptor in opened:
             os.close(descriptor)
-    link = Link(process, ours)
+    return Link(process, ours)
+
+
+def wait_for_start(link: Link, folder: RunFolder, request: RunRequest) -> None:
+    """Wait until the script runs, or its failure to start is known. The caller holds no lock of the run.
+
+    Raises:
+        AgentError: the supervisor failed before the script was started.
+    """
     link.wait_for_start()
     if link.broken and (process_facts := folder.process()):
         link.pid = (
@@ -168,7 +176,6 @@ def start(
     elif link.broken:
         link.close(finished=True)
         raise _not_started(request, f"its supervisor failed; see {folder.log('stderr')}")
-    return link
 
 
 def not_started(request: RunRequest, link: Link) -> AgentError:

@@ -33,7 +33,7 @@ from corpus_backfill_plugin.agent.records import (
     without_secrets,
 )
 from corpus_backfill_plugin.agent.recover import recover
-from corpus_backfill_plugin.agent.start import not_started, start
+from corpus_backfill_plugin.agent.start import not_started, start, wait_for_start
 from corpus_backfill_plugin.agent.state import State, current_user, open_state
 from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.errors import BackfillError
@@ -137,11 +137,8 @@ class Run:
             BackfillError: either could not be done; the record, if there is one, says so.
         """
         try:
-            if self._ledger is None:
-                self._make_folder(Path(tempfile.mkdtemp(prefix="corpus-backfill-")) / "run")
-            else:
-                self.number = self._ledger.begin(self._record(), self._make_numbered)
-            link = self._start(without_secrets(self._request), held)
+            link = self._launch(held)
+            wait_for_start(link, self._folder, self._request)
         except BaseException as error:
             self._give_up(getattr(error, "problem", "") or f"not started: {error!r}")
             if isinstance(error, OSError):
@@ -151,16 +148,25 @@ class Run:
                     room_hint(error),
                 ) from error
             raise
-        finally:
-            # From here on the locks are the run's processes' alone.
-            for descriptor in (self._alive, *held):
-                if descriptor is not None:
-                    os.close(descriptor)
         if link.failure:
             self.finish(link)
             self._call_hook(lambda: False)
             raise not_started(self._request, link)
         return link
+
+    def _launch(self, held: tuple[int, ...]) -> Link:
+        try:
+            if self._ledger is None:
+                self._make_folder(Path(tempfile.mkdtemp(prefix="corpus-backfill-")) / "run")
+            else:
+                self.number = self._ledger.begin(self._record(), self._make_numbered)
+            return self._start(without_secrets(self._request), held)
+        finally:
+            # From here on the locks are the run's processes' alone: before this one waits for anything, as
+            # it may be stopped (Ctrl-Z) while it does, and the run must come to its end all the same.
+            for descriptor in (self._alive, *held):
+                if descriptor is not None:
+                    os.close(descriptor)
 
     def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
         """Show the run to its end, finish its record, and return the exit code.

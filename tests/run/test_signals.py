@@ -142,8 +142,14 @@ def test_ctrl_z_stops_the_viewer_alone_and_the_rest_is_shown_afterwards(runs: Ru
     assert (process.returncode, out) == (0, b"ready\ndone\n")
 
 
-def test_a_stopped_viewer_does_not_keep_the_record_open(runs: Runs) -> None:
-    process = runs.spawn("--key", "k", runs.script("import time; print('ready', flush=True); time.sleep(1)"))
+@pytest.mark.parametrize("die", ["", "agent.start:Link.wait_for_start:before"], ids=["watching", "starting"])
+def test_a_stopped_viewer_does_not_keep_the_record_open(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, die: str
+) -> None:
+    """Before, one that was stopped before it heard of the start held the run's locks as long."""
+    monkeypatch.setenv("DEADLY_SIGNAL", "SIGSTOP")
+    script = runs.script("import time; print('ready', flush=True); time.sleep(1)")
+    process = runs.spawn("--key", "k", f"--die={die}", script)
     runs.wait_for_log(b"ready")
     process.send_signal(signal.SIGSTOP)
     assert runs.wait_for_end().state == "succeeded"
