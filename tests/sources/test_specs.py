@@ -189,22 +189,22 @@ def test_rivals_below_a_later_source_harm_nobody(house: House, server: Server) -
     assert house.states("thing") == [("server", "ok"), *shadowed]
 
 
-@pytest.mark.parametrize("name", ["runs", "specs", "doctor", "status"])
-def test_a_reserved_name_is_a_fault(name: str, server: Server, house: House) -> None:
-    server.spec(name, OWN)
-    assert house("specs", "check", name).stdout == (
-        f"{server.scripts / name}.toml: '{name}' is a command of the program itself; rename the file\n"
-    )
-    assert house("specs", "list", "--json").stdout.count('"state": "broken"') == 1
-    house.others_work()
+NO_NAME = "is not lower case words joined by dashes; rename the file"
+STEMS = dict.fromkeys(("Thing", "a_b", "a b", "-a", "ä", "a" * 65, "1st"), NO_NAME) | {
+    name: f"'{name}' is a command of the program itself; rename the file"
+    for name in ("runs", "specs", "doctor", "status")
+}
 
 
-@pytest.mark.parametrize("stem", ["Thing", "a_b", "a b", "-a", "ä", "a" * 65, "1st"])
-def test_a_stem_that_is_no_name_is_a_fault(stem: str, server: Server, house: House) -> None:
+@pytest.mark.parametrize(("stem", "said"), STEMS.items(), ids=STEMS)
+def test_a_file_whose_name_is_no_command_is_a_fault(
+    stem: str, said: str, server: Server, house: House
+) -> None:
     server.spec(stem, OWN)
     checked = house("specs", "check")
-    assert checked.code == 1
-    assert "is not lower case words joined by dashes; rename the file" in checked.stdout
+    (line,) = [each for each in checked.stdout.splitlines() if f"{stem}.toml: " in each]
+    assert (checked.code, line.startswith(f"{server.scripts}/"), line.endswith(said)) == (1, True, True)
+    assert house("specs", "list", "--json").stdout.count('"state": "broken"') == 1
     house.others_work()
 
 
