@@ -61,13 +61,14 @@ class Terminal:
                 return None
         return None
 
-    def finish(self, seconds: float = 30) -> list[str]:
-        """Take in all that comes and return the rows at the end."""
+    def finish(self, seconds: float = 30, code: int | None = None) -> list[str]:
+        """Take in all that comes, check the exit code if one is expected, and return the rows at the end."""
         end = time.monotonic() + seconds
         while self.pump():
             assert time.monotonic() < end, self.rows()
         self.process.wait()
         self.process.close()
+        assert code in (None, self.code), self.rows()
         return self.rows()
 
     @property

@@ -60,6 +60,11 @@ class Outcome:
         """The cells of a table."""
         return [line.split("\t") for line in self.stdout.splitlines()]
 
+    def refused(self, *said: str, code: int = 1) -> None:
+        """Check that it ended with an error that says all this."""
+        assert (self.code, "Traceback" in self.stderr) == (code, False), self.stderr
+        assert [text for text in said if text not in self.stderr] == [], self.stderr
+
 
 def ended(command: Sequence[str | Path], *, stdin: str = "", **more: Any) -> Outcome:  # noqa: ANN401  of run()
     """Run a program to its end, which is no accident of ours."""

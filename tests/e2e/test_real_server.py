@@ -171,8 +171,7 @@ def test_ctrl_c_reaches_the_script_once_and_keeps_what_was_done(
     seen.until(lambda: re.search(r"\[2\d/\d{4}\] ", seen.text))
     seen.process.sendintr()
     seen.until("Asked duration")
-    seen.finish()
-    assert seen.code == 130
+    seen.finish(code=130)
     assert noted.read_bytes() == b"\x02"
 
     record = uv.shown()
@@ -195,8 +194,7 @@ def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(
     assert noted.read_bytes() == b"\x02"
     seen.process.sendintr()
     seen.until("Ending duration")
-    seen.finish()
-    assert seen.code == 137
+    seen.finish(code=137)
     assert noted.read_bytes()[1:].strip(b"\x0f") == b""  # asked to terminate, never interrupted again
     record = uv.shown()
     assert (record["state"], record["signal"]) == ("stopped", 9)

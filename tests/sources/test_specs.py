@@ -151,9 +151,7 @@ def test_without_a_server_help_works_and_says_so_in_one_line(cli: Cli) -> None:
     notes = [line for line in outcome.stdout.splitlines() if line.startswith("Note:")]
     assert notes == ["Note: no server app found; see 'doctor'."]
     assert cli("specs", "list", "--json").told[0]["state"] == "ok"
-    unknown = cli("theirs")
-    assert unknown.code == 2
-    assert "(No server app was found; its own specs are not known.)" in unknown.stderr
+    cli("theirs").refused("(No server app was found; its own specs are not known.)", code=2)
 
 
 def test_one_name_in_two_packs_is_a_fault_of_both(house: House) -> None:
@@ -239,8 +237,7 @@ def test_a_file_that_is_no_spec_costs_its_own_command(
 ) -> None:
     make(server.scripts / "thing.toml")
     started = time.monotonic()
-    outcome = house("thing")
-    assert (outcome.code, words in outcome.stderr) == (1, True)
+    house("thing").refused(words)
     shown = house("--help").stdout
     assert "thing" in shown.split()
     assert "[broken]" in shown

@@ -64,8 +64,7 @@ def test_tqdm_has_a_bar_below_it(
     seen = backfill.terminal("duration", rows=rows, columns=columns, NO_COLOR="1")
     seen.until(lambda: re.search(expected, seen.bar))
     assert re.search(expected, seen.bar)
-    seen.finish()
-    assert seen.code == 0
+    seen.finish(code=0)
     told = " ".join("".join(seen.screen.display).split())
     assert not re.search(r"ETA", seen.bar)
     if columns > 14:
@@ -80,8 +79,7 @@ def test_a_pattern_has_a_bar_while_lines_scroll_above_it(place: Place, backfill:
     numbers = [int(line.split("/")[0][1:]) for line in seen.rows()[:-1] if line.startswith("[")]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
     assert len(numbers) >= 6
-    seen.finish()
-    assert seen.code == 0
+    seen.finish(code=0)
     assert any(line.startswith("Done 40 of 40 in") for line in seen.rows())
     script = re.sub(r"\x1b7.*?\x1b8|\x1bD\x1b\[A", "", seen.text)
     lines = [line for line in script.splitlines() if line.startswith("[")]
@@ -94,8 +92,7 @@ def test_the_protocol_is_not_shown_and_colours_are_left_out_on_request(
     place.fill(30)
     seen = backfill.terminal("work", "--pause", "0.03", NO_COLOR="1")
     seen.until(lambda: "ETA" in seen.bar)
-    seen.finish()
-    assert seen.code == 0
+    seen.finish(code=0)
     assert "::progress" not in seen.text
     assert not re.search(r"\x1b\[[0-9;]*[1-9]m", seen.text)
     assert b"::progress done=30 total=30" in place.folder().log("stdout").read_bytes()
@@ -103,8 +100,7 @@ def test_the_protocol_is_not_shown_and_colours_are_left_out_on_request(
 
 def test_a_dumb_terminal_gets_no_escapes(backfill: Backfill) -> None:
     seen = backfill.terminal("work", "--pause", "0.1", TERM="dumb")
-    seen.finish()
-    assert seen.code == 0
+    seen.finish(code=0)
     assert "\x1b" not in seen.text
     assert "item a6" in seen.text
 
@@ -163,8 +159,7 @@ while time.monotonic() < end:  # ten thousand updates a second, each with anothe
 def test_a_liar_on_a_terminal_shows_no_percentage_beyond_the_whole(place: Place, backfill: Backfill) -> None:
     declare(place, LIAR)
     seen = backfill.terminal("duration")
-    seen.finish()
-    assert seen.code == 0
+    seen.finish(code=0)
     drawn = re.findall(r"(\d+)%", "".join(re.findall(r"\x1b7.*?\x1b8", seen.text)))
     assert all(int(percent) <= 100 for percent in drawn)
     assert place.record().state == "succeeded"
@@ -184,8 +179,7 @@ def test_a_table_fits_the_terminal_and_states_keep_their_line(backfill: Backfill
 def test_states_have_colours_on_a_terminal_alone(backfill: Backfill) -> None:
     backfill("work")
     seen = backfill.terminal("runs", columns=120, TERM="xterm-256color")
-    seen.finish()
-    assert seen.code == 0
+    seen.finish(code=0)
     assert "\x1b[32msucceeded" in seen.text
     assert "\x1b" not in backfill("runs").stdout
 

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from watching.conftest import Place
 
 
-def assert_refused(backfill: Backfill, *said: str, words: tuple[str, ...] = ("retry",)) -> None:
-    refused = backfill("runs", *words)
-    assert refused.code == 1
-    assert [text for text in said if text not in refused.stderr] == [], refused.stderr
-
-
 def test_a_chain_of_retries_ends_with_nothing_left(proved: Place, backfill: Backfill) -> None:
     first = backfill("work", "--bad", "a2,a3,a5")
     assert first.code == 1
@@ -67,8 +61,7 @@ def test_a_retry_can_be_repeated(place: Place, backfill: Backfill) -> None:
     assert backfill.shown()["options"]["ids-file"] == str(place.state.run_folder(3) / "items")
     assert backfill.shown()["parent"] == 2
     (place.state.run_folder(2) / "items").unlink()
-    gone = backfill("runs", "rerun", "2")
-    assert (gone.code, "`backfill runs retry 1`" in gone.stderr) == (1, True)
+    backfill("runs", "rerun", "2").refused("`backfill runs retry 1`")
 
 
 def test_a_retry_of_a_dry_run_is_one(place: Place, backfill: Backfill) -> None:
@@ -88,22 +81,24 @@ def test_items_are_given_as_values_where_the_option_takes_several(place: Place, 
     assert backfill.shown()["options"] == {"item": ["n1", "n2"]}
     place.server.script("work.py", "print('FAILED much-too-long: no')")
     backfill("work")
-    assert_refused(backfill, "an item that failed in run 3 can't be given by --item")
+    backfill("runs", "retry").refused("an item that failed in run 3 can't be given by --item")
 
 
 def test_what_cannot_be_retried_is_told(place: Place, backfill: Backfill) -> None:
     backfill("work", "--limit", "1")
-    assert_refused(backfill, "nothing failed in run 1, as far as its output says")
+    backfill("runs", "retry").refused("nothing failed in run 1, as far as its output says")
     backfill("work", "--bad", "a2", "--pause", "5", "--detach")
-    assert_refused(backfill, "run 2 still runs")
+    backfill("runs", "retry").refused("run 2 still runs")
     backfill("runs", "stop", "--after", "0")
     place.server.script("work.py", "print('updated=0 failed=3')")
     backfill("work")
-    assert_refused(backfill, "3 items failed in run 3, but it is not known which")
+    backfill("runs", "retry").refused("3 items failed in run 3, but it is not known which")
     place.server.script("work.py", "print('FAILED a2: no')")
     place.edit('role = "retry-items"', "")
     backfill("work")
-    assert_refused(backfill, "work can't be told to work on some items alone", 'role = "retry-items"')
+    backfill("runs", "retry").refused(
+        "work can't be told to work on some items alone", 'role = "retry-items"'
+    )
 
 
 def test_a_script_that_would_ignore_the_items_is_not_retried(place: Place, backfill: Backfill) -> None:
@@ -111,7 +106,9 @@ def test_a_script_that_would_ignore_the_items_is_not_retried(place: Place, backf
     place.edit('parser.add_argument("--ids-file")', "parser.set_defaults(ids_file=None)", "work.py")
     place.edit("parser.parse_args()", "parser.parse_known_args()[0]", "work.py")
     place.fill(6)
-    assert_refused(backfill, "work can't be told to work on some items alone: the script has no --ids-file")
+    backfill("runs", "retry").refused(
+        "work can't be told to work on some items alone: the script has no --ids-file"
+    )
     assert len(place.file.read_text().split()) == 6, "it did not work on everything"
     checked = backfill("specs", "check", "work").stdout
     assert "option.ids-file: the spec sends --ids-file, the script does not have it; remove it" in checked
@@ -123,7 +120,9 @@ def test_another_database_is_not_retried_on_by_mistake(
     monkeypatch.setenv("DATABASE_URL", "postgresql://db/one")
     backfill("work", "--bad", "a2")
     monkeypatch.setenv("DATABASE_URL", "postgresql://db/two")
-    assert_refused(backfill, "run 1 worked on postgresql://db/one, now it would be postgresql://db/two")
+    backfill("runs", "retry").refused(
+        "run 1 worked on postgresql://db/one, now it would be postgresql://db/two"
+    )
     assert backfill("runs", "retry", "--anyway").stdout.splitlines()[0] == "item a2"
 
 
@@ -135,7 +134,7 @@ def test_a_destructive_run_is_repeated_only_after_a_yes(
     place.server.spec("work", 'effect = "destructive"\n' + SPEC)
     backfill("work", "--yes", "--bad", "a2")
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert_refused(backfill, "work changes data for good in", "not run: nobody answered", words=(again, "1"))
+    backfill("runs", again, "1").refused("work changes data for good in", "not run: nobody answered")
     assert backfill.shown()["number"] == 1
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     backfill("runs", again, "1")
@@ -174,6 +173,6 @@ def test_an_item_that_holds_a_secret_is_not_retried_by_its_mask(
     backfill("work")
     assert place.failed() == ["x-***", "b"]
     masked = "1 of the items that failed in run 1 held a secret, which was not kept: x-***"
-    assert_refused(backfill, masked, "--anyway retries the other 1.")
+    backfill("runs", "retry").refused(masked, "--anyway retries the other 1.")
     backfill("runs", "retry", "--anyway")
     assert (place.folder(2).path / "items").read_text() == "b\n"
