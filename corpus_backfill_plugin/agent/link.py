@@ -72,9 +72,12 @@ class Link:
         self._control.close()
 
     def start(self, descriptors: list[int]) -> None:
-        """Hand a run over, as `Supervisor` takes it; wait until its script runs, or is known not to."""
+        """Hand a run over, as `Supervisor` takes it."""
         with suppress(OSError):  # the supervisor was killed: that is noticed next
             send_fds(self._control, [b"r"], descriptors)
+
+    def wait_for_start(self) -> None:
+        """Wait until the script runs, or is known not to."""
         while not (self.pid or self.failure or self.broken):
             self.wait(60)
 

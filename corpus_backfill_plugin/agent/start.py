@@ -31,7 +31,7 @@ def start(
     *,
     kept: Path | None = None,
 ) -> None:
-    """Have the supervisor at the other end of `link` start the script of `request`; return when it runs.
+    """Have the supervisor at the other end of `link` start the script of `request`; return at once.
 
     Secrets go to the supervisor in nameless files, never by argument. `descriptors` are the run's lock and
     its one-at-a-time locks; `kept` is the folder for a copy of the agent, which the finisher runs from.
@@ -50,6 +50,15 @@ def start(
     finally:
         for descriptor in opened:
             os.close(descriptor)
+
+
+def wait_for_start(link: Link, folder: RunFolder, request: RunRequest) -> None:
+    """Wait until the script runs, or its failure to start is known. The caller holds no lock of the run.
+
+    Raises:
+        AgentError: the supervisor failed before the script was started.
+    """
+    link.wait_for_start()
     if link.broken and folder.process() is None:
         link.close(finished=True)
         raise not_started(request, f"its supervisor failed; see {folder.log('stderr')}")

@@ -29,7 +29,7 @@ from corpus_backfill_plugin.agent.outcome import explain_failure
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
 from corpus_backfill_plugin.agent.records import changed_facts, record_of, with_items_file, without_secrets
 from corpus_backfill_plugin.agent.recover import recover
-from corpus_backfill_plugin.agent.start import not_started, start
+from corpus_backfill_plugin.agent.start import not_started, start, wait_for_start
 from corpus_backfill_plugin.agent.state import State, current_user, open_state
 from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.errors import BackfillError
@@ -126,8 +126,8 @@ class Run:
                 temporary = tempfile.mkdtemp(prefix="corpus-backfill-")
                 self._state = State(Path(temporary))
                 self._state.runs.mkdir(mode=0o700)
-            self.number = self._ledger.begin(self._record(), self._make_folder)
-            self._start(link, self._state, held)
+            self._launch(link, self._state)
+            wait_for_start(link, self._folder, self._request)
         except BaseException as error:
             reason = getattr(error, "problem", "") or f"not started: {error!r}"
             if self.number:
@@ -142,14 +142,21 @@ class Run:
                 problem = f"{self._request.command} was not started: {error.strerror}: {where}"
                 raise BackfillError(problem, room_hint(error)) from error
             raise
-        finally:
-            # From here on the locks are the run's processes' alone.
-            for descriptor in self._locks:
-                os.close(descriptor)
         if link.failure:
             self.finish(link)
             call_hook(self._ledger, self.number, self._request)
             raise not_started(self._request, explain_failure(link.failure))
+
+    def _launch(self, link: Link, state: State) -> None:
+        held = self._locks
+        try:
+            self.number = self._ledger.begin(self._record(), self._make_folder)
+            self._start(link, state, held)
+        finally:
+            # From here on the locks are the run's processes' alone: before this one waits for anything, as
+            # it may be stopped (Ctrl-Z) while it does, and the run must come to its end all the same.
+            for descriptor in self._locks:
+                os.close(descriptor)
 
     def _record(self) -> RunRecord:
         return record_of(

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Cli, Server
+    from conftest import Cli, Outcome, Server
 
 TRANSCRIBE = '''\
 """Write a transcript for recordings that have none."""
@@ -44,12 +44,12 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def in_repository(repository: Path, cli: Cli) -> Cli:
+def in_repository(repository: Path, cli: Cli) -> partial[Outcome]:
     """Run `backfill specs` in the repository, without a server app."""
     return partial(cli, "specs", cwd=repository)
 
 
 @pytest.fixture
-def on_server(server: Server, cli: Cli) -> Cli:
+def on_server(server: Server, cli: Cli) -> partial[Outcome]:
     """Run `backfill specs` for the server app."""
     return partial(cli, "--server-path", str(server.folder), "specs")
