@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from corpus_backfill_plugin.params import (
     selection,
     tie_values,
 )
-from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Script
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
@@ -117,6 +117,8 @@ class BrokenSpecCommand(click.Command):
         )
 
     def _refuse(self) -> None:
+        from corpus_backfill_plugin.prepare import SpecError
+
         raise SpecError(self.spec)
 
 
@@ -142,19 +144,26 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
         if contrary:
             raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
         ctx.exit(make_plan(spec, chosen, site, asked["plan_"], **limits))
-    request = prepare(spec, chosen, site, **limits, commit=not asked["show_command_"])
     if asked["show_command_"]:
+        from corpus_backfill_plugin.prepare import prepare
         from corpus_backfill_plugin.shell import shell_form
 
-        click.echo(shell_form(request.invocation))
+        click.echo(shell_form(prepare(spec, chosen, site, **limits, commit=False).invocation))
         return
-    for text in _warnings(spec.script, chosen, site):
-        click.echo(f"Warning: {one_line(text)}", err=True)
-    confirm(request, yes=asked["yes_"])
-    from corpus_backfill_plugin.runs.execute import execute
+    from corpus_backfill_plugin.agent.link import Link
 
-    how = {"detach": asked["detach_"], "wait": asked["wait_"], "record": not asked["no_record_"]}
-    ctx.exit(execute(request, fresh=lambda: prepare_again(spec, chosen, site, **limits), **how))
+    # The supervisor's interpreter takes as long to start as the run takes to be prepared: both at once.
+    with Link() as link:
+        from corpus_backfill_plugin.prepare import prepare, prepare_again
+        from corpus_backfill_plugin.runs.execute import execute
+
+        request = prepare(spec, chosen, site, **limits)
+        for text in _warnings(spec.script, chosen, site):
+            click.echo(f"Warning: {one_line(text)}", err=True)
+        confirm(request, yes=asked["yes_"])
+        how = {"detach": asked["detach_"], "wait": asked["wait_"], "record": not asked["no_record_"]}
+        fresh = functools.partial(prepare_again, spec, chosen, site, **limits)
+        ctx.exit(execute(request, fresh=fresh, link=link, **how))
 
 
 def checked_selection(ctx: click.Context, script: Script) -> Selection:

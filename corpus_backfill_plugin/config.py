@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from corpus_backfill_plugin.agent.records import OnEnd
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs import reader
 from corpus_backfill_plugin.specs.catalog import operator_folder, read_plain

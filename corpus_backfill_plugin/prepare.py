@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from corpus_backfill_plugin import database
-from corpus_backfill_plugin.agent.output import Output
-from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.invocation import UnsendableError, arguments, invocation, positional_words
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
@@ -227,7 +226,7 @@ def _agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
     """Return a table of the spec as the agent has it: durations in seconds, and what is ours left out."""
     if table is None:
         return None
-    values = {each.name: getattr(table, each.name) for each in fields(kind)}
+    values = {name: getattr(table, name) for name in kind._fields}
     return kind(**values | ({"timeout": parse_duration(values["timeout"])} if "timeout" in values else {}))
 
 

@@ -6,15 +6,14 @@ import json
 import os
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import is_text, one_line
-from corpus_backfill_plugin.agent.output import Failure
 from corpus_backfill_plugin.agent.plain import build, dump
-from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.records import Failure, RunRecord
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,7 +25,7 @@ BUSY_SECONDS = 10.0
 _MOST = 2**63 - 1
 """The largest number that SQLite holds."""
 _NEWEST = 200
-_FIELDS = {each.name: str(each.type) for each in fields(RunRecord) if each.name != "failed"}
+_FIELDS = {name: kind for name, kind in RunRecord._field_types.items() if name != "failed"}  # noqa: SLF001  its base says so
 _AS_JSON = {name for name, kind in _FIELDS.items() if kind.startswith(("dict", "tuple", "View"))}
 _FLAGS = {name for name, kind in _FIELDS.items() if kind.startswith("bool")}
 _RUNNING = "AND state = 'running'"

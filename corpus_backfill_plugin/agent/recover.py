@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
-from corpus_backfill_plugin.agent.finish import finish
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
 
@@ -49,6 +47,8 @@ def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
     About another machine's processes nothing can be proved.
     """
     if is_here(record, folder) and not _is_seen_to(folder) and folder.is_gone():
+        from corpus_backfill_plugin.agent.finish import finish
+
         finish(folder, None, ledger, record.number)
         _call_hook(folder, record, ledger)
 
@@ -94,6 +94,8 @@ def prune(state: State, ledger: Ledger, older_than: float, keep: int) -> Sequenc
     _set_aside(state, ledger, {str(number) for number in numbers}, moment)
     for folder in state.runs.glob(f"*{_DOOMED}"):
         if folder.is_dir():  # of a pipe, rmtree would wait for a writer
+            import shutil
+
             shutil.rmtree(folder, ignore_errors=True)
         else:
             folder.unlink(missing_ok=True)

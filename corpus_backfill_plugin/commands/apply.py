@@ -21,7 +21,7 @@ from corpus_backfill_plugin.plans.make import count_left, why_not_counted
 from corpus_backfill_plugin.plans.plan import differences, read_plan
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
-from corpus_backfill_plugin.runs.viewer import Signals
+from corpus_backfill_plugin.runs.signals import Signals
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import one_line
 

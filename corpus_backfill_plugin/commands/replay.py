@@ -5,11 +5,11 @@ The values are those that were stored. What was not stored, because it is secret
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corpus_backfill_plugin.agent.records import ITEMS_FILE
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.commands.shared import spec_named
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.plans.make import DATABASE_OPTION

@@ -22,8 +22,7 @@ from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.folder import RunFolder
-    from corpus_backfill_plugin.agent.output import Failure
-    from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
+    from corpus_backfill_plugin.agent.records import Failure, RunRecord, RunRequest
 
 _NAMED = 3
 """Items that a message names at most."""

@@ -20,7 +20,7 @@ from corpus_backfill_plugin.params import SpecOption
 from corpus_backfill_plugin.plans.make import DATABASE_OPTION, count_left, why_not_counted
 from corpus_backfill_plugin.prepare import counts_what_is_left, prepare
 from corpus_backfill_plugin.runs.report import clock_time
-from corpus_backfill_plugin.runs.viewer import Signals
+from corpus_backfill_plugin.runs.signals import Signals
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.values import parse_duration

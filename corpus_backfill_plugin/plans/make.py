@@ -26,7 +26,8 @@ from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.plans.plan import Plan, check_free, checksummed, differences, write_plan
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare, prepare_again
 from corpus_backfill_plugin.runs.execute import Run
-from corpus_backfill_plugin.runs.viewer import Signals
+from corpus_backfill_plugin.runs.signals import Signals
+from corpus_backfill_plugin.runs.viewer import watch_run
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules
 from corpus_backfill_plugin.text import one_line
 
@@ -72,7 +73,7 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
         run = Run(with_on_end(prepare(spec, dry, site, timeout=limits.get("timeout"))), state, ledger)
         with Link() as link:
             run.begin(link)
-            code = run.watch(link, signals)
+            code = watch_run(run, link, signals)
         record = ledger.get(run.number)
         if record is None or record.state != "succeeded":
             _print("No plan was written: the dry run did not succeed.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.escape import notify
@@ -14,9 +13,11 @@ from corpus_backfill_plugin.agent.logs import read_on, with_view
 from corpus_backfill_plugin.agent.recover import is_here, resolve
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import stop
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.runs.signals import Signals
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
+from corpus_backfill_plugin.runs.viewer import End, Watcher
 from corpus_backfill_plugin.terminal.sink import Detached, TerminalSink
 
 if TYPE_CHECKING:

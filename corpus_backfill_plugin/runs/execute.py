@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
-import signal
-import tempfile
 import time
-import uuid
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +15,7 @@ from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import room_hint, write_whole
-from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
-from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.link import Link
 from corpus_backfill_plugin.agent.outcome import explain_failure
@@ -35,14 +28,11 @@ from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.runs.exclusion import acquire
-from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
-from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
+from corpus_backfill_plugin.runs.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
 
 
@@ -53,7 +43,7 @@ def execute(
     wait: bool = False,
     fresh: Callable[[], RunRequest] | None = None,
     record: bool = True,
-    line_every: float = LINE_EVERY,
+    line_every: float | None = None,
     link: Link | None = None,
 ) -> int:
     """Run `request` and return the exit code for the CLI.
@@ -92,7 +82,10 @@ def execute(
             link.close(finished=False)
             click.echo(str(run.number))
             return 0
-        return run.watch(link, signals, line_every)
+        # Imported while the script starts.
+        from corpus_backfill_plugin.runs.viewer import watch_run
+
+        return watch_run(run, link, signals, line_every)
 
 
 class Run:
@@ -105,17 +98,17 @@ class Run:
     def __init__(
         self, request: RunRequest, state: State | None, ledger: Ledger, kept: Path | None = None
     ) -> None:
-        self._request, self._state, self._ledger = request, state, ledger
+        self.request, self._state, self.ledger = request, state, ledger
         self._kept = state.root if state else kept
         self._started = time.time()
-        self._folder = RunFolder(Path(), uuid.uuid4().hex)
+        self.folder = RunFolder(Path(), os.urandom(16).hex())
         self._locks: tuple[int, ...] = ()
         self.number = 0
 
     @property
     def name(self) -> str:
         """The run's name for people."""
-        return f"{self._request.command} (run {self.number})" if self.number else self._request.command
+        return f"{self.request.command} (run {self.number})" if self.number else self.request.command
 
     def begin(self, link: Link, held: tuple[int, ...] = ()) -> None:
         """Record the run, and have the supervisor at the other end of `link` start its script."""
@@ -123,34 +116,41 @@ class Run:
         temporary = None
         try:
             if self._state is None:
+                import tempfile
+
                 temporary = tempfile.mkdtemp(prefix="corpus-backfill-")
                 self._state = State(Path(temporary))
                 self._state.runs.mkdir(mode=0o700)
             self._launch(link, self._state)
-            wait_for_start(link, self._folder, self._request)
+            wait_for_start(link, self.folder, self.request)
         except BaseException as error:
             reason = getattr(error, "problem", "") or f"not started: {error!r}"
             if self.number:
                 with suppress(AgentError):
-                    self._ledger.finish(
+                    self.ledger.finish(
                         self.number, state="failed", ended=time.time(), took=0.0, reason=reason
                     )
             if temporary:
+                import shutil
+
                 shutil.rmtree(temporary, ignore_errors=True)
             if isinstance(error, OSError):
-                where = error.filename or self._folder.path
-                problem = f"{self._request.command} was not started: {error.strerror}: {where}"
+                where = error.filename or self.folder.path
+                problem = f"{self.request.command} was not started: {error.strerror}: {where}"
                 raise BackfillError(problem, room_hint(error)) from error
             raise
         if link.failure:
-            self.finish(link)
-            call_hook(self._ledger, self.number, self._request)
-            raise not_started(self._request, explain_failure(link.failure))
+            from corpus_backfill_plugin.agent.hook import call_hook
+            from corpus_backfill_plugin.runs.viewer import finish_run
+
+            finish_run(self, link)
+            call_hook(self.ledger, self.number, self.request)
+            raise not_started(self.request, explain_failure(link.failure))
 
     def _launch(self, link: Link, state: State) -> None:
         held = self._locks
         try:
-            self.number = self._ledger.begin(self._record(), self._make_folder)
+            self.number = self.ledger.begin(self._record(), self._make_folder)
             self._start(link, state, held)
         finally:
             # From here on the locks are the run's processes' alone: before this one waits for anything, as
@@ -160,9 +160,9 @@ class Run:
 
     def _record(self) -> RunRecord:
         return record_of(
-            self._request,
+            self.request,
             number=self.number,
-            token=self._folder.token,
+            token=self.folder.token,
             user=current_user(),
             host=os.uname().nodename,
             boot=boot_id(),
@@ -174,79 +174,34 @@ class Run:
         """Make the folder of run `number`, and in it its file of items; return the record that names that."""
         if self._state is None:
             raise AssertionError(number)
-        self._folder = RunFolder(self._state.run_folder(number), self._folder.token)
-        self._locks = (self._folder.make(), *self._locks)
-        if not (items := self._request.items):
+        self.folder = RunFolder(self._state.run_folder(number), self.folder.token)
+        self._locks = (self.folder.make(), *self._locks)
+        if not (items := self.request.items):
             return None
         # The script may run elsewhere than we do, so the path is absolute.
-        path = self._folder.items.absolute()
+        path = self.folder.items.absolute()
         write_whole(path, "".join(f"{item}\n" for item in items).encode(errors="surrogateescape"))
-        self._request = with_items_file(self._request, str(path))
+        self.request = with_items_file(self.request, str(path))
         return self._record()
 
     def _start(self, link: Link, state: State, held: tuple[int, ...]) -> None:
         number, host = self.number or None, os.uname().nodename
-        holder = lock.Holder(number, self._request.command, current_user(), host, self._started)
+        holder = lock.Holder(number, self.request.command, current_user(), host, self._started)
         for descriptor in held:
             lock.record_holder(descriptor, holder)
         metadata = Metadata(
             number=number,
             ledger=str(state.ledger) if number else None,
-            token=self._folder.token,
-            secret=bool(self._request.invocation.secrets),
-            request=without_secrets(self._request),
+            token=self.folder.token,
+            secret=bool(self.request.invocation.secrets),
+            request=without_secrets(self.request),
             machine=machine_id(),
         )
-        self._folder.write_metadata(metadata)
-        environ = self._request.invocation.environment(os.environ)
+        self.folder.write_metadata(metadata)
+        environ = self.request.invocation.environment(os.environ)
         if os.isatty(1) and not os.environ.get("NO_COLOR"):
             environ["FORCE_COLOR"] = "1"  # it writes to files: only we know that a person sees colours
-        start(link, self._folder, self._request, self._locks, environ, kept=self._kept)
-
-    def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
-        """Show the run to its end, finish its record, and return the exit code."""
-        watcher = Watcher(self._folder, self.name, signals)
-        sink = TerminalSink(
-            self._request.output,
-            self._request.invocation.secrets,
-            name=self._request.command,
-            note=functools.partial(self._ledger.note, self.number),
-            line_every=line_every,
-        )
-        try:
-            seen = watcher.watch(End(self._folder, link, self.name), sink)
-            record = self.finish(link, watcher.should_cancel, seen)
-        except Detached as left:
-            link.close(finished=False)
-            return left.code
-        if sink.found_secret or record.masked:
-            notify(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
-        try:
-            return close(record, self.name)
-        finally:
-            signals.pending.clear()
-            stops = {signal.SIGINT, signal.SIGTERM}
-            call_hook(self._ledger, self.number, self._request, lambda: bool(stops & {*signals.pending}))
-
-    def finish(
-        self, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
-    ) -> RunRecord:
-        """Finish the record, let the supervisor go, and return how the run ended."""
-
-        def beat() -> bool:
-            link.beat()
-            return should_cancel()
-
-        try:
-            record = finish(self._folder, self._request, self._ledger, self.number, beat, seen=seen)
-        except UnrecordedError as failed:
-            link.close(finished=False)
-            notify(
-                f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended."
-            )
-            return failed.record
-        link.close(finished=True)
-        return record
+        start(link, self.folder, self.request, self._locks, environ, kept=self._kept)
 
 
 def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: tuple[int, ...]) -> None:

@@ -52,11 +52,18 @@ class SpecFile(NamedTuple):
 
 
 class LoadedSpec(NamedTuple):
-    """A spec file that was read and has no errors, and the sha256 of its bytes, hexadecimal."""
+    """A spec file that was read and has no errors."""
 
     file: SpecFile
     script: Script
-    sha256: str = ""
+    content: bytes = b""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes, hexadecimal."""
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()
 
 
 class BrokenSpec(NamedTuple):
@@ -172,9 +179,8 @@ def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
         faults += (Diagnostic((), problem, "rename one of them", file=shown),)
     if script is None or faults:
         return BrokenSpec(file, faults)
-    import hashlib
 
-    return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
+    return LoadedSpec(file, script, data)
 
 
 def _packs(troubles: list[str]) -> Iterator[Folder]:

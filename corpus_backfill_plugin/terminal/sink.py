@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
-    from corpus_backfill_plugin.agent.output import Output
     from corpus_backfill_plugin.agent.progress import View
+    from corpus_backfill_plugin.agent.records import Output
     from corpus_backfill_plugin.agent.redact import Secret
 
 DRAW_EVERY = 0.1  # seconds between two drawings of the bar

@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 
 from corpus_backfill_plugin.agent.errors import AgentError
-from corpus_backfill_plugin.agent.output import Output
-from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.bridge import open_streams
 from corpus_backfill_plugin.errors import BackfillError

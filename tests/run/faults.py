@@ -243,7 +243,7 @@ CLI_POINTS = {
     "after the record": "runs.execute:start:before",
     "after the start": "agent.link:Link.wait_for_start:before",
     "after the start was heard": "runs.viewer:Watcher.watch:before",
-    "after the script's end": "runs.execute:finish:before",
+    "after the script's end": "runs.viewer:finish:before",
     "before the end is written": "agent.ledger:Ledger.finish:before",
     "after the end is written": "agent.ledger:Ledger.finish:after",
 }

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,7 @@ import pytest
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.ledger import MIGRATIONS, Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

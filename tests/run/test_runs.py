@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,7 @@ from tools import cases
 
 from corpus_backfill_plugin.agent import recover
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.text import duration
 
 if TYPE_CHECKING:

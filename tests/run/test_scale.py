@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.agent.progress import View
+from corpus_backfill_plugin.agent.records import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,16 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from corpus_backfill_plugin.agent.output import (
-    MAX_FAILED,
-    MAX_ITEM,
-    MAX_REASON,
-    Failure,
-    Output,
-    OutputReader,
-    Results,
-)
+from corpus_backfill_plugin.agent.output import MAX_FAILED, MAX_ITEM, MAX_REASON, OutputReader, Results
 from corpus_backfill_plugin.agent.progress import View
+from corpus_backfill_plugin.agent.records import Failure, Output
 from corpus_backfill_plugin.runs.summary import summary
 from corpus_backfill_plugin.text import duration
 

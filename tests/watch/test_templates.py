@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import corpus_backfill_plugin
-from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.records import Output
 from corpus_backfill_plugin.agent.templates import MAX_TEMPLATE, Template, TemplateError
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from corpus_backfill_plugin.agent import tqdm_bars
-from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.records import Output
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.progress import Pace

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from corpus_backfill_plugin.agent.output import Output
+from corpus_backfill_plugin.agent.records import Output
 from corpus_backfill_plugin.runs.summary import summary
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 

@@ -9,7 +9,8 @@ import pytest
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
-from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure, Output
+from corpus_backfill_plugin.agent.output import MAX_FAILED
+from corpus_backfill_plugin.agent.records import Failure, Output
 from watching.conftest import WATCHED_OR_NOT
 
 if TYPE_CHECKING:
