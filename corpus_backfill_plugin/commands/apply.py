@@ -17,8 +17,7 @@ from corpus_backfill_plugin.command import ask, control_options, site_of
 from corpus_backfill_plugin.commands.replay import Replayed, replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
-from corpus_backfill_plugin.plans.make import count_left, why_not_counted
-from corpus_backfill_plugin.plans.plan import differences, read_plan
+from corpus_backfill_plugin.plans import count_left, differences, read_plan, why_not_counted
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from corpus_backfill_plugin.agent.records import RunRequest
-    from corpus_backfill_plugin.plans.plan import Plan
+    from corpus_backfill_plugin.plans import Plan
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
@@ -93,9 +92,8 @@ def apply(ctx: click.Context, /, *, file: Path, yes: bool, max_age: str, toleran
 
 def _refuse(plan: Plan, request: RunRequest, **limits: Any) -> None:  # noqa: ANN401 - of differences
     if found := differences(plan, request, now=datetime.now(UTC), **limits):
-        lines = "\n".join(f"  {one_line(each)}" for each in found)
-        problem = f"not run: it would not be what was planned:\n{lines}"
-        raise BackfillError(problem, "Make a new plan, and look at what it says.")
+        lines = ["not run: it would not be what was planned:", *(f"  {one_line(each)}" for each in found)]
+        raise BackfillError("\n".join(lines), "Make a new plan, and look at what it says.")
 
 
 def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:

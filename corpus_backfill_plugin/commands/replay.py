@@ -1,19 +1,28 @@
-"""A stored run or plan made into a request again, for rerun, retry and apply.
+"""A stored run or plan made into a request again, for `runs apply`, `runs rerun` and `runs retry`.
 
 The values are those that were stored. What was not stored, because it is secret, comes from the environment.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from corpus_backfill_plugin.agent.records import ITEMS_FILE
-from corpus_backfill_plugin.commands.shared import spec_named
+import click
+
+from corpus_backfill_plugin.agent.records import ITEMS_FILE, without_secrets
+from corpus_backfill_plugin.agent.redact import HIDDEN
+from corpus_backfill_plugin.command import FLAGS, confirm
+from corpus_backfill_plugin.commands.shared import number_argument, opened_ledger, spec_named
+from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.plans.make import DATABASE_OPTION
-from corpus_backfill_plugin.prepare import prepare, unbroken, unknown_words
+from corpus_backfill_plugin.plans import DATABASE_OPTION
+from corpus_backfill_plugin.prepare import NO_VERIFY, prepare, unbroken, unknown_words
+from corpus_backfill_plugin.runs.attach import find
+from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name
 from corpus_backfill_plugin.specs.values import check_value
 from corpus_backfill_plugin.text import one_line, printable
@@ -22,10 +31,15 @@ from corpus_backfill_plugin.workspace import Site
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from corpus_backfill_plugin.agent.folder import RunFolder
+    from corpus_backfill_plugin.agent.output import Failure
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-    from corpus_backfill_plugin.plans.plan import Plan
+    from corpus_backfill_plugin.plans import Plan
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Argument, Option, Script
+
+_NAMED = 3
+"""Items that a message names at most."""
 
 
 class Replayed(NamedTuple):
@@ -46,13 +60,9 @@ class _Stored(NamedTuple):
 
 
 def replay_plan(plan: Plan, site: Site, url: str | None = None, parent: int | None = None) -> Replayed:
-    """Return what `plan` would run at `site`, whose environment has the secrets.
+    """Return what `plan` would run at `site`, whose environment has the secrets; `url` goes before its own.
 
-    Args:
-        plan: what was previewed.
-        site: where it would run.
-        url: the database, in place of the environment's.
-        parent: number of the dry run, where it is in the ledger at hand.
+    The `parent` is the number of the dry run, where that is in the ledger at hand.
     """
     _ = site.server  # without one, that is the only thing to report
     spec = unbroken(spec_named(site, plan.command))
@@ -72,11 +82,7 @@ def replay_run(
 ) -> RunRequest:
     """Return the request to run what `record` did, on the same server. A dry run stays one.
 
-    Args:
-        record: the run.
-        environ: where secrets come from.
-        items: what to work on alone, without a limit; None for the same work as the run's.
-        verify: as of `prepare`.
+    The secrets come from `environ`. It works on the `items` alone and without a limit; None is the same work.
     """
     site = Site(environ, record.server, environ.get("CORPUS_BACKFILL_PYTHON"))
     spec = unbroken(spec_named(site, record.command))
@@ -87,10 +93,8 @@ def replay_run(
     if items is None:
         items = in_file = _items_of_retry(record, option)
     elif option is None:
-        raise BackfillError(
-            f"{record.command} can't be told to work on some items alone",
-            'Its spec would need an option with role = "retry-items".',
-        )
+        problem = f"{record.command} can't be told to work on some items alone"
+        raise BackfillError(problem, 'Its spec would need an option with role = "retry-items".')
     else:
         _check_known(option, spec, site)
         in_file = () if option.multiple else items
@@ -117,7 +121,7 @@ def _secrets(
     """
     found, lacking = dict(typed or {}), {}
     masked = getattr(stored.source, "masked_options", ())
-    for parameter in _parameters(stored.spec.script):
+    for parameter in stored.spec.script.parameters:
         name = parameter.name
         if name not in options or not (getattr(parameter, "secret", False) or name in masked):
             continue
@@ -136,10 +140,6 @@ def _secrets(
             hint = f"Set {' and '.join(lacking.values())}, then try again. Or: {hint}"
         raise BackfillError(f"{stored.problem}: the value of {names} was not kept", hint)
     return found
-
-
-def _parameters(script: Script) -> tuple[Option | Argument, ...]:
-    return (*script.options, *script.argument)
 
 
 def _items_of_retry(record: RunRecord, option: Option | None) -> tuple[str, ...]:
@@ -161,11 +161,9 @@ def _check_known(option: Option, spec: LoadedSpec, site: Site) -> None:
     if option.pass_env or option.pass_stdin or option.before_subcommand:
         return
     if unknown_words(spec.script, site.server.scripts / spec.script.script, (option.script_flag,)):
-        raise BackfillError(
-            f"{spec.file.name} can't be told to work on some items alone: "
-            f"the script has no {option.script_flag}",
-            "Correct the spec; `backfill specs check` names the line.",
-        )
+        problem = f"{spec.file.name} can't be told to work on some items alone"
+        hint = "Correct the spec; `backfill specs check` names the line."
+        raise BackfillError(f"{problem}: the script has no {option.script_flag}", hint)
 
 
 def _check(stored: _Stored, selection: Selection, names: Iterable[str], hidden: Collection[str]) -> None:
@@ -174,7 +172,7 @@ def _check(stored: _Stored, selection: Selection, names: Iterable[str], hidden: 
     No error shows what is `hidden`, or secret by the spec.
     """
     script = stored.spec.script
-    known = {parameter.name: parameter for parameter in _parameters(script)}
+    known = {parameter.name: parameter for parameter in script.parameters}
     problems = []
     for name in names:
         if name not in known:
@@ -213,3 +211,101 @@ def _problems(parameter: Option | Argument, value: Any, depth: int) -> Iterator[
             check_value(parameter, value)
         except ValueError as error:
             yield printable(str(error))
+
+
+@click.command()
+@number_argument
+@click.option("--anyway", is_flag=True, help="Also if script, spec, arguments or database have changed.")
+@click.option("--yes", is_flag=True, help=FLAGS["yes"])
+@click.pass_context
+def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
+    """Run again what run N did, the latest if left out, with the same options."""
+    with opened_ledger() as (state, ledger):
+        record, folder = find(state, ledger, number)
+    request = replay_run(record, os.environ, verify=was_verified(folder))
+    if (changed := changes_since(record, request)) and not anyway:
+        problem = f"run {record.number} can't be repeated as it was: {'; '.join(changed)}"
+        raise BackfillError(problem, "Look at the change, then repeat it --anyway.")
+    confirm(request, yes=yes)
+    ctx.exit(execute(request))
+
+
+@click.command()
+@number_argument
+@click.option(
+    "--anyway", is_flag=True, help="Also if not all failed items were kept, or the database is another."
+)
+@click.option("--detach", is_flag=True, help=FLAGS["detach"])
+@click.option("--wait", is_flag=True, help=FLAGS["wait"])
+@click.option("--yes", is_flag=True, help=FLAGS["yes"])
+@click.pass_context
+def retry(ctx: click.Context, /, *, number: int | None, anyway: bool, yes: bool, **how: Any) -> None:  # noqa: ANN401 - of execute
+    """Run again only what failed in run N, the latest if left out."""
+    with opened_ledger() as (state, ledger):
+        record, folder = find(state, ledger, number)
+        failed = ledger.failed_items(record.number)
+    check_retryable(record, failed, anyway=anyway)
+    items = tuple(dict.fromkeys(failure.item for failure in failed if not failure.masked))
+    fresh = partial(replay_run, record, os.environ, items, verify=was_verified(folder))
+    request = fresh()
+    if (database := other_database(record, request)) and not anyway:
+        raise BackfillError(database, "Set DATABASE_URL as it was, or retry --anyway.")
+    confirm(request, yes=yes)
+    ctx.exit(execute(request, fresh=fresh, **how))
+
+
+def was_verified(folder: RunFolder) -> bool:
+    """Return whether a run was to be verified, as far as its folder says: not if it was `--no-verify`."""
+    metadata = folder.metadata()
+    return metadata is None or metadata.request.not_checked != NO_VERIFY
+
+
+def changes_since(record: RunRecord, request: RunRequest) -> list[str]:
+    """Return what would not be as in `record` when `request` is run, a sentence each."""
+    words = without_secrets(request).invocation.argv
+    # The file of items is another one in each run.
+    same_words = len(record.arguments) == len(words) and all(
+        new in (old, ITEMS_FILE) for old, new in zip(record.arguments, words, strict=True)
+    )
+    found = (
+        "the script has changed" * (record.script_hash != request.script_hash),
+        "the spec has changed" * (record.spec_hash != request.spec_hash),
+        other_database(record, request),
+        "the argument list has changed" * (not same_words),
+    )
+    return [sentence for sentence in found if sentence]
+
+
+def other_database(record: RunRecord, request: RunRequest) -> str:
+    """Return how the database of `request` is not certain to be that of `record`; empty when it is."""
+    if is_same(record.database, request.database):
+        return ""
+    if HIDDEN in (record.database, request.database):
+        return f"the database can't be compared with that of run {record.number}: its name is not certain"
+    return f"run {record.number} worked on {record.database}, now it would be {request.database}"
+
+
+def check_retryable(record: RunRecord, failed: tuple[Failure, ...], *, anyway: bool) -> None:
+    """Check that a run has ended, items of it failed, and it is known which: for `anyway`, some of them."""
+    masked = [failure.item for failure in failed if failure.masked]
+    items = len({failure.item for failure in failed if not failure.masked})
+    hint = f"`backfill runs rerun {record.number}` runs all of it again."
+    problem = f"{record.failures:,} items failed in run {record.number}"
+    if record.state == "running":
+        problem, hint = f"run {record.number} still runs", "Retry it when it has ended."
+    elif not record.failures:
+        problem = f"nothing failed in run {record.number}, as far as its output says"
+    elif not items and not masked:
+        problem += ", but it is not known which"
+        hint += " Its spec names them by `failed` in [output]."
+    elif items and (anyway or (not masked and items >= record.failures)):
+        return
+    elif masked:
+        names = one_line(", ".join(masked[:_NAMED])) + (", ..." if len(masked) > _NAMED else "")
+        problem = f"{len(masked):,} of the items that failed in run {record.number} held a secret, "
+        problem += f"which was not kept: {names}"
+        hint += f" --anyway retries the other {items:,}." if items else ""
+    else:
+        problem += f", of which {items:,} were kept"
+        hint += f" --anyway retries those {items:,}."
+    raise BackfillError(problem, hint)

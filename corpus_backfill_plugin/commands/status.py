@@ -17,7 +17,7 @@ from corpus_backfill_plugin.command import checked_selection, control_options, s
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.params import SpecOption
-from corpus_backfill_plugin.plans.make import DATABASE_OPTION, count_left, why_not_counted
+from corpus_backfill_plugin.plans import DATABASE_OPTION, count_left, why_not_counted
 from corpus_backfill_plugin.prepare import counts_what_is_left, prepare
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals

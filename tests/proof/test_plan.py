@@ -30,8 +30,8 @@ from corpus_backfill_plugin.command import ScriptCommand, checked_selection, com
 from corpus_backfill_plugin.commands.apply import apply, check_tolerance
 from corpus_backfill_plugin.commands.replay import replay_plan
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.plans.make import both, make_plan
-from corpus_backfill_plugin.plans.plan import Plan, checksummed, differences, read_plan, write_plan
+from corpus_backfill_plugin.plans import both, make_plan
+from corpus_backfill_plugin.plans import Plan, checksummed, differences, read_plan, write_plan
 from corpus_backfill_plugin.specs.catalog import LoadedSpec
 from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.selection import Selection
