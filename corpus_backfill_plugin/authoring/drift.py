@@ -1,16 +1,13 @@
 """The difference between a spec and the parser of its script.
 
-The two should take the same: an option that one of them lacks, another type, other choices, another number
-of values, and a script that demands what the spec does not, are drift. Not drift is what a spec does
-on purpose and can say:
+The two should take the same. Not drift is what a spec does on purpose and can say:
 
-* `default-note` says that its author knows what the script does by itself: then the spec may send another
-  default, or require what the script does not. Without a default nothing is sent, which always fits.
+* `default-note`: its author knows what the script does by itself, so that the spec may send another default,
+  or require what the script does not. Without a default nothing is sent, which always fits.
 * `unlisted` names what the spec leaves out: an option, a choice (`--model=huge`), all further (`--model=*`).
 * A flag in `fixed-args` or `postcondition.run` needs no option. Those in `postcondition.run` have to be the
   script's: one that ignores them would work instead of counting.
-* A stricter form for what the script takes as plain text (a path, a date, a duration), stricter rules
-  between options, a help of its own, and its own names for options.
+* A stricter form of plain text (a date), stricter rules between options, its own help and names.
 
 What could not be known of the script gives a note, never drift.
 """
@@ -42,12 +39,9 @@ _ALIKE = 0.45
 
 
 class Drift(Diagnostic, frozen=True, kw_only=True):
-    """One difference between a spec and its script.
+    """One difference: with the script's option or exclusive group, where the spec can follow it.
 
-    Attributes:
-        parsed: the script's option, where there is one that the spec can follow.
-        group: the script's exclusive group, by its flags, for a change of a group.
-        before: whether `parsed` belongs before the subcommand.
+    `before` says that the option belongs before the subcommand.
     """
 
     change: Change
@@ -71,18 +65,12 @@ def _unknown(reason: str, path: KeyPath = ("script",), key: str = "script") -> D
 
 
 def compare(script: Script, model: ParserModel) -> tuple[Drift, ...]:
-    """Return all differences between the spec `script` and its script's parser, notes among them.
-
-    In the order of the spec, what the script alone has last. Only those that are `certain` are drift.
-    """
+    """Return all differences, notes among them, in the order of the spec; what the script alone has last."""
     return tuple(_Comparison(script, model).run())
 
 
 def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> tuple[str, ...]:
-    """Return those of `words`, sent after the spec's options, that the script does not have.
-
-    None unless all of its parser was read.
-    """
+    """Return those of `words`, sent last, that the script lacks; none unless all of its parser was read."""
     comparison = _Comparison(script, model)
     known = comparison.all_seen and comparison.wrong_word is None
     return tuple(comparison.unseen(words)) if known else ()
@@ -101,8 +89,8 @@ class _Comparison:
     Attributes:
         known_flags: flags of the script's that need no option in the spec.
         missing: options of the spec that were not seen in the script, and where they are.
-        matched: name in the spec of each option of the script that is in it, by the script's flag; a flag
-            that is to be added has itself as its name, one whose value is handed over otherwise none.
+        matched: the spec's name by the script's flag; the flag itself for one that is to be added, empty
+            where the value is handed over otherwise.
     """
 
     def __init__(self, script: Script, model: ParserModel) -> None:
@@ -129,11 +117,8 @@ class _Comparison:
             yield from self._option(option, ("common",))
         for at, option in enumerate(self.script.option):
             yield from self._option(option, ("option", at))
-        yield from self._count_words()
-        yield from self._removed()
-        yield from self._added()
-        yield from self._arguments()
-        yield from self._groups()
+        for part in (self._count_words, self._removed, self._added, self._arguments, self._groups):
+            yield from part()
         for unknown in [u for m in (*self.leaf.outer, self.model) for u in m.unknowns if u.hides_options]:
             place = f"line {unknown.where}: {unknown.what}: " if unknown.where else ""
             yield _unknown(place + unknown.reason)
@@ -154,9 +139,9 @@ class _Comparison:
             elif word == last:
                 return _unknown(f"subcommand {quoted(word)} was not seen")
         model = self.leaf.parser
-        if not model.subcommands or not model.subcommand_required:
-            return None
         has = listed(sub.name for sub in model.subcommands)
+        if not has or not model.subcommand_required:
+            return None
         problem = f"the script needs a subcommand ({has}), the spec has none"
         return _drift("subcommand", ("script",), "subcommand", problem)
 
@@ -195,13 +180,8 @@ class _Comparison:
 
     def _left(self) -> list[tuple[ParsedOption, bool]]:
         """Return what the script alone has, and whether each belongs before the subcommand."""
-        return [
-            (option, before)
-            for option, before in self.leaf.options()
-            if option.flag not in self.matched
-            and not set(option.flags) & self.known_flags
-            and not option.hidden
-        ]
+        left = [pair for pair in self.leaf.options() if not set(pair[0].flags) & self.known_flags]
+        return [(o, before) for o, before in left if o.flag not in self.matched and not o.hidden]
 
     def _removed(self) -> Iterator[Drift]:
         pairs = _renames(self.missing, [option for option, _ in self._left()])

@@ -38,10 +38,7 @@ _FITTING = {
 def differences(
     option: Option | Argument, parsed: ParsedOption, unlisted: Collection[str], parser: ParserModel | None
 ) -> Iterator[Difference]:
-    """Yield what differs between an option or argument and the script's, `unlisted` aside.
-
-    Without `parser`, whose other flags have to be known for it, `negate` is not compared.
-    """
+    """Yield what differs from the script's option, `unlisted` aside; `negate` only with a `parser`."""
     for part, reason in parsed.unsure.items():
         if part not in {"help", "metavar"}:
             yield "unknown", "type" if part == "kind" else part, f"could not be compared: {reason}"
@@ -153,10 +150,8 @@ def _default(option: Option | Argument, parsed: ParsedOption) -> Iterator[Differ
     else:
         same = (option.default or None) == (theirs or None)
     if not same:
-        script = (
-            "the script has no default" if theirs is None else f"the script's default is {_shown(theirs)}"
-        )
-        yield "default", "default", f"the spec sends {_shown(option.default)}, {script}"
+        script = " has no default" if theirs is None else f"'s default is {_shown(theirs)}"
+        yield "default", "default", f"the spec sends {_shown(option.default)}, the script{script}"
 
 
 def _same_value(ours: object, theirs: object) -> bool:

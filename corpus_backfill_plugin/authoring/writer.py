@@ -48,10 +48,9 @@ _LINE = 120
 
 
 def write_specs(model: ParserModel, script: str, command: str, schema_ref: str | None) -> dict[str, str]:
-    """Return the specs for a script by the name of their command: one, or one for each subcommand.
+    """Return the specs for a script by their names: `command`, or `command-sub` for each subcommand.
 
-    A subcommand's is `command`, a dash, and its name. `schema_ref` is the path or address of the JSON Schema
-    for editors; None writes no reference.
+    `schema_ref` is the path or address of the JSON Schema for editors; None writes no reference.
     """
     specs = {}
     for leaf in _leaves(Leaf((), (), model)):
@@ -94,19 +93,11 @@ def group_table(members: Iterable[str], *, exact: bool) -> dict[str, Any]:
 
 
 class _Writing:
-    """One spec being written, from its first line to its last.
-
-    Attributes:
-        names: name in the spec of each option that is in it, by the script's flag.
-        blocks: the script's flag, or nothing, and the text of each table.
-    """
+    """One spec being written: the names of its options by the script's flags, and its tables in `blocks`."""
 
     def __init__(self, leaf: Leaf, script: str, command: str, schema_ref: str | None) -> None:
-        self.leaf = leaf
-        self.model = leaf.parser
-        self.script = script
-        self.command = command
-        self.schema_ref = schema_ref
+        self.leaf, self.model = leaf, leaf.parser
+        self.script, self.command, self.schema_ref = script, command, schema_ref
         self.unlisted: list[str] = []
         self.todo: list[str] = []
         self.names: dict[str, str] = {}

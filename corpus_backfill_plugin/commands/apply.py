@@ -97,10 +97,7 @@ def _refuse(plan: Plan, request: RunRequest, **limits: Any) -> None:  # noqa: AN
 
 
 def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
-    """Return what the plan says, and what it would run on here.
-
-    The database and the options, which hold it, are the applier's: the file could name any.
-    """
+    """Return what the plan says, and what it would run on here. Database and options are the applier's."""
     options = without_secrets(request).options
     previewed = [f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()]
     left = _counts(plan.left, plan.left) or f"not compared: nothing was counted: {plan.not_counted}"
@@ -119,7 +116,7 @@ def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
 
 
 def _report(facts: dict[str, str]) -> None:
-    """Write facts to stderr: stdout is the script's."""
+    # To stderr: stdout is the script's.
     for name, value in facts.items():
         click.echo(f"{name:<12}  {one_line(value)}", err=True)
 

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -94,10 +95,8 @@ def examine(site: Site) -> Iterator[tuple[str, CheckResult]]:
 def _host(_: Site) -> Iterator[CheckResult]:
     ctx, found = click.get_current_context(), {}
     for name in HOST_LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     libraries = ", ".join(f"{name} {number}" for name, number in found.items())
     bridge = "in use, the host's contexts are not click's" if is_bridged(ctx) else "not needed"
     program = ctx.find_root().info_name or sys.argv[0]
@@ -167,8 +166,7 @@ def _server(site: Site) -> Iterator[CheckResult]:
         wanted |= site.catalog.shipped_scripts()
     for script in sorted(wanted):
         if fault := script_fault(app, script):
-            hint = "Update the server app, or take away the spec that names it."
-            yield _error(f"{script}: {fault}", hint)
+            yield _error(f"{script}: {fault}", "Update the server app, or take away the spec that names it.")
 
 
 def _interpreter(site: Site) -> Iterator[CheckResult]:

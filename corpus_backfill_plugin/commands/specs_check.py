@@ -38,11 +38,7 @@ SCHEMA_FILE = "spec.schema.json"
 
 
 def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
-    """Return what is known of a script's command line, from its source or from a run up to its parsing.
-
-    Raises:
-        BackfillError: it can't be read, or did not come to parse.
-    """
+    """Return what is known of a script's command line, from its source or from a run up to its parsing."""
     if run:
         from corpus_backfill_plugin.parsers.running import read_by_running
 
@@ -78,37 +74,25 @@ def new(ctx: click.Context, script: str, output: str | None, name: str | None, *
         click.echo("\n".join(texts.values()), nl=False)
         return
     if output and len(texts) > 1:
-        raise BackfillError(
-            f"{path.name} has subcommands, each gets a spec of its own: {', '.join(texts)}",
-            "Leave --output out, or give - for stdout.",
-        )
+        problem = f"{path.name} has subcommands, each gets a spec of its own: {', '.join(texts)}"
+        raise BackfillError(problem, "Leave --output out, or give - for stdout.")
     places = {command: Path(output or path.with_name(f"{command}{SUFFIX}")) for command in texts}
     _write_new({places[command]: text for command, text in texts.items()}, with_schema=beside)
     for command, place in places.items():
-        todos = texts[command].count("# TODO")
-        then = f"; {_next_step(site, place, command)}" if beside else ""
+        todos, then = texts[command].count("# TODO"), f"; try it: backfill {command} --help" * beside
+        if beside and not site.catalog.reads(place.parent):
+            then = f"; no command yet: {one_line(str(place.parent))} is not a folder that is read, "
+            then += "name it in CORPUS_BACKFILL_SPECS or use --server-path"
         click.echo(f"{place}: {todos} TODO{'s' * (todos != 1)}{then}", err=True)
-
-
-def _next_step(site: Site, place: Path, command: str) -> str:
-    if site.catalog.reads(place.parent):
-        return f"try it: backfill {command} --help"
-    return (
-        f"no command yet: {one_line(str(place.parent))} is not a folder that is read, "
-        "name it in CORPUS_BACKFILL_SPECS or use --server-path"
-    )
 
 
 def _found(site: Site, word: str) -> Path:
     """Return the file that a word means: a path, or a name in the server's backfill folder."""
     if os.sep in word or (Path(word).is_file() and site.server_trouble is not None):
         return Path(word)
-    fault = script_fault(site.server, word)
-    if fault:
-        raise BackfillError(
-            f"{one_line(word)} in {site.server.scripts}: {fault}",
-            "Give a file name in the backfill folder, or a path.",
-        )
+    if fault := script_fault(site.server, word):
+        problem = f"{one_line(word)} in {site.server.scripts}: {fault}"
+        raise BackfillError(problem, "Give a file name in the backfill folder, or a path.")
     return site.server.scripts / word
 
 
@@ -145,10 +129,11 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     NAME is a command, FILE a spec or a script; without any, every spec active that is not hidden.
     """
     site = site_of(ctx)
-    named = [pair for name in names for pair in _named(site, name)] if names else list(_every(site))
     specs: dict[Path, tuple[_Spec, Path | None]] = {}
-    for spec, script in named:
-        specs.setdefault(spec.file.path.absolute(), (spec, script))
+    for name in names or site.catalog.names():
+        for spec, script in _named(site, name) if names else _active(site, name):
+            if names or isinstance(spec, BrokenSpec) or not spec.script.hidden:
+                specs.setdefault(spec.file.path.absolute(), (spec, script))
     found = [one for pair in specs.values() for one in _diagnostics(*pair, site, run=run, fix=fix)]
     if as_json:
         write_json([one.facts() for one in found])
@@ -160,10 +145,8 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     ctx.exit(1 if bad else 0)
 
 
-def _every(site: Site) -> Iterator[tuple[_Spec, None]]:
-    for spec in [load(file) for name in site.catalog.names() for file in site.catalog.contenders(name)]:
-        if isinstance(spec, BrokenSpec) or not spec.script.hidden:
-            yield spec, None
+def _active(site: Site, name: str) -> Iterator[tuple[_Spec, None]]:
+    return ((load(file), None) for file in site.catalog.contenders(name))
 
 
 def _named(site: Site, name: str) -> Iterator[tuple[_Spec, Path | None]]:
@@ -175,7 +158,7 @@ def _named(site: Site, name: str) -> Iterator[tuple[_Spec, Path | None]]:
     suffix = Path(name).suffix
     if suffix not in {SUFFIX, ".py"}:
         spec_named(site, name)
-        yield from ((load(file), None) for file in site.catalog.contenders(name))
+        yield from _active(site, name)
         return
     path = _found(site, name)
     if suffix == SUFFIX:
@@ -184,9 +167,8 @@ def _named(site: Site, name: str) -> Iterator[tuple[_Spec, Path | None]]:
     if not path.is_file():
         raise BackfillError(f"{one_line(str(path))} is not a file", "Check the path.")
     beside = [SpecFile(spec.stem, "file", spec) for spec in sorted(path.parent.glob(f"*{SUFFIX}"))]
-    active = [file for name in site.catalog.names() if (file := site.catalog.find(name))]
-    names = {file.name for file in beside}
-    installed = [file for file in active if _is_installed(file) and file.name not in names]
+    others = [name for name in site.catalog.names() if name not in {file.name for file in beside}]
+    installed = [file for name in others if (file := site.catalog.find(name)) and _is_installed(file)]
     for spec in map(load, (*beside, *installed)):
         if isinstance(spec, LoadedSpec) and spec.script.script == path.name:
             yield spec, path
@@ -230,10 +212,8 @@ def _fixed(spec: LoadedSpec, drifts: Sequence[Drift]) -> LoadedSpec:
 
     path, shown = spec.file.path, one_line(str(spec.file.path))
     if _is_installed(spec.file):
-        raise BackfillError(
-            f"{shown} belongs to an installed package and is not edited",
-            "Copy it beside the script, where it replaces the package's, and fix the copy.",
-        )
+        hint = "Copy it beside the script, where it replaces the package's, and fix the copy."
+        raise BackfillError(f"{shown} belongs to an installed package and is not edited", hint)
     text = fix(path.read_bytes().decode(), drifts)  # not `read_text`, which turns \r\n into \n
     script, faults = read_script(text, shown, name=spec.file.name)
     if script is None:

@@ -65,8 +65,11 @@ def _listed(site: Site, name: str) -> Iterator[dict[str, Any]]:
     for spec in loaded:
         if isinstance(spec, BrokenSpec):
             yield _row(spec.file, "broken", faults=[str(fault) for fault in spec.faults])
-        else:
-            yield _row(spec.file, _state(site, spec), script=spec.script.script)
+            continue
+        script = spec.script.script
+        fault = "" if site.server_trouble else script_fault(site.server, script)
+        state = "hidden" if spec.script.hidden else f"script {fault}" if fault else "ok"
+        yield _row(spec.file, state, script)
     for file in site.catalog.shadowed(name):
         yield from (_row(rival, f"shadowed by {loaded[0].file.source}") for rival in (file, *file.rivals))
 
@@ -74,13 +77,6 @@ def _listed(site: Site, name: str) -> Iterator[dict[str, Any]]:
 def _row(file: SpecFile, state: str, script: str | None = None, faults: Sequence[str] = ()) -> dict[str, Any]:
     row = {"name": file.name, "source": file.source, "path": str(file.path), "script": script, "state": state}
     return {**row, "faults": faults}
-
-
-def _state(site: Site, spec: LoadedSpec) -> str:
-    if spec.script.hidden:
-        return "hidden"
-    fault = "" if site.server_trouble else script_fault(site.server, spec.script.script)
-    return f"script {fault}" if fault else "ok"
 
 
 @specs.command("show")
@@ -139,19 +135,15 @@ def try_spec(
         request = prepare(command.spec, checked_selection(inner, command.script), site_of(ctx))
     job = request.invocation
     environ = {key: "***" if key in job.secret_names else job.environ[key] for key in sorted(job.environ)}
-    if as_json:
-        sent = {"arguments": job.arguments, "argv": job.argv, "environment": environ, "folder": job.folder}
-        write_json(sent)
-        return
-    write_facts(
-        {
-            "arguments": shell_line(job.arguments) or "(none)",
-            "command": shell_line(job.argv),
-            "environment": " ".join(f"{key}={value}" for key, value in environ.items()),
-            "standard input": "(empty)" if job.stdin is None else "a value handed over by an option",
-            "folder": job.folder,
-        }
-    )
+    sent = {"arguments": job.arguments, "argv": job.argv, "environment": environ, "folder": job.folder}
+    shown = {
+        "arguments": shell_line(job.arguments) or "(none)",
+        "command": shell_line(job.argv),
+        "environment": " ".join(f"{key}={value}" for key, value in environ.items()),
+        "standard input": "(empty)" if job.stdin is None else "a value handed over by an option",
+        "folder": job.folder,
+    }
+    write_facts(sent if as_json else shown, as_json=as_json)
 
 
 def _show_lines(spec: LoadedSpec, path: str, *, as_json: bool) -> None:
