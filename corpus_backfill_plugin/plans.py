@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
 import msgspec
 
 from corpus_backfill_plugin.about import own_version
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.link import Link
@@ -200,10 +200,8 @@ def write_plan(path: Path, plan: Plan, root: Path) -> None:
 
 
 def _taken(path: Path) -> BackfillError:
-    return BackfillError(
-        f"{one_line(str(path))} exists already; a plan is never written over anything",
-        "Name another file, or remove that one.",
-    )
+    problem = f"{one_line(str(path))} exists already; a plan is never written over anything"
+    return BackfillError(problem, "Name another file, or remove that one.")
 
 
 def read_plan(path: Path, root: Path) -> tuple[Plan, bool]:
@@ -219,15 +217,11 @@ def read_plan(path: Path, root: Path) -> tuple[Plan, bool]:
     except OSError as error:
         raise BackfillError(f"{one_line(error.filename or shown)} can't be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BackfillError(
-            f"{shown} is no plan that this version can read: {one_line(str(error))}",
-            "A plan is made by --plan FILE on a command.",
-        ) from error
+        problem = f"{shown} is no plan that this version can read: {one_line(str(error))}"
+        raise BackfillError(problem, "A plan is made by --plan FILE on a command.") from error
     if checksummed(plan) != plan or sha256 not in {None, plan.sha256}:
-        raise BackfillError(
-            f"{shown} was changed after it was made: its content does not fit its sha256",
-            "Make a new plan with the options that you want.",
-        )
+        problem = f"{shown} was changed after it was made: its content does not fit its sha256"
+        raise BackfillError(problem, "Make a new plan with the options that you want.")
     return plan, sha256 is not None
 
 
@@ -243,7 +237,7 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
     check_text(request)
     _check_writable(spec.script, request)
     if (request.server_commit or "").endswith("+dirty"):
-        _print("Warning: the server app has changes that are in no commit; whether they change is not seen.")
+        notify("Warning: the server app has changes that are in no commit; whether they change is not seen.")
     state = open_state()
     with Ledger(state.ledger) as ledger, Signals() as signals:
         recover(state, ledger)
@@ -260,7 +254,7 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
             code = run.watch(link, signals)
         record = ledger.get(run.number)
         if record is None or record.state != "succeeded":
-            _print("No plan was written: the dry run did not succeed.")
+            notify("No plan was written: the dry run did not succeed.")
             return code or 1
     expected = request.postcondition.expect if request.postcondition and not not_counted else ()
     plan = checksummed(
@@ -286,8 +280,8 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
         raise BackfillError("no plan: while the dry run ran, this changed:\n  " + "\n  ".join(changed))
     write_plan(path, plan, state.root)
     if not_counted:
-        _print(f"What is left to do was not counted: {not_counted}.")
-    _print(f"Plan written to {path}. To run it: backfill runs apply {shlex.quote(str(path))}")
+        notify(f"What is left to do was not counted: {not_counted}.")
+    notify(f"Plan written to {path}. To run it: backfill runs apply {shlex.quote(str(path))}")
     return 0
 
 
@@ -320,10 +314,8 @@ def _check_writable(script: Script, request: RunRequest) -> None:
     bare = without_secrets(request)
     written = {**bare.options, "": list(bare.invocation.arguments)}
     if written != {**request.options, "": list(request.invocation.arguments)}:
-        raise BackfillError(
-            "an option holds a secret, or bytes that are no text, and a plan can't hold either",
-            "Hand the secret over by the option that is meant for it.",
-        )
+        problem = "an option holds a secret, or bytes that are no text, and a plan can't hold either"
+        raise BackfillError(problem, "Hand the secret over by the option that is meant for it.")
     if request.database == HIDDEN:
         raise BackfillError(
             "the database's name can be read in several ways, so a plan can't distinguish it from another",
@@ -339,11 +331,7 @@ def why_not_counted(script: Script, request: RunRequest) -> str:
 
 
 def count_left(
-    script: Script,
-    selection: Selection,
-    request: RunRequest,
-    stopped: Callable[[], bool],
-    seconds: float | None = None,
+    script: Script, selection: Selection, request: RunRequest, stopped: Callable[[], bool], seconds: float = 0
 ) -> Counted:
     """Count what is left to do for `selection`, the run's limit aside; with a reason if something lacks."""
     condition = request.postcondition or Postcondition()
@@ -351,7 +339,3 @@ def count_left(
     counted = count(job, request.output, seconds=seconds, environ=os.environ, stopped=stopped)
     state, reason = compare(condition.expect, counted)
     return counted._replace(reason=reason) if state == "unknown" else counted
-
-
-def _print(text: str) -> None:
-    click.echo(one_line(text), err=True)

@@ -21,7 +21,7 @@ from corpus_backfill_plugin.bridge import is_bridged
 from corpus_backfill_plugin.cli import PLUGIN_COMMANDS
 from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.commands.shared import json_option
-from corpus_backfill_plugin.commands.specs_check import read_parser
+from corpus_backfill_plugin.commands.specs_list import read_parser
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.catalog import PACKS, SHIPPED_SOURCE, LoadedSpec, load
 from corpus_backfill_plugin.terminal.table import write_json

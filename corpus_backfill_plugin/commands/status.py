@@ -75,7 +75,7 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
     """
     limit = ctx.params["timeout_"]
     with Signals() as signals:
-        found = statuses(ctx, names, parse_duration(limit) if limit else None, lambda: bool(signals.pending))
+        found = statuses(ctx, names, parse_duration(limit) if limit else 0, lambda: bool(signals.pending))
         if signals.pending:
             ctx.exit(128 + signals.pending[0])
     rows = [_status_facts(known) if as_json else _status_row(known) for known in found]
@@ -85,18 +85,15 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
 
 
 def statuses(
-    ctx: click.Context, names: tuple[str, ...], seconds: float | None, stopped: Callable[[], bool]
+    ctx: click.Context, names: tuple[str, ...], seconds: float, stopped: Callable[[], bool]
 ) -> list[Status]:
     """Return what is known of each command, in the order of `names`, or of all names."""
     site = site_of(ctx)
     server = str(site.server.folder)  # without one, that is the only thing to report
     count = partial(count_left, stopped=stopped, seconds=seconds)
     specs = [spec_named(site, name) for name in dict.fromkeys(names or site.catalog.names())]
-    counts = [
-        _count_of(ctx, spec, count)
-        for spec in specs
-        if names or isinstance(spec, BrokenSpec) or not spec.script.hidden
-    ]
+    shown = [spec for spec in specs if names or isinstance(spec, BrokenSpec) or not spec.script.hidden]
+    counts = [_count_of(ctx, spec, count) for spec in shown]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         futures = [pool.submit(counted) for counted in counts]
         while wait(futures, timeout=0.1).not_done and not stopped():
@@ -154,10 +151,7 @@ def _counted(known: Status, request: RunRequest, counted: Counted) -> Status:
 
 
 def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
-    """Return the last run of each command on its database; none when no run was ever recorded.
-
-    A ledger that can't be read is reported, and keeps nobody from the counts.
-    """
+    """Return the last run of each command on its database. A ledger that can't be read is reported."""
     if not (state_root() / "ledger.sqlite3").exists():
         return {}
     try:

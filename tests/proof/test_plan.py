@@ -27,11 +27,17 @@ from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 from corpus_backfill_plugin.agent.state import open_state
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
-from corpus_backfill_plugin.commands.apply import apply, check_tolerance
-from corpus_backfill_plugin.commands.replay import replay_plan
+from corpus_backfill_plugin.commands.replay import apply, check_tolerance, replay_plan
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.plans import both, make_plan
-from corpus_backfill_plugin.plans import Plan, checksummed, differences, read_plan, write_plan
+from corpus_backfill_plugin.plans import (
+    Plan,
+    both,
+    checksummed,
+    differences,
+    make_plan,
+    read_plan,
+    write_plan,
+)
 from corpus_backfill_plugin.specs.catalog import LoadedSpec
 from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.selection import Selection
