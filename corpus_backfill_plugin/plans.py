@@ -18,7 +18,7 @@ from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.link import Link
-from corpus_backfill_plugin.agent.records import Postcondition, without_secrets
+from corpus_backfill_plugin.agent.records import Postcondition, RunRequest, without_secrets
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.redact import HIDDEN, mask
 from corpus_backfill_plugin.agent.state import current_user, open_state
@@ -38,7 +38,6 @@ from corpus_backfill_plugin.text import duration, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.model import Script
     from corpus_backfill_plugin.workspace import Site
 

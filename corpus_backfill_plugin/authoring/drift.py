@@ -21,18 +21,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from corpus_backfill_plugin.authoring.propose import Leaf, propose
-from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption
+from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, ParserModel
 from corpus_backfill_plugin.parsers.rules import is_run_of_integers
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
-from corpus_backfill_plugin.specs.model import FLAG_PATTERN, Argument, Option
+from corpus_backfill_plugin.specs.model import FLAG_PATTERN, Argument, Option, Script
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
 from corpus_backfill_plugin.text import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from corpus_backfill_plugin.parsers.model import ParserModel
-    from corpus_backfill_plugin.specs.model import Script
 
 Change: TypeAlias = Literal[
     "removed", "added", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",
@@ -58,7 +56,7 @@ _ALIKE = 0.45
 class Drift(Diagnostic, frozen=True, kw_only=True):
     """One difference: with the script's option or exclusive group, where the spec can follow it.
 
-    `before` says that the option belongs before the subcommand.
+    `before` says that an added option belongs before the subcommand.
     """
 
     change: Change
@@ -111,8 +109,7 @@ class _Comparison:
     """
 
     def __init__(self, script: Script, model: ParserModel) -> None:
-        self.script = script
-        self.top = model
+        self.script, self.top = script, model
         self.leaf = Leaf((), (), model)
         self.wrong_word = self._descend()
         self.model = self.leaf.parser
@@ -165,8 +162,7 @@ class _Comparison:
     def _option(self, option: Option, path: KeyPath) -> Iterator[Drift]:
         """Compare an option of the spec with the script's; without one, keep it for later."""
         options, flag = self._parser_of(option).options, option.script_flag
-        named = [one for one in options if flag in one.flags]
-        named += [one for one in options if flag == one.negative]
+        named = [one for one in options if flag in one.flags] or [o for o in options if flag == o.negative]
         elsewhere = f"in {option.pass_env}" if option.pass_env else "on standard input" * option.pass_stdin
         if not named:
             self.missing += [] if elsewhere else [(option, path)]
@@ -189,11 +185,9 @@ class _Comparison:
         return self.leaf.outer[-1] if before and self.leaf.outer else self.model
 
     def _differences(self, option: Option | Argument, parsed: ParsedOption, path: KeyPath) -> Iterator[Drift]:
-        before = isinstance(option, Option) and option.before_subcommand
         for change, key, problem in differences(option, parsed, self.unlisted, self._parser_of(option)):
             place = path if path == ("common",) else (*path, key)
-            dotted = f"{path[0]}.{option.name}.{key}"
-            yield _drift(change, place, dotted, problem, parsed=parsed, before=before)
+            yield _drift(change, place, f"{path[0]}.{option.name}.{key}", problem, parsed=parsed)
 
     def _left(self) -> list[tuple[ParsedOption, bool]]:
         """Return what the script alone has, and whether each belongs before the subcommand."""

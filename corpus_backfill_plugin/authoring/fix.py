@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from corpus_backfill_plugin.authoring.propose import claimed, plays, propose, toml_table
 from corpus_backfill_plugin.authoring.writer import common_fit, group_table
@@ -83,19 +83,18 @@ def _parts(text: str) -> list[_Part]:
         at = end
         while at > start and (not rows[at - 1].strip() or rows[at - 1].lstrip().startswith("#")):
             at -= 1
-        while not _complete("\n".join(rows[start:at])):
+        while (document := _parsed(rows[start:at])) is None:
             at += 1  # what looked like a comment is the end of a text over several lines
-        parts.append(_Part(headers[start], above, tomlkit.parse("\n".join([*rows[start:at], ""]))))
+        parts.append(_Part(headers[start], above, document))
         above = rows[at:end]
     return [*parts, _Part("", above, tomlkit.document())]
 
 
-def _complete(text: str) -> bool:
+def _parsed(rows: list[str]) -> tomlkit.TOMLDocument | None:
     try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
+        return tomlkit.parse("\n".join([*rows, ""]))
+    except TOMLKitError:
+        return None
 
 
 class _Fixing:

@@ -18,7 +18,7 @@ from corpus_backfill_plugin.authoring.propose import (
     toml,
     toml_table,
 )
-from corpus_backfill_plugin.parsers.model import is_database_variable
+from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, is_database_variable
 from corpus_backfill_plugin.specs.environment import denial
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN
 from corpus_backfill_plugin.specs.reader import read_script
@@ -27,7 +27,6 @@ from corpus_backfill_plugin.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
 _HINTS = """\
 # What the lines that the script prints mean, and what proves that nothing is left to do:
@@ -65,13 +64,9 @@ def _leaves(at: Leaf) -> Iterator[Leaf]:
     for sub in at.parser.subcommands:
         if not sub.name or sub.name.startswith("-"):
             continue  # nobody can give it
-        parser = msgspec.structs.replace(
-            sub.parser,
-            # A subcommand's own description is often missing where its line in the list is not.
-            description=sub.parser.description or sub.help,
-            database=at.parser.database,
-            environment=at.parser.environment,
-        )
+        # A subcommand's own description is often missing where its line in the list is not.
+        known = {"description": sub.parser.description or sub.help, "database": at.parser.database}
+        parser = msgspec.structs.replace(sub.parser, **known, environment=at.parser.environment)
         yield from _leaves(Leaf((*at.words, sub.name), (*at.outer, at.parser), parser))
 
 
@@ -135,7 +130,7 @@ class _Writing:
 
     def _head(self) -> str:
         model, words = self.model, self.leaf.words
-        paragraphs = [part for part in (model.description, model.epilog) if part]
+        paragraphs = [*filter(None, (model.description, model.epilog))]
         short, help_text = _sentence(paragraphs[0]) if paragraphs else "", "\n".join(paragraphs)
         why = f"  # {one_line(model.database)}" if model.database and self.common else ""
         example = self._example()
@@ -181,8 +176,8 @@ class _Writing:
         for option, before in self.leaf.options():
             if left_out & set(option.flags) or (not before and option.flag in common):
                 continue
-            alone = option.flag not in exclusive
-            proposal = propose(option, taken=self.taken, shorts=shorts, exclusive=not alone, before=before)
+            grouped = option.flag in exclusive
+            proposal = propose(option, taken=self.taken, shorts=shorts, exclusive=grouped, before=before)
             yield option.flag, proposal.text()
             if proposal.usable:
                 table = proposal.table

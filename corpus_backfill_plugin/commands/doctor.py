@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
-from importlib_metadata import PackageNotFoundError, distributions, entry_points, version
+from importlib_metadata import EntryPoint, PackageNotFoundError, distributions, entry_points, version
 
 from corpus_backfill_plugin.about import DISTRIBUTION
 from corpus_backfill_plugin.agent.errors import AgentError
@@ -26,14 +26,11 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.catalog import PACKS, SHIPPED_SOURCE, LoadedSpec, load
 from corpus_backfill_plugin.terminal.table import write_json
 from corpus_backfill_plugin.text import one_line
-from corpus_backfill_plugin.workspace import script_fault
+from corpus_backfill_plugin.workspace import Site, script_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from importlib_metadata import EntryPoint
-
-    from corpus_backfill_plugin.workspace import Site
 
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")

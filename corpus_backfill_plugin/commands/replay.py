@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from corpus_backfill_plugin.agent.records import ITEMS_FILE, without_secrets
+from corpus_backfill_plugin.agent.records import ITEMS_FILE, RunRecord, RunRequest, without_secrets
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.verify import Counted
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.folder import RunFolder
     from corpus_backfill_plugin.agent.output import Failure
-    from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
     from corpus_backfill_plugin.plans import Plan
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Argument, Option, Script

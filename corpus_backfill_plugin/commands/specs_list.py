@@ -33,14 +33,13 @@ from corpus_backfill_plugin.specs.catalog import (
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic
 from corpus_backfill_plugin.terminal.table import write_facts, write_json, write_rows
 from corpus_backfill_plugin.text import one_line
-from corpus_backfill_plugin.workspace import SCRIPTS_FOLDER, script_fault
+from corpus_backfill_plugin.workspace import SCRIPTS_FOLDER, Site, script_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from corpus_backfill_plugin.authoring.drift import Drift
     from corpus_backfill_plugin.parsers.model import ParserModel
-    from corpus_backfill_plugin.workspace import Site
 
     _Spec = LoadedSpec | BrokenSpec
 

@@ -20,7 +20,7 @@ from corpus_backfill_plugin.plans import DATABASE_OPTION, count_left, why_not_co
 from corpus_backfill_plugin.prepare import counts_what_is_left, prepare
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
-from corpus_backfill_plugin.specs.catalog import BrokenSpec
+from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.terminal.table import write_rows
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
     from corpus_backfill_plugin.agent.verify import Counted
-    from corpus_backfill_plugin.specs.catalog import LoadedSpec
 
 AT_ONCE = 4
 """Counts at the same time: each is a query of one database, which is not to be swamped."""
@@ -130,8 +129,7 @@ def _count_of(
         raise
     except click.ClickException as error:
         return partial(known._replace, reason=error.format_message().replace("\n", " "))
-    reason = why_not_counted(spec.script, request)
-    if reason:
+    if reason := why_not_counted(spec.script, request):
         left = f"{NOT_COUNTABLE}: {reason}"
         return partial(known._replace, state=NOT_COUNTABLE, left=left, reason=reason)
     known = known._replace(database=request.database)

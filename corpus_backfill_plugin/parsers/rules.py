@@ -163,16 +163,15 @@ def to_option(action: Mapping[str, Any], prog: str) -> ParsedOption:
     values = {key: value for key, value in given.items() if not isinstance(value, Computed)}
     values |= {"default": note or shown, "choices": ", ".join(map(str, choices))}
     values |= {"prog": prog, "type": type_name or type_}
+    copied = {key: action[key] for key in ("dest", "min", "max", "group", "line") if key in action}
     return ParsedOption(
+        **copied,
         flags=flags,
-        dest=action["dest"],
         kind=kind,
         type=type_,
         type_name=type_name,
         choices=choices,
         ignore_case=folded or action.get("ignore_case", False),
-        min=action.get("min"),
-        max=action.get("max"),
         default=default,
         default_note=note,
         required=bool(given["required"]) if flags else nargs not in {"?", "*"},
@@ -181,12 +180,10 @@ def to_option(action: Mapping[str, Any], prog: str) -> ParsedOption:
         help=_expanded(text, values),
         metavar=metavar if isinstance(metavar, str) and re.fullmatch(r"\S+", metavar) else None,
         hidden=text == SUPPRESS or action.get("hidden", False),
-        group=action.get("group", ""),
         negative=action.get("negative")
         or next(("--no-" + f[2:] for f in flags if f.startswith("--") and kind == "negatable"), ""),
         unsure=unsure,
         notes=tuple(notes),
-        line=action.get("line", 0),
     )
 
 
