@@ -138,7 +138,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     limits = {"timeout": asked["timeout_"], "verify": not asked["no_verify_"]}
     # What only one of these ways needs is imported there: help and completion must not pay for it.
     if asked["plan_"] is not None:
-        from corpus_backfill_plugin.plans.make import make_plan
+        from corpus_backfill_plugin.plans import make_plan
 
         contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if asked[_param(name)]]
         if contrary:

@@ -11,8 +11,7 @@ from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.facts import all_facts, facts
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.records import STATES
-from corpus_backfill_plugin.commands.apply import apply
-from corpus_backfill_plugin.commands.rerun import rerun, retry
+from corpus_backfill_plugin.commands.replay import apply, rerun, retry
 from corpus_backfill_plugin.commands.shared import json_option, number_argument, opened_ledger
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.runs.attach import attach, current, find, show_logs, stop_run
