@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -195,30 +196,24 @@ def _plugin_entry_points() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(PLUGIN_COMMANDS)}
 
 
-class _Contained:
-    """An entry point whose module may even exit at import: it is broken then, and nothing else is."""
-
-    def __init__(self, entry_point: EntryPoint) -> None:
-        self.name = entry_point.name
-        self._entry_point = entry_point
-
-    def load(self) -> click.Command:
-        try:
-            command = self._entry_point.load()
-        except SystemExit as error:
-            raise ImportError(f"the plugin {self.name} exits at import ({error.code})") from error
-        if not isinstance(command, click.Command):
-            raise TypeError(f"the plugin {self.name} is a {type(command).__name__}, not a click command")
-        return command
-
-
 def _plugin_command(name: str) -> click.Command | None:
     entry_point = _plugin_entry_points().get(name)
     if entry_point is None:
         return None
+
+    def load() -> click.Command:
+        """Load it; a module that even exits at import is broken, and nothing else is."""
+        try:
+            command = entry_point.load()
+        except SystemExit as error:
+            raise ImportError(f"the plugin {name} exits at import ({error.code})") from error
+        if not isinstance(command, click.Command):
+            raise TypeError(f"the plugin {name} is a {type(command).__name__}, not a click command")
+        return command
+
     from click_plugins import with_plugins
 
-    holder: click.Group = with_plugins([_Contained(entry_point)])(click.Group())
+    holder: click.Group = with_plugins([SimpleNamespace(name=name, load=load)])(click.Group())
     return next(iter(holder.commands.values()), None)
 
 

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 _COMMON = frozenset(option.name for option in COMMON_OPTIONS)
 
 
-def site_of(ctx: click.Context) -> Site:
-    """Return the Site of this call, also where there is no group above."""
-    return Site.of(ctx)
+site_of = Site.of
+"""Return the Site of a call, also where there is no group above."""
 
 
 class ScriptCommand(click.Command):
@@ -102,27 +101,21 @@ def short_help(script: Script) -> str:
     return one_line((script.short_help or script.help or script.script) + mark)
 
 
-class BrokenSpecCommand(click.Command):
-    """Stands for a command whose spec is broken: listed, with the reason, and refusing to run."""
-
-    def __init__(self, spec: BrokenSpec) -> None:
-        self.spec = spec
-        reason = one_line(str(spec.faults[0]))
-        super().__init__(
-            spec.file.name,
-            callback=self._refuse,
-            help="This command's spec is broken:\n\n\b\n" + "\n".join(printable(str(f)) for f in spec.faults),
-            short_help=f"[broken] {reason}",
-            context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-        )
-
-    def _refuse(self) -> None:
-        raise SpecError(self.spec)
-
-
 def command_for(spec: LoadedSpec | BrokenSpec) -> click.Command:
-    """Return the command of a spec, a refusing one when it is broken."""
-    return BrokenSpecCommand(spec) if isinstance(spec, BrokenSpec) else script_command(spec)
+    """Return the command of a spec; a broken one is listed, with the reason, and refuses to run."""
+    if not isinstance(spec, BrokenSpec):
+        return script_command(spec)
+
+    def refuse() -> None:
+        raise SpecError(spec)
+
+    return click.Command(
+        spec.file.name,
+        callback=refuse,
+        help="This command's spec is broken:\n\n\b\n" + "\n".join(printable(str(f)) for f in spec.faults),
+        short_help=f"[broken] {one_line(str(spec.faults[0]))}",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
 
 
 def script_command(spec: LoadedSpec) -> ScriptCommand:
@@ -144,7 +137,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
         ctx.exit(make_plan(spec, chosen, site, asked["plan_"], **limits))
     request = prepare(spec, chosen, site, **limits, commit=not asked["show_command_"])
     if asked["show_command_"]:
-        from corpus_backfill_plugin.shell import shell_form
+        from corpus_backfill_plugin.invocation import shell_form
 
         click.echo(shell_form(request.invocation))
         return
@@ -199,41 +192,43 @@ def ask(question: str) -> None:
         raise BackfillError("not run")
 
 
-FLAGS = {
+def _param(name: str) -> str:
+    """Return click's name for one of our options. They end in `_`, as no spec's can."""
+    return f"{name.replace('-', '_')}_"
+
+
+_VALUES: dict[str, tuple[str, Any]] = {
+    "server-path": ("DIR", click.Path()),
+    "python": ("PATH", click.Path()),
+    "timeout": ("TIME", DurationText(least=0.001)),
+    "plan": ("FILE", click.Path(path_type=Path)),
+}
+"""Of our own options those with a value: its placeholder and type."""
+
+CONTROLS = {
+    "server-path": "The server app to run in. [env: CORPUS_SERVER_APP_PATH]",
+    "python": "Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
     "show-command": "Print what would be run, for a shell; run nothing.",
     "detach": "Start it, print the run's number, return.",
     "wait": "Wait while another run holds the lock.",
     "no-verify": "Do not check afterwards that nothing is left to do.",
     "no-record": "Run without a record in the ledger.",
     "yes": "Do not ask before a destructive command.",
+    "timeout": "Stop it after TIME, like 90s or 12h.",
+    "plan": "Do the dry run and write what would be done, for 'runs apply'.",
+    "debug": "Show a traceback for an error of ours.",
 }
-
-
-def _param(name: str) -> str:
-    """Return click's name for one of our options. They end in `_`, as no spec's can."""
-    return f"{name.replace('-', '_')}_"
+"""The help of our own options, which every command has."""
 
 
 def control_options() -> list[click.Option]:
     """Return our own options, which every command has."""
-    values: tuple[tuple[str, str, Any, str], ...] = (
-        ("server-path", "DIR", click.Path(), "The server app to run in. [env: CORPUS_SERVER_APP_PATH]"),
-        (
-            *("python", "PATH", click.Path()),
-            "Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
-        ),
-        ("timeout", "TIME", DurationText(least=0.001), "Stop it after TIME, like 90s or 12h."),
-        (
-            *("plan", "FILE", click.Path(path_type=Path)),
-            "Do the dry run and write what would be done, for 'runs apply'.",
-        ),
-    )
-    made = [
-        click.Option([_param(name), f"--{name}"], metavar=metavar, type=kind, help=text)
-        for name, metavar, kind, text in values
+    return [
+        click.Option(
+            [_param(name), f"--{name}"],
+            help=text,
+            is_flag=name not in _VALUES,
+            **dict(zip(("metavar", "type"), _VALUES.get(name, ()), strict=False)),
+        )
+        for name, text in CONTROLS.items()
     ]
-    flags = [
-        click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()
-    ]
-    debug = click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours.")
-    return [*made[:2], *flags, *made[2:], debug]

@@ -6,6 +6,7 @@ Everything here is pure. A preview and a run take the same `Invocation`, so that
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -13,8 +14,10 @@ import click
 from corpus_backfill_plugin import database
 from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
+from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
-from corpus_backfill_plugin.text import is_text, quoted
+from corpus_backfill_plugin.specs.values import several
+from corpus_backfill_plugin.text import is_text, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +32,13 @@ MAX_COUNT = 1000
 """How often a flag is repeated; more would fill the memory before the system refuses the argument list."""
 
 
-class UnsendableError(ValueError):
-    """A value that no argument list can carry to the script as it is."""
+class UnsendableError(BackfillError):
+    """A value that no argument list can carry: as wrong, to the operator, as one of a wrong type."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem, hint or "Give another value, or ask for a spec that sends it another way.")
 
 
 def invocation(script: Script, selection: Selection, *, folder: str, program: Iterable[str]) -> Invocation:
@@ -84,7 +92,7 @@ def option_words(option: Option, value: Value) -> list[str]:
         return [option.script_flag] * int(str(value))
     if option.multiple is None:
         return _one_occurrence(option, value)
-    values: list[Value] = list(value) if isinstance(value, list) else [value]
+    values = list(several(value))
     if option.multiple == "repeat":
         return [word for item in values for word in _one_occurrence(option, item)]
     if not values:
@@ -148,8 +156,7 @@ def positional_words(script: Script, selection: Selection) -> list[str]:
                 f"{shown_name(script, argument.name)} can't be given without {absent}, which stands before it"
             )
         if not absent:
-            value = selection.values[argument.name]
-            words.extend(str(item) for item in (value if isinstance(value, list) else [value]))
+            words += map(str, several(selection.values[argument.name]))
     if "--" in words:
         # argparse up to 3.12 removes one of them from each positional; no spelling survives that.
         raise UnsendableError("an argument can't be just two dashes")
@@ -167,8 +174,7 @@ def _as_text(option: Option, value: Value) -> str:
 def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
     for option in given_options(script, selection):
         if option.secret:
-            value = selection.values[option.name]
-            for text in map(str, value if isinstance(value, list) else [value]):
+            for text in map(str, several(selection.values[option.name])):
                 if option.secret == "url":  # noqa: S105  # nosec B105 - the kind of masking, not a password
                     yield from database.secrets(text)
                 elif text:
@@ -183,3 +189,45 @@ def check_text(request: RunRequest) -> None:
     for what, texts in parts.items():
         if not all(map(is_text, texts)):
             raise click.UsageError(f"{what} is not UTF-8 text: no run can be recorded with it")
+
+
+def shell_word(text: str) -> str:
+    """Return `text` as one word of a shell's command line, with nothing in it that a terminal would obey."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    # Beyond POSIX before 2024, but bash, zsh and ksh know it.
+    return f"$'{''.join(map(_escaped, text))}'"
+
+
+def _escaped(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    if printable(char) == char:
+        return char
+    # Octal, as three digits end by themselves: after \x some shells take any number of them.
+    return "".join(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """Return `words` as a shell's command line."""
+    return " ".join(map(shell_word, words))
+
+
+def shell_form(job: Invocation) -> str:
+    """Return lines that do the same when pasted into a shell.
+
+    Variables that hold a secret are there by name alone: the lines take them from the shell's own
+    environment, and stop when it has none.
+    """
+    exports = [
+        f'{name}="${{{name}:?}}"' if name in job.secret_names else f"{name}={shell_word(value)}"
+        for name, value in sorted(job.environ.items())
+    ]
+    steps = [
+        f"cd {shell_word(job.folder)}",
+        f"unset {' '.join(job.dropped)}",
+        f"export {' '.join(exports)}",
+        f"{shell_line(job.argv)}{' < /dev/null' if job.stdin is None else ''}",
+    ]
+    note = "" if job.stdin is None else "# the script reads a value from standard input\n"
+    return note + "(" + " &&\n ".join(steps) + ")"

@@ -66,11 +66,9 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # as above
             check_value(self.parameter, text)
         except ValueError as error:
             # The message of a bad secret would show the secret, on the screen and in the shell's scrollback.
-            secret = isinstance(self.parameter, Option) and self.parameter.secret
-            shown = (
-                "the value is not allowed (not shown: it is a secret)" if secret else printable(str(error))
-            )
-            self.fail(shown, param, ctx)
+            hidden = "the value is not allowed (not shown: it is a secret)"
+            is_secret = getattr(self.parameter, "secret", False)
+            self.fail(hidden if is_secret else printable(str(error)), param, ctx)
         return text
 
     def shell_complete(
@@ -80,14 +78,12 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # as above
         from click.shell_completion import CompletionItem
 
         del ctx, param
-        offered = [
-            one_line(value_text(value)) for value in self.parameter.choices or self.parameter.suggestions
-        ]
+        offered = self.parameter.choices or self.parameter.suggestions
         if self.parameter.type == "path" and not offered:
             return [CompletionItem(incomplete, type="file")]
-        if self.parameter.ignore_case:
-            return [CompletionItem(text) for text in offered if text.lower().startswith(incomplete.lower())]
-        return [CompletionItem(text) for text in offered if text.startswith(incomplete)]
+        fold = str.lower if self.parameter.ignore_case else str
+        texts = (one_line(value_text(value)) for value in offered)
+        return [CompletionItem(text) for text in texts if fold(text).startswith(fold(incomplete))]
 
 
 def _identifier(name: str) -> str:
@@ -146,10 +142,8 @@ class SpecArgument(click.Argument):
 
 def _option_settings(option: Option) -> dict[str, Any]:
     settings: dict[str, Any] = {
+        **{key: getattr(option, key) for key in ("hidden", "envvar", "required")},
         "help": help_text(option),
-        "hidden": option.hidden,
-        "envvar": option.envvar,
-        "required": option.required,
         # Help shows the default from the spec: click's own way would also show a host's default map, which
         # may hold a password.
         "show_default": False,
@@ -284,11 +278,9 @@ def _is_set(declared: Option | Argument, value: object, *, was_given: bool) -> b
 
 
 def _check_items(ctx: click.Context, param: SpecOption | SpecArgument, value: Value) -> None:
-    declared = param.declared
-    if not isinstance(value, list) or not declared.multiple:
-        return
-    number, low, high = len(value), declared.min_items, declared.max_items
-    if low is not None and number < low:
+    number = len(value) if isinstance(value, list) and param.declared.multiple else None
+    low, high = param.declared.min_items, param.declared.max_items
+    if number is not None and low is not None and number < low:
         raise click.BadParameter(f"give at least {low}, not {number}", ctx, param)
-    if high is not None and number > high:
+    if number is not None and high is not None and number > high:
         raise click.BadParameter(f"give at most {high}, not {number}", ctx, param)

@@ -17,11 +17,11 @@ from corpus_backfill_plugin import database
 from corpus_backfill_plugin.agent.output import Output
 from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
-from corpus_backfill_plugin.errors import BackfillError, ExitCode
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import UnsendableError, arguments, invocation, positional_words
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
-from corpus_backfill_plugin.specs.values import parse_duration
-from corpus_backfill_plugin.text import one_line
+from corpus_backfill_plugin.specs.values import parse_duration, several
+from corpus_backfill_plugin.text import is_text, one_line
 from corpus_backfill_plugin.workspace import ServerApp, script_path, server_commit
 
 if TYPE_CHECKING:
@@ -51,12 +51,6 @@ class SpecError(BackfillError):
         )
 
 
-class UnsendableValueError(BackfillError):
-    """A value that no argument list can carry: as wrong, to the operator, as one of a wrong type."""
-
-    exit_code = ExitCode.USAGE
-
-
 def unbroken(spec: LoadedSpec | BrokenSpec) -> LoadedSpec:
     """Return `spec`, or raise SpecError where it is broken."""
     if isinstance(spec, BrokenSpec):
@@ -83,16 +77,11 @@ def prepare(
     app = site.checked_server(spec.file)
     interpreter = site.interpreter
     path = script_path(app, script.script)
-    try:
-        job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
-    except UnsendableError as error:
-        raise UnsendableValueError(
-            one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
-        ) from error
+    job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
     environ = job.environment(site.environ)
     job = _with_secrets_around(script, job, environ)
     databases = _databases(script, selection, environ)
-    dry_run = selection.has_role(script, "dry-run")
+    dry_run = any(o.role == "dry-run" and selection.values.get(o.name) for o in script.options)
     not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
     counts = counts_what_is_left(script) and not not_checked
     uncountable = not_countable(script, path) if counts else ""
@@ -116,8 +105,8 @@ def prepare(
         lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, databases, environ),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
-        output=output_of(script),
-        postcondition=_agents(Postcondition, script.postcondition),
+        output=as_agents(Output, script.output),
+        postcondition=as_agents(Postcondition, script.postcondition),
         verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
         not_countable=uncountable,
@@ -175,10 +164,8 @@ def _with_secrets_around(script: Script, job: Invocation, environ: Mapping[str, 
     found = list(job.secrets)
     for name in names:
         value = environ.get(name, "")
-        if value != value.encode(errors="replace").decode():
-            raise UnsendableValueError(
-                f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it."
-            )
+        if not is_text(value):
+            raise UnsendableError(f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it.")
         if name in urls or name == "DATABASE_URL":
             found += database.secrets(value)
         elif len(value) >= (database.MIN_LONE_PASSWORD if name in AMBIENT else 1):
@@ -188,17 +175,16 @@ def _with_secrets_around(script: Script, job: Invocation, environ: Mapping[str, 
 
 def _variables(option: Option) -> tuple[str, ...]:
     """Return the variables that an option is read from or handed over in."""
-    read = (option.envvar,) if isinstance(option.envvar, str) else option.envvar or ()
-    return (option.pass_env, *read) if option.pass_env else read
+    return (*((option.pass_env,) if option.pass_env else ()), *several(option.envvar))
 
 
 def _databases(script: Script, selection: Selection, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return each database that a run may work on, secrets and all: first those chosen for it."""
-    found = []
+    found: list[str] = []
     for option in script.options:
         if option.secret == "url":  # noqa: S105  # nosec B105 - a kind
-            value = selection.values.get(option.name) or environ.get(option.pass_env or "") or []
-            found += [str(each) for each in (value if isinstance(value, list) else [value])]
+            value = selection.values.get(option.name) or environ.get(option.pass_env or "")
+            found += map(str, several(value))
     return tuple(dict.fromkeys(url for url in (*found, environ.get("DATABASE_URL")) if url))
 
 
@@ -218,12 +204,7 @@ def counts_what_is_left(script: Script) -> bool:
     return bool(script.postcondition and script.postcondition.run)
 
 
-def output_of(script: Script) -> Output | None:
-    """Return what the script's lines mean, as a run takes it."""
-    return _agents(Output, script.output)
-
-
-def _agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
+def as_agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
     """Return a table of the spec as the agent has it: durations in seconds, and what is ours left out."""
     if table is None:
         return None

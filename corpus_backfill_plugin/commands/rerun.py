@@ -10,7 +10,7 @@ import click
 
 from corpus_backfill_plugin.agent.records import ITEMS_FILE, without_secrets
 from corpus_backfill_plugin.agent.redact import HIDDEN
-from corpus_backfill_plugin.command import FLAGS, confirm
+from corpus_backfill_plugin.command import CONTROLS, confirm
 from corpus_backfill_plugin.commands.replay import replay_run
 from corpus_backfill_plugin.commands.shared import number_argument, opened_ledger
 from corpus_backfill_plugin.database import is_same
@@ -32,7 +32,7 @@ _NAMED = 3
 @click.command()
 @number_argument
 @click.option("--anyway", is_flag=True, help="Also if script, spec, arguments or database have changed.")
-@click.option("--yes", is_flag=True, help=FLAGS["yes"])
+@click.option("--yes", is_flag=True, help=CONTROLS["yes"])
 @click.pass_context
 def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
     """Run again what run N did, the latest if left out, with the same options."""
@@ -54,9 +54,9 @@ def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) ->
 @click.option(
     "--anyway", is_flag=True, help="Also if not all failed items were kept, or the database is another."
 )
-@click.option("--detach", is_flag=True, help=FLAGS["detach"])
-@click.option("--wait", is_flag=True, help=FLAGS["wait"])
-@click.option("--yes", is_flag=True, help=FLAGS["yes"])
+@click.option("--detach", is_flag=True, help=CONTROLS["detach"])
+@click.option("--wait", is_flag=True, help=CONTROLS["wait"])
+@click.option("--yes", is_flag=True, help=CONTROLS["yes"])
 @click.pass_context
 def retry(
     ctx: click.Context, *, number: int | None, anyway: bool, detach: bool, wait: bool, yes: bool

@@ -67,11 +67,10 @@ class BrokenSpec(NamedTuple):
 
 
 class Catalog:
-    """The specs of all folders.
+    """The specs of all folders. One name in two folders of one rank is an error of both files.
 
     Args:
-        ranks: folders by their precedence, the later before the earlier. One name in two folders of one rank
-            is an error of both files.
+        ranks: folders by their precedence, the last first.
         troubles: what is wrong with folders that are not among them.
     """
 
@@ -199,9 +198,8 @@ def _pack_folder(entry: EntryPoint) -> Path:
     found = find_spec(module.strip())
     if found is None:
         raise ModuleNotFoundError(f"no module named {module.strip()}")
-    places = list(found.submodule_search_locations or ())
-    base = Path(places[0]) if places else Path(found.origin or "").parent
-    return base / folder.strip() if folder.strip() else base
+    places = list(found.submodule_search_locations or ()) or [os.path.dirname(found.origin or "")]  # noqa: PTH120
+    return Path(places[0], folder.strip())
 
 
 def operator_folder() -> Path:

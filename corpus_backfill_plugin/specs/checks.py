@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic
-from corpus_backfill_plugin.specs.environment import variable_problem
 from corpus_backfill_plugin.specs.model import NAME_PATTERN
-from corpus_backfill_plugin.specs.parameter_rules import broken_by, doubles, not_allowed, wrong
+from corpus_backfill_plugin.specs.parameter_rules import (
+    broken_by,
+    doubles,
+    not_allowed,
+    variable_problem,
+    wrong,
+)
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import listed, nearest, one_line, quoted
 
