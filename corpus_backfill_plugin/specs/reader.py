@@ -6,7 +6,7 @@ import re
 import tomllib
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["MAX_BYTES", "Diagnostic", "UnreadableError", "read_script", "read_toml"]
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 MAX_TABLES = 500
 """Options, arguments or groups of a spec: nobody wrote more by hand, and each start would pay for them."""
@@ -118,23 +120,23 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script | None, list[Diagnost
         problem = f"a list of {tables} items, {MAX_TABLES} at most"
         raise UnreadableError(problem, "split it into several commands")
     findings = list(_nul_characters(raw))
-    if not findings:
-        try:
-            script = msgspec.convert(raw, Script)
-        except (msgspec.ValidationError, RecursionError):
-            pass  # explained below, key by key
-        else:
-            return script, check_script(script, name)
     version = raw.get("spec-version")
     if isinstance(version, int) and version > 1:
         # Keys of a later vocabulary would all be called unknown: say only what is the matter.
         hint = "upgrade corpus-backfill-plugin, or write spec-version = 1"
         return None, [Diagnostic(("spec-version",), f"version {version} is not known", hint)]
-    from corpus_backfill_plugin.specs.schema import fit
-
-    script, found = fit(raw, Script)
+    script, found = converted(raw, Script)
     findings += found
     return script, findings + check_script(script, name, frozenset(f.path for f in findings))
+
+
+def converted(raw: dict[str, Any], kind: type[_Struct]) -> tuple[_Struct, list[Diagnostic]]:
+    """Return `raw` as a `kind`, and where it is none something that serves further checks, and why."""
+    with suppress(msgspec.ValidationError, RecursionError):
+        return msgspec.convert(raw, kind), []
+    from corpus_backfill_plugin.specs.schema import fit
+
+    return fit(raw, kind)
 
 
 def _nul_characters(raw: dict[str, Any]) -> Iterator[Diagnostic]:
