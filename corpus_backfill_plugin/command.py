@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 _COMMON = frozenset(option.name for option in COMMON_OPTIONS)
 
 
-site_of = Site.of
-"""Return the Site of a call, also where there is no group above."""
+site_of = Site.of  # return the Site of a call, also where there is no group above
 
 
 class ScriptCommand(click.Command):

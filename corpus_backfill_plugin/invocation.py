@@ -103,13 +103,12 @@ def option_words(option: Option, value: Value) -> list[str]:
 def _joined(option: Option, values: list[Value]) -> str:
     separator = option.separator or ","
     texts = [str(value) for value in values]
-    for text in texts:
-        if separator in text:
-            shown = "a value" if option.secret else quoted(text)
-            raise UnsendableError(
-                f"--{option.name}: {shown} holds {quoted(separator)}, which stands between values; "
-                f"give --{option.name} once for each"
-            )
+    if bad := next((text for text in texts if separator in text), None):
+        shown = "a value" if option.secret else quoted(bad)
+        raise UnsendableError(
+            f"--{option.name}: {shown} holds {quoted(separator)}, which stands between values; "
+            f"give --{option.name} once for each"
+        )
     return separator.join(texts)
 
 
@@ -132,11 +131,9 @@ def _pair(option: Option, value: str) -> list[str]:
 
 def _several(option: Option, values: list[Value]) -> list[str]:
     texts = [str(value) for value in values]
-    for text in texts:
-        if text.startswith("-") and text != "-" and not NEGATIVE_NUMBER.fullmatch(text):
-            raise UnsendableError(
-                f"--{option.name}: a value that begins with a dash can't be sent among several after one flag"
-            )
+    if any(text.startswith("-") and text != "-" and not NEGATIVE_NUMBER.fullmatch(text) for text in texts):
+        problem = "a value that begins with a dash can't be sent among several after one flag"
+        raise UnsendableError(f"--{option.name}: {problem}")
     return [option.script_flag, *texts]
 
 

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 ALONE = "\0alone"
 """Stands for an option with an optional value that was given without one; no argument can hold a NUL."""
 
-TIED = "\0="
-"""Stands before a value that was tied to its option by `=`, see `tie_values`."""
-
+TIED = "\0="  # stands before a value that was tied to its option by `=`, see `tie_values`
 GIVEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP})
 
 

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.selection import Selection, Value
     from corpus_backfill_plugin.workspace import Site
 
-NO_VERIFY = "--no-verify"
-"""Why the postcondition of a run is not checked that was started with it."""
+NO_VERIFY = "--no-verify"  # why the postcondition of a run is not checked that was started with it
 
 
 _T = TypeVar("_T", Output, Postcondition)
@@ -83,7 +82,7 @@ def prepare(
     databases = _databases(script, selection, environ)
     dry_run = any(o.role == "dry-run" and selection.values.get(o.name) for o in script.options)
     not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
-    counts = counts_what_is_left(script) and not not_checked
+    counts = script.count_words and not not_checked
     uncountable = not_countable(script, path) if counts else ""
     limit = timeout or script.timeout
     return RunRequest(
@@ -199,11 +198,6 @@ def lock_key(command: str, app: ServerApp, databases: tuple[str, ...], environ: 
     return ".".join(hashlib.sha256(os.fsencode(part)).hexdigest() for part in parts)
 
 
-def counts_what_is_left(script: Script) -> bool:
-    """Return whether the spec declares how the script counts what is left."""
-    return bool(script.postcondition and script.postcondition.run)
-
-
 def as_agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
     """Return a table of the spec as the agent has it: durations in seconds, and what is ours left out."""
     if table is None:
@@ -214,7 +208,7 @@ def as_agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
 
 def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted: bool) -> str:
     """Return why what is left is not to be counted after this run, or nothing."""
-    if script.postcondition is None or not counts_what_is_left(script):
+    if script.postcondition is None or not script.count_words:
         return ""
     if dry_run:
         return "a dry run changes nothing"
@@ -226,7 +220,7 @@ def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted:
 
 def not_countable(script: Script, path: Path) -> str:
     """Return why the script at `path` must not be asked to count, or nothing."""
-    unknown = unknown_words(script, path, script.postcondition.run if script.postcondition else ())
+    unknown = unknown_words(script, path, script.count_words)
     return f"the script has no {' and no '.join(unknown)}" if unknown else ""
 
 
@@ -258,5 +252,4 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
     kept = msgspec.structs.replace(selection, values=values)
     words = arguments(script, kept)
     at = len(words) - len(positional_words(script, kept))
-    extra = script.postcondition.run if script.postcondition else ()
-    return replace(job, arguments=(*words[:at], *extra, *words[at:]))
+    return replace(job, arguments=(*words[:at], *script.count_words, *words[at:]))

@@ -190,13 +190,8 @@ def server_commit(app: ServerApp) -> str | None:
 def _git_says(app: ServerApp, *words: str) -> str | None:
     import subprocess  # nosec B404 - one fixed program, git, with an argument list
 
-    environ = {name: os.environ[name] for name in GIT_ENVIRON if name in os.environ}
-    environ |= {
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_ALLOW_PROTOCOL": "none",
-        "GIT_NO_LAZY_FETCH": "1",
-        "LC_ALL": "C",
-    }
+    environ = {name: os.environ[name] for name in GIT_ENVIRON if name in os.environ} | {"LC_ALL": "C"}
+    environ |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
     hooks_off = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
     try:
         answer = subprocess.run(  # noqa: S603 # nosec B603 - a fixed program and an argument list
@@ -232,21 +227,18 @@ class Site:
         return Site(self.environ, self.server_path, self.python)
 
     @cached_property
-    def server_trouble(self) -> BackfillError | None:
+    def server_trouble(self) -> AgentError | None:
         """Why there is no server app; None when there is one."""
         try:
             _ = self.server
-        except BackfillError as error:
+        except AgentError as error:
             return error
         return None
 
     @cached_property
     def server(self) -> ServerApp:
-        """The server app, or a BackfillError where there is none or it can't be used."""
-        try:
-            return locate(self.server_path, self.environ, install_folders())
-        except AgentError as error:
-            raise BackfillError.of(error) from None
+        """The server app; an error where there is none or it can't be used."""
+        return locate(self.server_path, self.environ, install_folders())
 
     @cached_property
     def catalog(self) -> Catalog:

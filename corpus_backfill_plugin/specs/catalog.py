@@ -47,8 +47,7 @@ class SpecFile(NamedTuple):
     name: str
     source: str
     path: Path
-    rivals: tuple[SpecFile, ...] = ()
-    """Other files of the same name and rank; there should be none."""
+    rivals: tuple[SpecFile, ...] = ()  # other files of the same name and rank; there should be none
 
 
 class LoadedSpec(NamedTuple):
@@ -67,12 +66,7 @@ class BrokenSpec(NamedTuple):
 
 
 class Catalog:
-    """The specs of all folders. One name in two folders of one rank is an error of both files.
-
-    Args:
-        ranks: folders by their precedence, the last first.
-        troubles: what is wrong with folders that are not among them.
-    """
+    """The specs of all folders, which come in ranks, the last first, and what is wrong with other folders."""
 
     def __init__(self, ranks: Iterable[tuple[Folder, ...]], troubles: Iterable[str]) -> None:
         self._ranks = tuple(ranks)
@@ -214,12 +208,7 @@ def operator_folder() -> Path:
 
 
 def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
-    """Return the catalog of this machine: shipped, packs, the server's, the operator's; later wins.
-
-    Args:
-        server_scripts: the server app's backfill folder, None when no server was found.
-        environ: the operator's environment; `CORPUS_BACKFILL_SPECS` lists more folders.
-    """
+    """Return the catalog of this machine: shipped, packs, the server's, the operator's; later wins."""
     troubles: list[str] = []
     ranks = (
         (Folder(SHIPPED_SOURCE, SHIPPED),),

@@ -28,28 +28,21 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.diagnostics import Found, KeyPath
     from corpus_backfill_plugin.specs.model import Argument, Option, Output, Script
 
-RESERVED_COMMANDS = frozenset({"runs", "specs", "doctor", "status"})
-"""Commands of the group itself."""
-
+RESERVED_COMMANDS = frozenset({"runs", "specs", "doctor", "status"})  # commands of the group itself
 RESERVED_OPTIONS = frozenset((
     "debug", "detach", "help", "no-record", "no-verify", "plan", "python", "server-path", "show-command",
     "timeout", "verify", "version", "wait", "yes",
 ))  # fmt: skip
 """Long options of the commands themselves, on every script."""
 
-RESERVED_SHORTS = frozenset({"h"})
-"""Short options of the commands themselves."""
-
+RESERVED_SHORTS = frozenset({"h"})  # short options of the commands themselves
 _MAX_NAME = 64
 
 
 def check_script(script: Script, name: str, unread: frozenset[KeyPath] = frozenset()) -> list[Diagnostic]:
-    """Return all that is wrong between the keys of `script`.
+    """Return all that is wrong between the keys of `script`, the spec of the command `name`.
 
-    Args:
-        script: the spec, as far as it could be read.
-        name: the command's name.
-        unread: where keys were unknown, missing or of a wrong type; what rules find there is left out.
+    Where keys were unknown, missing or of a wrong type, at `unread`, what rules find is left out.
     """
     findings = _findings(script, name, names_known=not any(map(_hides_a_name, unread)))
     found = [Diagnostic(*finding) for finding in findings]

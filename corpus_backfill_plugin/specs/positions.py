@@ -22,19 +22,13 @@ _TOKEN = re.compile(  # a date and a time may have a blank between
     r"|(?P<empty>\{\s*\})|[\[\]{}=,]",
     re.DOTALL,
 )
-_LINE = r'"\u0000 line" = '
-"""A pair that holds the line of its table. No file has the key: a NUL is refused."""
-
+_LINE = r'"\u0000 line" = '  # a pair that holds the line of its table. No file has the key: a NUL is refused
 _DEEPEST = 16
 """Parts of a dotted key that are distinguished: a spec has five at most, and long paths cost time."""
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Return the line, counted from 1, of each table, key and array item in `text`.
-
-    Args:
-        text: valid TOML. An item of `[[option]]` has the path `("option", 0)`; its line is its header's.
-    """
+    """Return the line, from 1, of each table, key and array item; of an item of `[[option]]` its header's."""
     lines: dict[KeyPath, int] = {}
     for key, value in tomllib.loads("".join(_numbered(text.replace("\r\n", "\n")))).items():
         _note((key,), value, lines)

@@ -25,9 +25,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 MAX_TABLES = 500
 """Options, arguments or groups of a spec: nobody wrote more by hand, and each start would pay for them."""
 
-_DEEPEST = 16
-"""Keys within keys that are looked at; a spec has five at most."""
-
+_DEEPEST = 16  # keys within keys that are looked at; a spec has five at most
 MAX_BYTES = 1024 * 1024
 """A spec larger than this is refused unread: nobody wrote it by hand, and it would cost every listing."""
 
@@ -49,10 +47,7 @@ def read_script(
 ) -> tuple[Script | None, tuple[Diagnostic, ...]]:
     """Return the Script in `text`, or None and everything that is wrong with it, sorted by line.
 
-    Args:
-        text: a spec file's content; bytes are UTF-8.
-        file: the file as it is to be shown.
-        name: the command's name; default the stem of `file`.
+    `file` is as it is to be shown; its stem is the command's name unless that is given.
     """
     try:
         source, raw = read_toml(text)

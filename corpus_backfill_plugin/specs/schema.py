@@ -56,8 +56,7 @@ _REQUIRED: dict[str, tuple[Any, str]] = {
 _GUESSES = 100
 """Diagnostics after which no guess is made for an unknown key: a file of noise is refused quickly too."""
 
-_LARGEST = 2**63 - 1
-"""The largest whole number that msgspec compares with a bound."""
+_LARGEST = 2**63 - 1  # the largest whole number that msgspec compares with a bound
 
 
 def json_schema() -> dict[str, Any]:
@@ -69,10 +68,9 @@ def json_schema() -> dict[str, Any]:
 
 
 def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Diagnostic]]:
-    """Return `raw` as a `table`, and every diagnostic.
+    """Return `raw` as a `table`, without what does not fit, and every diagnostic.
 
-    Keys that don't fit are left out of the result, and something stands in for a required one. So with
-    diagnostics the result serves further checks only.
+    With some, the result serves further checks only: something stands in for what is required.
     """
     fitting = _Fitting(table)
     kept = fitting.table(raw, table.__name__, ())

@@ -40,10 +40,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 def shown_name(script: Script, name: str) -> str:
     """Return how messages speak of an option or argument: `--name`, or `NAME`."""
-    for argument in script.argument:
-        if argument.name == name:
-            return argument.metavar or name.upper().replace("-", "_")
-    return f"--{name}"
+    words = (a.metavar or name.upper().replace("-", "_") for a in script.argument if a.name == name)
+    return next(words, f"--{name}")
 
 
 def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:

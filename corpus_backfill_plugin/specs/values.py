@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.specs.model import Argument, Option, Scalar
 
-MAX_SECONDS = 100 * 365 * 86400
-"""A hundred years. The system's timers hold less than three times that."""
-
+MAX_SECONDS = 100 * 365 * 86400  # a hundred years. The system's timers hold less than three times that
 MAX_CHECKED = 1000
 """Characters of a value that a `regex` is matched against, as that has no time limit; more are refused."""
 

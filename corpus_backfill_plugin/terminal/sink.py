@@ -232,8 +232,8 @@ class Terminal:
         if view.elapsed - self._shown >= self._every:
             self._shown = view.elapsed
             begin = "" if self._tail in (b"", b"\n") else "\n"  # behind an unfinished line of the script's
+            line = f"{begin}{self._name}: {bar.plain(view)}\n"
             with suppress(OSError):
-                line = f"{begin}{self._name}: {bar.plain(view)}\n"
                 self.write("stderr", line.encode("utf-8", "replace"), now)
 
     def hide(self) -> None:
@@ -265,10 +265,10 @@ class BarTerminal(Terminal):
         """Draw, but never into a sequence that is not complete; nothing is written when nothing changed."""
         if view.elapsed < FIRST_DRAW or (now - self._written < PATIENCE and _UNFINISHED.search(self._tail)):
             return
-        size = _terminal_size(self._fd)
-        has_room = size is not None and size.lines >= MIN_ROWS and _in_foreground(self._fd)
-        text = self._draw(view, size.columns) if size is not None and has_room else ""
-        if not text or size is None:
+        size = self._room()
+        has_room = size.lines >= MIN_ROWS and _in_foreground(self._fd)
+        text = self._draw(view, size.columns) if has_room else ""
+        if not text:
             self.hide()
         elif size != self._size or text != self._text:
             # After a resize the old bar is anywhere below, perhaps broken into two lines.
@@ -280,21 +280,20 @@ class BarTerminal(Terminal):
 
     def hide(self) -> None:
         """Give the line back, erased; the cursor stays where the script left it."""
-        was, size = self._size, _terminal_size(self._fd)
-        if size is not None and (was or self._text is not None):
+        was, size = self._size, self._room()
+        if size.lines and (was or self._text is not None):
             erase = f"{_SAVE}\x1b[{size.lines};1H\x1b[2K{_RESTORE}" if was == size else _ERASE_BELOW
             self._put(f"{_ALL_ROWS}{erase}")
         self._size = self._text = None
 
+    def _room(self) -> os.terminal_size:
+        with suppress(OSError):
+            return os.get_terminal_size(self._fd)
+        return os.terminal_size((0, 0))  # it is gone
+
     def _put(self, text: str) -> None:
         with suppress(OSError):
             write_all(self._fd, text.encode("utf-8", "replace"))
-
-
-def _terminal_size(fd: int) -> os.terminal_size | None:
-    with suppress(OSError):
-        return os.get_terminal_size(fd)
-    return None
 
 
 def _in_foreground(fd: int) -> bool:
