@@ -41,22 +41,13 @@ class _Root(click.Context):
             raise SystemExit(f"Error: {library} {what}")
         forwarded: dict[str, Any] = {name: getattr(host, name, None) for name in _FORWARDED}
         super().__init__(click.Command(None), info_name=host.command_path, **forwarded)
-        self._host = host
+        self.host = host
 
     @property
     def meta(self) -> dict[str, Any]:
         """The host's own dictionary, so that what either side notes there is seen by the other."""
-        meta: dict[str, Any] = self._host.meta
+        meta: dict[str, Any] = self.host.meta
         return meta
-
-    def end(self, error: BaseException) -> None:
-        """End as the host does if `error` is one of click's: it is shown here, the host learns the code."""
-        if isinstance(error, click.ClickException):
-            error.show()
-        if isinstance(error, click.ClickException | click.exceptions.Exit):
-            self._host.exit(error.exit_code)
-        if isinstance(error, click.Abort):
-            self._host.abort()
 
 
 class _Context(click.Context):
@@ -75,8 +66,14 @@ class _Context(click.Context):
 
 
 def _end(parent: click.Context | None, error: BaseException) -> None:
+    """End as the host does if `error` is one of click's: it is shown here, the host learns the code."""
     if isinstance(parent, _Root):
-        parent.end(error)
+        if isinstance(error, click.ClickException):
+            error.show()
+        if isinstance(error, click.ClickException | click.exceptions.Exit):
+            parent.host.exit(error.exit_code)
+        if isinstance(error, click.Abort):
+            parent.host.abort()
     if isinstance(error, _NO_ARGS_IS_HELP):
         # Typer 0.20 to 0.25 shows errors of click, but drops this one.
         error.show()

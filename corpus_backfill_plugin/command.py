@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.params import (
-    TIED,
-    DurationText,
-    SpecArgument,
-    SpecOption,
-    help_text,
-    selection,
-    tie_values,
-)
+from corpus_backfill_plugin.params import TIED, DurationText, SpecArgument, SpecOption, selection, tie_values
 from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
-from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Script
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
 from corpus_backfill_plugin.text import one_line, printable
 from corpus_backfill_plugin.workspace import Site
@@ -29,9 +20,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
-
-
-_COMMON = frozenset(option.name for option in COMMON_OPTIONS)
+    from corpus_backfill_plugin.specs.model import Script
 
 
 site_of = Site.of  # return the Site of a call, also where there is no group above
@@ -71,14 +60,9 @@ class ScriptCommand(click.Command):
         titles = ("Arguments", "Options", "Common options", "Running")
         sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
         for param in self.get_params(ctx):
-            if isinstance(param, SpecArgument):
-                if not param.declared.hidden:
-                    sections["Arguments"].append((param.usage_word, help_text(param.declared)))
-            elif record := param.get_help_record(ctx):
-                title = "Running"
-                if isinstance(param, SpecOption):
-                    title = "Common options" if param.declared.name in _COMMON else "Options"
-                sections[title].append(record)
+            record = None if getattr(param, "hidden", False) else param.get_help_record(ctx)
+            if record:
+                sections[getattr(param, "section", "Running")].append(record)
         for title, records in sections.items():
             if records:
                 with formatter.section(title):

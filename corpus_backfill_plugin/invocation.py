@@ -1,4 +1,4 @@
-"""What is handed to the operating system: argument list, folder, environment, and what to mask.
+"""What is handed to the operating system: argument list, folder and environment.
 
 Everything here is pure. A preview and a run take the same `Invocation`, so that they can't differ.
 """
@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus_backfill_plugin import database
 from corpus_backfill_plugin.agent.records import Invocation
-from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
 from corpus_backfill_plugin.specs.values import several
@@ -48,7 +46,7 @@ def invocation(script: Script, selection: Selection, *, folder: str, program: It
         for o in given_options(script, selection)
         if o.pass_env or o.pass_stdin
     ]
-    # The folder's name is the server app's convention, see `server.SCRIPTS_FOLDER`.
+    # The folder's name is the server app's convention, see `workspace.SCRIPTS_FOLDER`.
     return Invocation(
         program=tuple(program),
         script=f"backfill/{script.script}",
@@ -56,8 +54,6 @@ def invocation(script: Script, selection: Selection, *, folder: str, program: It
         folder=folder,
         environ=script.env | {o.pass_env: t for o, t in given if o.pass_env} | {"PYTHONUNBUFFERED": "1"},
         stdin=next((text for option, text in given if option.pass_stdin), None),
-        secrets=tuple(_secrets(script, selection)),
-        secret_names=tuple(o.pass_env for o, _ in given if o.secret and o.pass_env),
     )
 
 
@@ -166,16 +162,6 @@ def _as_text(option: Option, value: Value) -> str:
     if isinstance(value, list):
         return _joined(option, value)
     return str(value)
-
-
-def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
-    for option in given_options(script, selection):
-        if option.secret:
-            for text in map(str, several(selection.values[option.name])):
-                if option.secret == "url":  # noqa: S105  # nosec B105 - the kind of masking, not a password
-                    yield from database.secrets(text)
-                elif text:
-                    yield Secret(value=text)
 
 
 def check_text(request: RunRequest) -> None:

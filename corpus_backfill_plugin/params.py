@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from corpus_backfill_plugin.specs.model import Argument, Option
+from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Argument, Option
 from corpus_backfill_plugin.specs.selection import Selection, Value
 from corpus_backfill_plugin.specs.values import check_value, parse, parse_duration, several, value_text
 from corpus_backfill_plugin.text import one_line, printable
@@ -98,6 +98,8 @@ class SpecOption(click.Option):
         if option.negate:
             off = option.negate if option.negate.startswith("--") else f"--no-{option.name}"
             names[0] = f"{names[0]}/{off}"
+        is_common = any(option.name == common.name for common in COMMON_OPTIONS)
+        self.section = "Common options" if is_common else "Options"
         short = [f"-{option.short}"] if option.short else []
         super().__init__([_identifier(option.name), *short, *names], **_option_settings(option))
         if option.value_optional:
@@ -120,8 +122,10 @@ class SpecOption(click.Option):
 class SpecArgument(click.Argument):
     """A positional argument of a spec, knowing its declaration."""
 
+    section = "Arguments"
+
     def __init__(self, argument: Argument) -> None:
-        self.declared = argument
+        self.declared, self.hidden = argument, argument.hidden
         word = argument.metavar or _identifier(argument.name).upper()
         word = word if argument.required else f"[{word}]"
         self.usage_word = f"{word}..." if argument.multiple or argument.nargs else word
@@ -136,6 +140,11 @@ class SpecArgument(click.Argument):
             metavar=self.usage_word,
             envvar=argument.envvar,
         )
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return its line of the help, which click leaves to a command's text."""
+        del ctx
+        return self.usage_word, help_text(self.declared)
 
 
 def _option_settings(option: Option) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def prepare(
     path = script_path(app, script.script)
     job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
     environ = job.environment(site.environ)
-    job = _with_secrets_around(script, job, environ)
+    job = _with_secrets(script, selection, job, environ)
     databases = _databases(script, selection, environ)
     dry_run = any(o.role == "dry-run" and selection.values.get(o.name) for o in script.options)
     not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
@@ -155,17 +155,22 @@ def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
     return {name: masked(name, value) for name, value in selection.values.items()}
 
 
-def _with_secrets_around(script: Script, job: Invocation, environ: Mapping[str, str]) -> Invocation:
-    """Return `job` knowing the secrets that its script inherits, whether or not the spec speaks of them."""
-    options = [option for option in script.options if option.secret]
-    urls = {name for option in options if option.secret == "url" for name in _variables(option)}  # noqa: S105  # nosec B105 - a kind
-    names = tuple(dict.fromkeys((*AMBIENT, *(n for option in options for n in _variables(option)))))
-    found = list(job.secrets)
+def _with_secrets(
+    script: Script, selection: Selection, job: Invocation, environ: Mapping[str, str]
+) -> Invocation:
+    """Return `job` knowing the secrets that are sent, and those that its script inherits, declared or not."""
+    options = [(o, o.secret == "url") for o in script.options if o.secret]  # noqa: S105  # nosec B105 - a kind
+    urls = {"DATABASE_URL", *(name for option, is_url in options if is_url for name in _variables(option))}
+    names = tuple(dict.fromkeys((*AMBIENT, *(n for option, _ in options for n in _variables(option)))))
+    found: list[Secret] = []
+    for option, is_url in options:
+        for text in filter(None, map(str, several(selection.values.get(option.name)))):
+            found += database.secrets(text) if is_url else [Secret(value=text)]
     for name in names:
         value = environ.get(name, "")
         if not is_text(value):
             raise UnsendableError(f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it.")
-        if name in urls or name == "DATABASE_URL":
+        if name in urls:
             found += database.secrets(value)
         elif len(value) >= (database.MIN_LONE_PASSWORD if name in AMBIENT else 1):
             found.append(Secret(value=value))

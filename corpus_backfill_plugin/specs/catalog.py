@@ -175,14 +175,16 @@ def _packs(troubles: list[str]) -> Iterator[Folder]:
     for entry in entry_points(PACKS):
         label = f"pack {one_line(entry.name)}"
         try:
-            path = _pack_folder(entry)
+            yield from _folder(label, _pack_folder(entry), troubles)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign package raises costs it alone
             troubles.append(f"{label}: {type(error).__name__}: {one_line(str(error))}")
-            continue
-        if path.is_dir():
-            yield Folder(label, path)
-        else:
-            troubles.append(f"{label}: {one_line(str(path))} is not a folder")
+
+
+def _folder(label: str, path: Path, troubles: list[str]) -> Iterator[Folder]:
+    if path.is_dir():
+        yield Folder(label, path)
+    else:
+        troubles.append(f"{label}: {one_line(str(path))} is not a folder")
 
 
 def _pack_folder(entry: EntryPoint) -> Path:
@@ -222,15 +224,13 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
 
 def _listed_folders(environ: Mapping[str, str], troubles: list[str]) -> Iterator[Folder]:
     """Yield the folders that `CORPUS_BACKFILL_SPECS` lists."""
-    seen = set()
+    seen: set[Path] = set()
     for text in filter(None, environ.get(SPECS_VARIABLE, "").split(os.pathsep)):
         try:
             path = absolute_path(text, SPECS_VARIABLE)
         except AgentError as error:
             troubles.append(error.problem)
             continue
-        if not path.is_dir():
-            troubles.append(f"{SPECS_VARIABLE}: {one_line(str(path))} is not a folder")
-        elif path.resolve() not in seen:  # a folder that is listed twice is no rival of itself
-            yield Folder(SPECS_VARIABLE, path)
-            seen.add(path.resolve())
+        if path.resolve() not in seen:  # a folder that is listed twice is no rival of itself
+            yield from _folder(SPECS_VARIABLE, path, troubles)
+        seen.add(path.resolve())
