@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.records import RunRequest
 
 
+_HINT = "Correct the file; nothing was started."
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """`config.toml`: what the operator wants for all runs."""
 
@@ -50,19 +53,16 @@ def read_config(path: Path) -> Config:
     shown = one_line(str(path))
     try:
         text, raw = reader.read_toml(data)
-        config = msgspec.convert(raw, Config)
-        parse_duration(config.on_end_timeout)
     except reader.UnreadableError as error:
-        faults: tuple[reader.Diagnostic, ...] = (error.diagnostic(shown),)
-    except msgspec.ValidationError:
-        from corpus_backfill_plugin.specs.schema import fit
-
-        faults = reader.located(fit(raw, Config)[1], raw, text, shown)
+        raise BackfillError(str(error.diagnostic(shown)), _HINT) from None
+    config, found = reader.converted(raw, Config)
+    try:
+        parse_duration(config.on_end_timeout)
     except ValueError as error:
-        faults = (reader.Diagnostic((), str(error), file=shown, key="on-end-timeout"),)
-    else:
-        return config
-    raise BackfillError("\n".join(map(str, faults)), "Correct the file; nothing was started.")
+        found.append(reader.Diagnostic(("on-end-timeout",), str(error)))
+    if found:
+        raise BackfillError("\n".join(map(str, reader.located(found, raw, text, shown))), _HINT)
+    return config
 
 
 def with_on_end(request: RunRequest) -> RunRequest:

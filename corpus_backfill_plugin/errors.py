@@ -15,8 +15,7 @@ class ExitCode(IntEnum):
 
     FAILED = 1
     USAGE = 2
-    HELD = 75
-    """EX_TEMPFAIL of sysexits.h: another run holds the lock, later it may work."""
+    HELD = 75  # EX_TEMPFAIL of sysexits.h: another run holds the lock, later it may work
 
 
 class BackfillError(AgentError, click.ClickException):

@@ -19,8 +19,8 @@ from corpus_backfill_plugin.authoring.propose import (
     toml_table,
 )
 from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, is_database_variable
-from corpus_backfill_plugin.specs.environment import denial
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN
+from corpus_backfill_plugin.specs.parameter_rules import denial
 from corpus_backfill_plugin.specs.reader import read_script
 from corpus_backfill_plugin.text import one_line
 

@@ -20,7 +20,7 @@ from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.agent.verify import Counted
-from corpus_backfill_plugin.command import FLAGS, ask, confirm, control_options, site_of
+from corpus_backfill_plugin.command import CONTROLS, ask, confirm, control_options, site_of
 from corpus_backfill_plugin.commands.shared import number_argument, opened_ledger, spec_named
 from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from corpus_backfill_plugin.agent.folder import RunFolder
-    from corpus_backfill_plugin.agent.output import Failure
+    from corpus_backfill_plugin.agent.records import Failure
     from corpus_backfill_plugin.plans import Plan
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Argument, Option, Script
@@ -220,7 +220,7 @@ def _problems(parameter: Option | Argument, value: Any, depth: int) -> Iterator[
 @click.command()
 @number_argument
 @click.option("--anyway", is_flag=True, help="Also if script, spec, arguments or database have changed.")
-@click.option("--yes", is_flag=True, help=FLAGS["yes"])
+@click.option("--yes", is_flag=True, help=CONTROLS["yes"])
 @click.pass_context
 def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
     """Run again what run N did, the latest if left out, with the same options."""
@@ -239,9 +239,9 @@ def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) ->
 @click.option(
     "--anyway", is_flag=True, help="Also if not all failed items were kept, or the database is another."
 )
-@click.option("--detach", is_flag=True, help=FLAGS["detach"])
-@click.option("--wait", is_flag=True, help=FLAGS["wait"])
-@click.option("--yes", is_flag=True, help=FLAGS["yes"])
+@click.option("--detach", is_flag=True, help=CONTROLS["detach"])
+@click.option("--wait", is_flag=True, help=CONTROLS["wait"])
+@click.option("--yes", is_flag=True, help=CONTROLS["yes"])
 @click.pass_context
 def retry(ctx: click.Context, /, *, number: int | None, anyway: bool, yes: bool, **how: Any) -> None:  # noqa: ANN401 - of execute
     """Run again only what failed in run N, the latest if left out."""

@@ -19,9 +19,9 @@ from corpus_backfill_plugin.command import (
 )
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, spec_named
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import shell_line
 from corpus_backfill_plugin.params import SpecArgument, SpecOption, help_text
-from corpus_backfill_plugin.prepare import output_of, prepare, unbroken
-from corpus_backfill_plugin.shell import shell_line
+from corpus_backfill_plugin.prepare import as_agents, prepare, unbroken
 from corpus_backfill_plugin.specs.catalog import (
     SHIPPED_SOURCE,
     SUFFIX,
@@ -162,8 +162,9 @@ def try_spec(
 def _show_lines(spec: LoadedSpec, path: str, *, as_json: bool) -> None:
     """Write what each line of the log at `path` is taken for; those that mean nothing are counted."""
     from corpus_backfill_plugin.agent.output import OutputReader
+    from corpus_backfill_plugin.agent.records import Output
 
-    reader, rows = OutputReader(output_of(spec.script)), list[dict[str, Any]]()
+    reader, rows = OutputReader(as_agents(Output, spec.script.output)), list[dict[str, Any]]()
     try:
         with click.open_file(path, "rb") as log:
             lines = (line for part in log for line in part.splitlines())

@@ -17,7 +17,7 @@ from corpus_backfill_plugin.commands.shared import complete_name, json_option, o
 from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.params import SpecOption
 from corpus_backfill_plugin.plans import DATABASE_OPTION, count_left, why_not_counted
-from corpus_backfill_plugin.prepare import counts_what_is_left, prepare
+from corpus_backfill_plugin.prepare import prepare
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.signals import Signals
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
@@ -114,7 +114,7 @@ def _count_of(
     if isinstance(spec, BrokenSpec):
         return partial(known._replace, reason=f"its spec is broken: {spec.faults[0]}")
     command, words = script_command(spec), []
-    if not counts_what_is_left(spec.script):
+    if not spec.script.count_words:
         return partial(known._replace, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
     if ctx.get_parameter_source("database_url") == ParameterSource.COMMANDLINE:
         if not any(option.name == DATABASE_OPTION for option in spec.script.options):
