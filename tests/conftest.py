@@ -1,7 +1,5 @@
 """What all tests stand on: no path of this machine, a server app with scripts that tell what they got."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -10,15 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from terminals import Terminal
 from tools import Outcome, ended, wait_until
 
 from corpus_backfill_plugin.cli import backfill as group
-
-if TYPE_CHECKING:
-    from terminals import Terminal
 
 __all__ = ["Backfill", "Cli", "Outcome", "Program", "Server"]
 

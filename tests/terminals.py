@@ -1,17 +1,12 @@
 """A program on a real terminal, its screen read back with pyte."""
 
-from __future__ import annotations
-
 import os
 import select
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 import pexpect
 import pyte
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 
 class Terminal:

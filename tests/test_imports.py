@@ -1,18 +1,13 @@
 """Imports go one way through the rooms of the house, and none goes round in a circle."""
 
-from __future__ import annotations
-
 import ast
 import sys
+from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import corpus_backfill_plugin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NAME = "corpus_backfill_plugin"
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent

@@ -1,7 +1,5 @@
 """The documentation keeps its word. Lint, types and scans of the code are `make lint`."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

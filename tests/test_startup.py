@@ -1,7 +1,5 @@
 """What the plugin costs at start-up, in counts: modules, files and specs, each in a fresh interpreter."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -9,14 +7,12 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from conftest import Server
 
 import corpus_backfill_plugin
-
-if TYPE_CHECKING:
-    from conftest import Server
 
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent
 OURS = {"corpus_backfill_plugin", "corpus_backfill_plugin.cli", "corpus_backfill_plugin.bridge"}

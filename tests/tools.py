@@ -1,19 +1,15 @@
 """What tests of several folders do in the same way."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:

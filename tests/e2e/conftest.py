@@ -9,24 +9,20 @@ import sqlite3
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
 import pytest
-from conftest import UV_CACHE
+from conftest import UV_CACHE, Cli, Outcome, Program
 from psycopg import sql
 from psycopg.rows import dict_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from conftest import Cli, Outcome, Program
 
 SERVER = Path(__file__).resolve().parents[2] / "examples/corpus-server-app"
 PASSWORD = "Zug:spitze@2962"  # noqa: S105  a made-up one, which must turn up nowhere

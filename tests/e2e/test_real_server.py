@@ -1,22 +1,18 @@
 """The four backfills of the example server, by the real uv: what they fill in, Ctrl-C, and the password."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import pytest
+from conftest import Cli, Outcome, Program, Server
 from tools import ended, install
 
 from e2e.conftest import PASSWORD, PASSWORD_IN_URL, Corpus
-
-if TYPE_CHECKING:
-    from conftest import Cli, Outcome, Program, Server
 
 COMMANDS = {
     "duration": "media_duration",

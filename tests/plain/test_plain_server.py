@@ -4,8 +4,6 @@ Judged by what is in the database afterwards and by what the record says. What h
 scripts' work (where the server is found, who runs the script) is in `cli/test_scenarios.py`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil
@@ -15,14 +13,11 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from conftest import Server
+from conftest import Cli, Server
 from tools import wait_until
-
-if TYPE_CHECKING:
-    from conftest import Cli
 
 PLAIN = Path(__file__).parent / "server"
 RECORDS = 6

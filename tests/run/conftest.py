@@ -1,26 +1,21 @@
 """Runs as real processes: the driver in the place of a command, and the `runs` commands themselves."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from tools import wait_until
 
 from corpus_backfill_plugin.agent.folder import Process, RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from corpus_backfill_plugin.agent.records import RunRecord
 
 GATE = """
 import os, time

@@ -5,8 +5,6 @@ process or its supervisor with SIGKILL when a named point is reached; the points
 package, wrapped here, so that the package itself knows nothing of tests.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@ After each the ledger must open, every script that began must have exactly one r
 be what its own trace says, it must be seen while it runs, and a later run of the kind must start.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -17,22 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from corpus_backfill_plugin.agent.records import RunRecord
 
 HERE = Path(__file__).parent
 DOC = HERE.parent.parent / "docs" / "reliability.md"

@@ -5,8 +5,6 @@ its call to its return, in a process that has imported it: lock, record, supervi
 stdout is a file, as the script's own and tee's are, so that all three write the same bytes to the same place.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

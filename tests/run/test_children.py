@@ -1,22 +1,17 @@
 """Programs that are started from here and ended: the on-end program, a count."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from corpus_backfill_plugin.agent import hook, verify
 from corpus_backfill_plugin.agent.processes import has_ended
 from corpus_backfill_plugin.agent.records import Invocation, OnEnd
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_child_that_ended_keeps_its_number_until_it_is_reaped() -> None:

@@ -1,7 +1,5 @@
 """From a request to an exit code: what is shown, what is recorded, what is refused."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -11,13 +9,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import click
 import msgspec
 import platformdirs
 import pytest
+from run.conftest import Runs
 from tools import wait_until
 
 import corpus_backfill_plugin
@@ -26,9 +24,6 @@ from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
 from corpus_backfill_plugin.agent.plain import dump
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.execute import Run
-
-if TYPE_CHECKING:
-    from run.conftest import Runs
 
 SPEAKS = """
     import sys, os

@@ -1,7 +1,5 @@
 """A slice of the faults of `faults.py`; the whole is run by hand, its table stands in the documentation."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The ledger: rows, numbers, versions, and what happens when the file or the disk is not as it should be."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -11,20 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from run.conftest import Runs
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.ledger import MIGRATIONS, Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from run.conftest import Runs
 
 
 def row(**facts: object) -> RunRecord:

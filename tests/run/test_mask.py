@@ -1,17 +1,15 @@
 """Secrets taken out of a stream, however it is cut, and out of the logs of a run."""
 
-from __future__ import annotations
-
 import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run.conftest import Runs
 from tools import wait_until
 
 from corpus_backfill_plugin.agent.finish import read_verdict
@@ -19,9 +17,6 @@ from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.output import Failure, Output, OutputReader
 from corpus_backfill_plugin.agent.records import Invocation, Outcome
 from corpus_backfill_plugin.agent.redact import Masker, Secret
-
-if TYPE_CHECKING:
-    from run.conftest import Runs
 
 SECRET = "hunter2-s3cret"  # noqa: S105  a test's own
 

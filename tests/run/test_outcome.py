@@ -1,7 +1,5 @@
 """How a run ended, judged from what its processes left."""
 
-from __future__ import annotations
-
 import errno
 
 import pytest

@@ -1,18 +1,13 @@
 """What a script prints reaches the person as it is, and the log keeps it, whatever it is."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-
-if TYPE_CHECKING:
-    from run.conftest import Runs
+from run.conftest import Runs
 
 ODD = {
     "bytes that are no text": b"\xff\xfe\x00caf\xe9\n",

@@ -1,23 +1,18 @@
 """The `runs` commands, as people and programs use them."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
+from conftest import Cli, Server
+from run.conftest import Runs
 from tools import cases
 
 from corpus_backfill_plugin.agent import recover
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.text import duration
-
-if TYPE_CHECKING:
-    from conftest import Cli, Server
-    from run.conftest import Runs
 
 LISTED = set(
     "number command state exit_code signal started ended pid user arguments server".split()  # noqa: SIM905  shorter

@@ -1,12 +1,10 @@
 """What must not grow with the number of runs."""
 
-from __future__ import annotations
-
 import os
 import statistics
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +13,6 @@ from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def filled(folder: Path, count: int) -> State:

@@ -1,23 +1,18 @@
 """Ctrl-C, Ctrl-Z, the quit key, a closed terminal and kill: what the script sees, and what the person."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import pytest
+from run.conftest import Runs
 from terminals import Terminal
 from tools import wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from run.conftest import Runs
-
-    Start: TypeAlias = Callable[..., Terminal]
+Start: TypeAlias = Callable[..., Terminal]
 
 COUNTS = """
     import signal, sys, time

@@ -1,18 +1,13 @@
 """The state folder: where it is, and whose."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import platformdirs
 import pytest
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.state import open_state, state_root
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("mode", [None, 0o755], ids=["missing", "too open"])

@@ -1,22 +1,17 @@
 """Stopping for certain: nothing of a run is left when `runs stop` returns, or it says what."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from run.conftest import Runs
 from tools import wait_until
 
 from corpus_backfill_plugin.agent import link, processes, stop
 from corpus_backfill_plugin.agent.processes import boot_id, is_same, start_time
-
-if TYPE_CHECKING:
-    from run.conftest import Runs
 
 COUNTS = """
     import signal, sys, time

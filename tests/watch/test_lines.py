@@ -1,7 +1,5 @@
 """Streams cut into lines, and the lines of the protocol taken out of them."""
 
-from __future__ import annotations
-
 import re
 import tracemalloc
 

@@ -1,13 +1,11 @@
 """The watcher as a whole: what passes, what it costs, and what it makes of scripts that lie."""
 
-from __future__ import annotations
-
 import os
 import random
 import re
 import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -15,9 +13,6 @@ from hypothesis import strategies as st
 
 from corpus_backfill_plugin.agent.output import Output, OutputReader
 from corpus_backfill_plugin.agent.progress import View
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 OUTPUT = Output(
     progress="^[{done}/{total}]", failed="^FAILED {item}: {reason}", result=("^updated={updated}",)

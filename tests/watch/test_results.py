@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from corpus_backfill_plugin.agent.output import (

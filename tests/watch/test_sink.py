@@ -1,7 +1,5 @@
 """The bar on real pseudo-terminals, the screen read back with pyte."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -4,8 +4,6 @@ The script's streams are pipes here and files in a real run; the sink does not k
 `tqdm`, or a template for progress; without it only the line protocol is read.
 """
 
-from __future__ import annotations
-
 import os
 import selectors
 import subprocess

@@ -1,28 +1,20 @@
 """A server app with one command that does as its options say, and the runs of it."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from conftest import Server
 from tools import wait_until
 
-from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.folder import Process, RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conftest import Server
-
-    from corpus_backfill_plugin.agent.folder import Process
-    from corpus_backfill_plugin.agent.records import RunRecord
 
 WORK = '''\
 """Pretends to work on the items of the file PENDING: those that --bad names fail, the others are done."""

@@ -1,7 +1,5 @@
 """How far a run is: by the bar of who watches it, on terminals of several sizes, and seen from elsewhere."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re
@@ -9,9 +7,10 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from conftest import Backfill
 from tools import cases, wait_until
 
 from corpus_backfill_plugin.prepare import prepare
@@ -19,13 +18,7 @@ from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.specs.catalog import LoadedSpec
 from corpus_backfill_plugin.specs.selection import Selection
 from corpus_backfill_plugin.workspace import Site
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Backfill
-
-    from watching.conftest import Place
+from watching.conftest import Place
 
 TQDM = """
 import sys, time

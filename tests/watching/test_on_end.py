@@ -1,7 +1,5 @@
 """The operator's program, called when a run ends."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex
@@ -9,22 +7,17 @@ import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import Backfill
 from tools import cases, wait_until
 
 from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.config import config_path
-from watching.conftest import WATCHED_OR_NOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Backfill
-
-    from watching.conftest import Place
+from watching.conftest import WATCHED_OR_NOT, Place
 
 
 class Told:

@@ -1,28 +1,19 @@
 """A claim of success put to the test: `succeeded` only when the script itself counts nothing left."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from conftest import Backfill
 from tools import cases, wait_until
 
 from corpus_backfill_plugin.agent.processes import is_stopped
-from watching.conftest import PROVED, SPEC, WATCHED_OR_NOT, WORK
-
-if TYPE_CHECKING:
-    import subprocess
-    from pathlib import Path
-
-    from conftest import Backfill
-
-    from watching.conftest import Place
-
+from watching.conftest import PROVED, SPEC, WATCHED_OR_NOT, WORK, Place
 
 LEFT = "2 left (pending = 2, expected 0)"
 

@@ -1,23 +1,15 @@
 """What a run did and what failed in it: read from its logs when it ends, reported, kept, and shown again."""
 
-from __future__ import annotations
-
 import tracemalloc
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from conftest import Backfill
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
 from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure, Output
-from watching.conftest import WATCHED_OR_NOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Backfill
-
-    from watching.conftest import Place
+from watching.conftest import WATCHED_OR_NOT, Place
 
 OUTPUT = Output(failed="^FAILED {item}: {reason}", result=("^updated={updated}",), progress="tqdm")
 

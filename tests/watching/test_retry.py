@@ -1,19 +1,12 @@
 """Only what failed, run again, as often as it takes."""
 
-from __future__ import annotations
-
 import io
 import stat
-from typing import TYPE_CHECKING
 
 import pytest
+from conftest import Backfill
 
-from watching.conftest import SPEC
-
-if TYPE_CHECKING:
-    from conftest import Backfill
-
-    from watching.conftest import Place
+from watching.conftest import SPEC, Place
 
 
 def test_a_chain_of_retries_ends_with_nothing_left(proved: Place, backfill: Backfill) -> None:
