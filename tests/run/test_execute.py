@@ -75,8 +75,7 @@ def test_detach_prints_the_number_alone_and_returns_at_once(runs: Runs) -> None:
     ended = runs.run("--detach", runs.script("gate(); raise SystemExit(4)"))
     assert ended == (0, b"1\n", b"")
     assert runs.record().state == "running"
-    runs.gate.touch()
-    assert runs.wait_for_end().exit_code == 4
+    assert runs.let_end().exit_code == 4
 
 
 def test_a_second_run_of_the_kind_is_held_and_told_by_whom(runs: Runs) -> None:
@@ -154,7 +153,7 @@ def test_a_process_left_behind_is_waited_for_and_named(runs: Runs) -> None:
     said = runs.first_error(process)
     assert b"still runs" in said
     assert b"time.sleep(60)" in said
-    (left,) = runs.place().survivors()
+    (left,) = runs.files().survivors()
     os.kill(left.pid, 9)
     assert process.wait(20) == 0
     record = runs.record()
@@ -267,8 +266,7 @@ def detach_with(libraries: Path, runs: Runs) -> None:
 
 
 def finishes(runs: Runs) -> None:
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
     wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
 
 
@@ -297,15 +295,14 @@ def test_a_finisher_that_cannot_run_leaves_word_why(runs: Runs, libraries: Path)
     facts = runs.process()
     runs.gate.touch()
     wait_until(lambda: not facts.is_supervised())
-    assert runs.place().finisher_failure() == (
+    assert runs.files().finisher_failure() == (
         "its finisher failed: ModuleNotFoundError: No module named 'corpus_backfill_plugin'"
     )
     assert json.loads(runs.command("--json").out)[0]["state"] == "succeeded"
 
 
 def test_a_lost_run_is_said_to_be_lost(runs: Runs) -> None:
-    process = runs.spawn(runs.script("print('on', flush=True); gate()"))
-    runs.wait_for_log(b"on")
+    process = runs.spawn(runs.script("print('on', flush=True); gate()"), until=b"on")
     facts = runs.process()
     os.kill(facts.supervisor, 9)
     runs.gate.touch()
@@ -313,7 +310,7 @@ def test_a_lost_run_is_said_to_be_lost(runs: Runs) -> None:
     assert (process.returncode, out) == (1, b"on\n")
     assert b"lost" in err
     assert runs.record().state == "lost"
-    wait_until(lambda: not runs.place().survivors())
+    wait_until(lambda: not runs.files().survivors())
 
 
 def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(runs: Runs) -> None:

@@ -69,8 +69,7 @@ def test_a_reader_who_has_seen_enough_does_not_end_the_run(runs: Runs) -> None:
     assert process.wait(10) == 128 + 13
     assert process.stderr.read() == b""
     assert runs.record().state == "running"
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
     assert runs.log() == b"".join(b"%d\n" % n for n in range(8))
 
 
@@ -90,8 +89,7 @@ def test_a_script_that_closes_its_stdout_runs_on(runs: Runs) -> None:
 
 
 def test_a_deleted_log_is_still_shown(runs: Runs) -> None:
-    process = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"))
-    runs.wait_for_log(b"1")
+    process = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"), until=b"1")
     (runs.state.run_folder(1) / "stdout.log").unlink()
     runs.gate.touch()
     assert process.communicate(timeout=20)[0] == b"1\n2\n"

@@ -1,8 +1,6 @@
 """The `runs` commands, as people and programs use them."""
 
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -132,8 +130,7 @@ def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
 
 
 def test_two_may_watch_one_run(runs: Runs) -> None:
-    first = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"))
-    runs.wait_for_log(b"1")
+    first = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"), until=b"1")
     second = runs.watch("attach")
     assert second.stderr
     assert b"Attached" in second.stderr.readline()
@@ -152,8 +149,7 @@ def test_prune_forgets_old_runs_with_their_logs_and_never_a_running_one(three: R
     assert three.command("prune", "--older-than", "30d").err == b"Forgot 2 runs.\n"
     assert [row["number"] for row in json.loads(three.command("--json").out)] == [3]
     assert [path.name for path in three.state.runs.iterdir()] == ["3"]
-    three.gate.touch()
-    assert three.wait_for_end(3).state == "succeeded"
+    assert three.let_end(3).state == "succeeded"
 
 
 def test_prune_keeps_the_newest_and_the_young(three: Runs) -> None:
@@ -170,11 +166,10 @@ def test_prune_refuses_what_is_no_age(runs: Runs) -> None:
 
 def of_machine(runs: Runs, machine: str) -> None:
     """Have run 1 begun under another host name and boot, on `machine`, and not be said to have ended."""
-    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
-    metadata = runs.place(1).metadata()
+    runs.sql("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
+    metadata = runs.files(1).metadata()
     assert metadata is not None
-    runs.place(1).write_metadata(replace(metadata, machine=machine))
+    runs.files(1).write_metadata(replace(metadata, machine=machine))
     for name in ("exit", "verdict"):
         (runs.state.run_folder(1) / name).unlink(missing_ok=True)
 
@@ -198,8 +193,7 @@ def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
 
 
 def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
-    with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set state = 'running', boot = 'before' where number = 1")
+    three.sql("update runs set state = 'running', boot = 'before' where number = 1")
     for name in ("exit", "verdict"):
         (three.state.run_folder(1) / name).unlink()
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "lost"
@@ -218,8 +212,7 @@ def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
 
 def _age(runs: Runs, days: int) -> None:
     """Make every run older."""
-    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set started = started - ?1, ended = ended - ?1", (days * 86400,))
+    runs.sql("update runs set started = started - ?1, ended = ended - ?1", days * 86400)
 
 
 SPEC = """

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import pytest
-from run.conftest import Runs
+from run.conftest import Runs, ended
 from terminals import Terminal
 from tools import wait_until
 
@@ -86,11 +86,9 @@ def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(runs: Runs, termin
 
 
 def test_sigterm_is_passed_on_and_the_scripts_code_returned(runs: Runs) -> None:
-    process = runs.spawn(runs.script(COUNTS))
-    runs.wait_for_log(b"ready")
+    process = runs.spawn(runs.script(COUNTS), until=b"ready")
     process.terminate()
-    out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (9, b"ready\ngot TERM\n")
+    assert ended(process)[:2] == (9, b"ready\ngot TERM\n")
     assert runs.record().state == "stopped"
 
 
@@ -98,18 +96,15 @@ def test_a_closed_terminal_leaves_the_run_going_on(runs: Runs, terminal: Start) 
     child = terminal(runs.script(BRIEF))
     child.drop()
     assert runs.record().state == "running"
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
     assert runs.log() == b"ready\ndone\n"
 
 
 def test_sighup_is_left_by_the_cli_and_not_seen_by_the_script(runs: Runs) -> None:
-    process = runs.spawn(runs.script(BRIEF))
-    runs.wait_for_log(b"ready")
+    process = runs.spawn(runs.script(BRIEF), until=b"ready")
     process.send_signal(signal.SIGHUP)
     assert process.wait(10) == 128 + 1
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
 
 
 def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(runs: Runs, terminal: Start) -> None:
@@ -117,22 +112,19 @@ def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(runs: Runs, terminal
     child.process.send("\x1c")
     child.until("Left demo (run 1); it goes on.")
     assert code_of(child) == 128 + 3
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
 
 
 def test_ctrl_z_stops_the_viewer_alone_and_the_rest_is_shown_afterwards(runs: Runs) -> None:
     # In a group of its own below this process: the kernel stops no process of an orphaned group, and under
     # setsid or CI this one is orphaned.
-    process = runs.spawn(runs.script(BRIEF), process_group=0)
-    runs.wait_for_log(b"ready")
+    process = runs.spawn(runs.script(BRIEF), process_group=0, until=b"ready")
     process.send_signal(signal.SIGTSTP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED)
     runs.gate.touch()
     runs.wait_for_log(b"done")
     process.send_signal(signal.SIGCONT)
-    out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (0, b"ready\ndone\n")
+    assert ended(process)[:2] == (0, b"ready\ndone\n")
 
 
 @pytest.mark.parametrize("die", ["", "agent.link:Link.wait_for_start:before"], ids=["watching", "starting"])
@@ -142,8 +134,7 @@ def test_a_stopped_viewer_does_not_keep_the_record_open(
     """Before, one that was stopped before it heard of the start held the run's locks as long."""
     monkeypatch.setenv("DEADLY_SIGNAL", "SIGSTOP")
     script = runs.script("import time; print('ready', flush=True); time.sleep(1)")
-    process = runs.spawn("--key", "k", f"--die={die}", script)
-    runs.wait_for_log(b"ready")
+    process = runs.spawn("--key", "k", f"--die={die}", script, until=b"ready")
     process.send_signal(signal.SIGSTOP)
     assert runs.wait_for_end().state == "succeeded"
     assert runs.run("--wait", "--key", "k", runs.script("", "next.py")).code == 0
@@ -152,18 +143,17 @@ def test_a_stopped_viewer_does_not_keep_the_record_open(
 
 
 def test_an_ignored_sighup_stays_ignored(runs: Runs) -> None:
-    process = runs.spawn(runs.script(BRIEF), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    runs.wait_for_log(b"ready")
+    process = runs.spawn(
+        runs.script(BRIEF), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN), until=b"ready"
+    )
     process.send_signal(signal.SIGHUP)
     assert runs.record().state == "running"
     runs.gate.touch()
-    out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (0, b"ready\ndone\n")
+    assert ended(process)[:2] == (0, b"ready\ndone\n")
 
 
 def test_sigterm_to_the_supervisor_asks_the_script(runs: Runs) -> None:
-    runs.detach(runs.script(COUNTS))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script(COUNTS), until=b"ready")
     os.kill(runs.process().supervisor, signal.SIGTERM)
     wait_until(lambda: runs.log().endswith(b"got TERM\n"))
     assert (runs.wait_for_end().state, runs.record().exit_code) == ("stopped", 9)

@@ -85,8 +85,8 @@ def test_hidden_daemons_are_of_the_run_named_and_ended(runs: Runs, *, ended: boo
     runs.detach("--supervisor", slow, "--key", "k", runs.script(HIDDEN), mark, *([] if ended else ["stay"]))
     wait_until(lambda: len(hidden(mark)) == 4)
     if ended:
-        wait_until(runs.place().exit.exists)
-    assert {survivor.pid for survivor in runs.place().survivors()} >= set(hidden(mark))
+        wait_until(runs.files().exit.exists)
+    assert {survivor.pid for survivor in runs.files().survivors()} >= set(hidden(mark))
     assert runs.run("--key", "k", runs.script("", "next.py")).code == 75
     assert runs.command("stop", "--after", "0.2").code == 0
     assert hidden(mark) == []
@@ -102,21 +102,18 @@ def test_no_signal_but_sigkill_ends_a_supervisor(runs: Runs) -> None:
         time.sleep(0.01)
     assert facts.is_supervised()
     assert facts.is_child()
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
 
 
 def test_a_supervisor_that_was_stopped_is_continued_by_stop(runs: Runs) -> None:
-    runs.detach(runs.script("print('ready', flush=True); gate()"))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script("print('ready', flush=True); gate()"), until=b"ready")
     os.kill(runs.process().supervisor, signal.SIGSTOP)
     assert runs.command("stop", "--after", "5").code == 0
     assert (runs.record().state, runs.record().signal) == ("stopped", signal.SIGINT)
 
 
 def test_a_script_that_obeys_gets_one_sigint(runs: Runs) -> None:
-    runs.detach(runs.script(COUNTS))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script(COUNTS), until=b"ready")
     ended = runs.command("stop")
     assert (ended.code, ended.err) == (0, b"Run 1 has ended: stopped.\n")
     assert runs.log() == b"ready\ngot INT\n"
@@ -129,17 +126,15 @@ def test_a_script_that_obeys_gets_one_sigint(runs: Runs) -> None:
     ("ignored", "died_of"), [(1, signal.SIGTERM), (2, signal.SIGKILL)], ids=["INT", "both"]
 )
 def test_a_script_that_ignores_signals_is_ended(runs: Runs, ignored: int, died_of: int) -> None:
-    runs.detach(runs.script(IGNORES.format(ignored)))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script(IGNORES.format(ignored)), until=b"ready")
     assert runs.command("stop", "--after", "0.3").code == 0
     assert (runs.record().state, runs.record().signal) == ("stopped", died_of)
 
 
 @pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
 def test_every_process_of_a_run_is_gone_when_stop_returns(runs: Runs, *, supervised: bool) -> None:
-    runs.detach("--key", "k", runs.script(FAMILY))
-    runs.wait_for_log(b"ready")
-    place = runs.place()
+    runs.detach("--key", "k", runs.script(FAMILY), until=b"ready")
+    place = runs.files()
     time.sleep(0.3)
     family = {survivor.pid for survivor in place.survivors()}
     assert len(family) == 4
@@ -153,14 +148,13 @@ def test_every_process_of_a_run_is_gone_when_stop_returns(runs: Runs, *, supervi
 
 
 def test_what_is_left_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs.detach(runs.script(IGNORES.format(2)))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script(IGNORES.format(2)), until=b"ready")
     monkeypatch.setattr(stop, "_KILL_SECONDS", 0.3)
     monkeypatch.setattr(stop, "signal_all", lambda *_: None)  # as with another user's process
-    left = stop.stop(runs.place(), 0.1)
+    left = stop.stop(runs.files(), 0.1)
     assert [survivor.pid for survivor in left or []] == [runs.process().pid]
     monkeypatch.undo()
-    assert stop.stop(runs.place(), 0) is None
+    assert stop.stop(runs.files(), 0) is None
 
 
 def test_a_number_given_to_another_process_is_not_signalled() -> None:
@@ -187,7 +181,7 @@ def test_without_start_times_the_session_decides(monkeypatch: pytest.MonkeyPatch
 
 def test_whoever_only_looks_at_the_lock_is_no_process_of_the_run(runs: Runs) -> None:
     runs.run(runs.script(""))
-    place = runs.place()
+    place = runs.files()
     with place.alive.open() as looked_at:
         assert looked_at.readable()
         assert processes.survivors(place.token, place.alive) == []

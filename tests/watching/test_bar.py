@@ -4,9 +4,7 @@ import itertools
 import os
 import re
 import signal
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,7 +86,7 @@ def test_the_protocol_is_not_shown_and_colours_are_left_out_on_request(
     seen.finish(code=0)
     assert "::progress" not in seen.text
     assert not re.search(r"\x1b\[[0-9;]*[1-9]m", seen.text)
-    assert b"::progress done=30 total=30" in place.folder().log("stdout").read_bytes()
+    assert b"::progress done=30 total=30" in place.log()
 
 
 def test_a_dumb_terminal_gets_no_escapes(backfill: Backfill) -> None:
@@ -205,7 +203,7 @@ def test_a_run_that_somebody_watches_is_read_from_the_ledger(place: Place, backf
     row = backfill.listed()[0]
     assert row["progress"]["done"] >= record.view.done
     assert row["progress"]["failures"] == 1
-    (place.folder().log("stdout")).rename(place.state.root / "away")  # so that it can only be the ledger's
+    (place.files().log("stdout")).rename(place.state.root / "away")  # so that it can only be the ledger's
     assert backfill.listed()[0]["progress"]["total"] == 60
     backfill("runs", "stop")
 
@@ -214,7 +212,7 @@ def test_a_run_that_somebody_watches_is_read_from_the_ledger(place: Place, backf
 def test_notes_of_progress_come_once_a_second_at_the_most(place: Place, backfill: Backfill) -> None:
     place.fill(200)
     process = backfill.start("work", "--pause", "0.01")
-    wait_until(lambda: place.begun() and place.folder().log("stdout").exists())
+    wait_until(lambda: place.found() and place.files().log("stdout").exists())
     seen = set()
     begun = time.monotonic()
     while process.poll() is None and time.monotonic() - begun < 20:
@@ -230,7 +228,7 @@ def test_notes_of_progress_come_once_a_second_at_the_most(place: Place, backfill
 def test_attach_shows_the_same_bar_with_what_was_printed_before(place: Place, backfill: Backfill) -> None:
     place.fill(60)
     backfill("work", "--pause", "0.1", "--detach")
-    wait_until(lambda: b"done=11" in place.folder().log("stdout").read_bytes())
+    wait_until(lambda: b"done=11" in place.log())
     attached = backfill.terminal("runs", "attach", NO_COLOR="1")
     attached.until(lambda: "ETA" in attached.bar)
     assert "::progress" not in attached.text
@@ -242,12 +240,12 @@ def test_attach_shows_the_same_bar_with_what_was_printed_before(place: Place, ba
     attached.process.sendintr()
     attached.finish()
     assert attached.code == 128 + signal.SIGINT
-    assert place.until_ended().state == "stopped"
+    assert place.wait_for_end().state == "stopped"
 
 
 def test_attach_ends_with_the_summary_and_the_proof(proved: Place, backfill: Backfill) -> None:
     backfill("work", "--pause", "0.3", "--bad", "a1", "--detach")
-    wait_until(lambda: proved.folder().log("stdout").read_bytes())
+    wait_until(proved.log)
     attached = backfill("runs", "attach")
     assert attached.code == 1
     assert "Updated 5, failed 1 in" in attached.stderr
@@ -258,16 +256,14 @@ def test_attach_ends_with_the_summary_and_the_proof(proved: Place, backfill: Bac
 def test_a_ledger_that_cannot_be_written_does_not_hold_a_run_up(place: Place, backfill: Backfill) -> None:
     place.fill(25)
     process = backfill.start("work", "--pause", "0.1")
-    wait_until(lambda: place.begun() and place.folder().log("stdout").exists())
+    wait_until(lambda: place.found() and place.files().log("stdout").exists())
     assert process.stdout is not None
-    with closing(sqlite3.connect(place.state.ledger, isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
+    with place.locked():
         longest = 0.0
         until_free = time.monotonic() + 2
         while (before := time.monotonic()) < until_free:
             process.stdout.readline()
             longest = max(longest, time.monotonic() - before)
-        db.execute("ROLLBACK")
     assert longest < 1
     assert process.wait(20) == 0
     assert place.record().state == "succeeded"
@@ -282,12 +278,11 @@ def test_a_viewer_killed_while_progress_is_written_leaves_a_sound_ledger(
     for number in range(1, 4):
         place.fill(70)
         process = backfill.start("work", "--pause", "0.01", env=os.environ | {"PYTHONPATH": str(tmp_path)})
-        place.facts(number)
+        place.process(number)
         wait_until(lambda: place.record(number).view is not None)  # noqa: B023 - waited for here
         time.sleep(0.013 * number)
         process.kill()
         process.wait()
-        with closing(sqlite3.connect(place.state.ledger)) as db:
-            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        record = place.until_ended(number)
+        assert place.sql("PRAGMA integrity_check") == [("ok",)]
+        record = place.wait_for_end(number)
         assert (record.state, record.counts) == ("succeeded", {"updated": 70, "failed": 0})

@@ -3,10 +3,8 @@
 import json
 import os
 import shlex
-import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +93,7 @@ def test_it_does_not_get_the_secrets(
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2hunter2@db/x")
     configure(["sh", "-c", f"cat > {tmp_path}/all; env >> {tmp_path}/all"])
     backfill("work", "--detach")
-    place.until_ended()
+    place.wait_for_end()
     backfill("work")
     given = (tmp_path / "all").read_text()
     assert "hunter2" not in given
@@ -135,10 +133,9 @@ def test_it_is_told_once_even_if_several_finish_a_run(place: Place, backfill: Ba
     told.keep()
     backfill("work")
     told.file.unlink()
-    metadata = place.folder().metadata()
+    metadata = place.files().metadata()
     assert metadata is not None
-    with closing(sqlite3.connect(place.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set on_end = 'due'")
+    place.sql("update runs set on_end = 'due'")
 
     def finish(_: int) -> None:
         with Ledger(place.state.ledger) as ledger:

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,7 +29,7 @@ def kill_count(proved: Place) -> None:
 
 
 def assert_counted_twice(proved: Place) -> None:
-    record = proved.until_ended()
+    record = proved.wait_for_end()
     assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
 
 
@@ -64,7 +62,7 @@ def test_what_is_counted_decides_on_success(
 ) -> None:
     proved.server.spec("work", PROVED % ("500ms" if "hangs" in words else "20s"))
     ended = backfill("work", *words.split(), *how)
-    proved.until_ended()
+    proved.wait_for_end()
     told = backfill.shown()
     succeeded, skipped = state == "succeeded", proof == "skipped"
     assert (told["state"], told["exit_code"], proved.counts) == (state, 0, 0 if skipped else 1)
@@ -95,11 +93,11 @@ def test_a_script_without_the_words_for_it_is_never_asked_to_count(
     assert (looked.code, looked.stdout) == (1, f"work\t{reason}\t-\t-\n")
     assert len(proved.file.read_text().split()) == 6, "looking did no work"
     ended = backfill("work", "--limit", "6", *how)
-    proved.until_ended()
+    proved.wait_for_end()
     assert backfill.shown()["proof"] == {"state": "skipped", "reason": "--limit was given"}
     proved.fill(6)
     ended = backfill("work", *how)
-    proved.until_ended(2)
+    proved.wait_for_end(2)
     told = backfill.shown()
     assert (ended.code, told["state"], told["exit_code"]) == (0 if how else 1, "unverified", 0)
     assert told["reason"] == reason
@@ -184,7 +182,7 @@ def test_a_viewer_that_counts_for_long_is_not_taken_for_stopped(proved: Place, b
 def test_a_finisher_that_was_stopped_is_continued_by_whoever_looks(proved: Place, backfill: Backfill) -> None:
     backfill("work", "--count", "hangs", "--detach")
     wait_until(lambda: proved.counts == 1)
-    facts = proved.facts()
+    facts = proved.process()
     for words, lasts in ((("runs",), 10), (("runs", "stop"), 15)):
         os.kill(facts.supervisor, signal.SIGSTOP)
         wait_until(lambda: is_stopped(facts.supervisor))
@@ -204,12 +202,10 @@ def test_what_was_reported_is_recorded_though_the_ledger_was_locked(
     )
     environ = os.environ | {"PYTHONPATH": str(tmp_path)}
     process = backfill.start("work", "--pause", "0.2", "--bad", "a2,a4", env=environ)
-    facts = proved.facts()
-    with closing(sqlite3.connect(proved.state.ledger, isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
+    facts = proved.process()
+    with proved.locked():
         _, reported = process.communicate(timeout=60)
         os.kill(facts.supervisor, signal.SIGKILL)  # the finisher that it became was not to write it either
-        db.execute("ROLLBACK")
     assert process.returncode == 1
     assert LEFT in reported.decode()
     wait_until(lambda: backfill("runs").rows[0][1] != "running")
@@ -238,11 +234,11 @@ def test_a_run_that_nobody_could_count_is_not_called_a_success(
     proved: Place, backfill: Backfill, *, word: str, why: str
 ) -> None:
     process = counting(proved, backfill, "hangs")
-    facts = proved.facts()
+    facts = proved.process()
     os.kill(facts.supervisor, signal.SIGKILL)
     process.kill()
     process.wait()
-    (proved.folder().path / "finisher.log").write_text(word)  # as a finisher leaves it
+    (proved.files().path / "finisher.log").write_text(word)  # as a finisher leaves it
     wait_until(lambda: backfill("runs").rows[0][1] != "running")
     record = proved.record()
     assert (record.state, record.exit_code, record.proof) == ("unverified", 0, "unknown")

@@ -157,7 +157,7 @@ def test_what_changed_while_it_waited_is_not_run(place: Place, backfill: Backfil
     words = ("work",) if command == "work" else ("runs", "retry", "1")
     backfill("work", "--bad", "a2,a3")
     holder = backfill.start("work", "--pause", "30")
-    place.facts(2)
+    place.process(2)
     waiting = backfill.start(*words, "--wait")
     assert waiting.stderr is not None
     assert b"; waiting (Ctrl-C to give up)" in waiting.stderr.readline()
@@ -167,7 +167,7 @@ def test_what_changed_while_it_waited_is_not_run(place: Place, backfill: Backfil
     out, err = waiting.communicate(timeout=60)
     assert (waiting.returncode, out) == (1, b"")
     assert b"Error: not run: while it waited, the script changed" in err
-    assert not place.begun(3), "nothing was recorded, and the lock is free"
+    assert not place.found(3), "nothing was recorded, and the lock is free"
     assert backfill("work").code == 0
 
 
@@ -184,4 +184,4 @@ def test_an_item_that_holds_a_secret_is_not_retried_by_its_mask(
     masked = "1 of the items that failed in run 1 held a secret, which was not kept: x-***"
     backfill("runs", "retry").refused(masked, "--anyway retries the other 1.")
     backfill("runs", "retry", "--anyway")
-    assert (place.folder(2).path / "items").read_text() == "b\n"
+    assert (place.files(2).path / "items").read_text() == "b\n"
