@@ -1,10 +1,11 @@
-"""The ledger: rows, numbers, versions, and what happens when the file or the disk is not as it should be."""
+"""The ledger and the state folder: rows, numbers, versions, and files that are not as they should be."""
 
 import contextlib
 import json
 import os
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
 import threading
@@ -13,12 +14,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import platformdirs
 import pytest
 from run.conftest import Runs
 
 from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.ledger import MIGRATIONS, Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.recover import recover
+from corpus_backfill_plugin.agent.state import State, open_state, state_root
 
 
 def row(**facts: object) -> RunRecord:
@@ -277,3 +282,77 @@ def test_a_read_only_state_folder_is_told(runs: Runs) -> None:
     assert b"Read-only" in ended.stderr or b"Permission denied" in ended.stderr, ended.stderr
     free = in_a_mount(runs, steps, *runs.words("--no-record", script))
     assert (free.returncode, free.stdout) == (0, b"started\n")
+
+
+def filled(folder: Path, count: int) -> State:
+    """Return a state folder with `count` runs that ended."""
+    state = State(folder)
+    state.runs.mkdir(parents=True)
+    with Ledger(state.ledger) as ledger:
+        ledger._db.execute("PRAGMA synchronous = OFF")
+        for _ in range(count):
+            begin(ledger)
+        ledger._db.execute(
+            "UPDATE runs SET state = CASE number % 3 WHEN 0 THEN 'failed' ELSE 'succeeded' END"
+        )
+    return state
+
+
+def seconds_to_list(place: State, **chosen: str) -> float:
+    """Return how long the work of `runs` takes, from opening the ledger to the facts: the median of many."""
+    times = []
+    for _ in range(41):
+        begun = time.perf_counter()
+        with Ledger(place.ledger) as ledger:
+            recover(place, ledger)
+            rows = [facts(record) for record in ledger.select(limit=10, **chosen)]
+        times.append(time.perf_counter() - begun)
+        assert len(rows) == 10
+    return statistics.median(times)
+
+
+@pytest.mark.quiet  # compares times
+def test_ten_thousand_runs_are_listed_within_twice_the_time_of_thirty(tmp_path: Path) -> None:
+    few, many = filled(tmp_path / "few", 30), filled(tmp_path / "many", 10_000)
+    for chosen in ({}, {"state": "failed"}, {"command": "demo"}):
+        assert seconds_to_list(many, **chosen) < 2 * seconds_to_list(few, **chosen), chosen
+
+
+@pytest.mark.parametrize("mode", [None, 0o755], ids=["missing", "too open"])
+def test_it_is_where_the_variable_says_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None
+) -> None:
+    folder = tmp_path / "here"
+    if mode:
+        folder.mkdir()
+        folder.chmod(mode)
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(folder))
+    assert open_state().root == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("named", ["", "relative", "/srv/state"])
+def test_the_users_own_is_where_other_programs_have_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.delenv("CORPUS_BACKFILL_STATE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", named)
+    assert state_root() == platformdirs.user_state_path("corpus-backfill")
+
+
+def test_another_owners_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "other"))
+    open_state()
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(AgentError, match="belongs to"):
+        open_state()
+
+
+def test_a_file_in_its_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "file"))
+    with pytest.raises(AgentError, match="can't be used") as told:
+        open_state()
+    assert "--no-record" in told.value.hint

@@ -10,7 +10,6 @@ from tools import cases
 
 from corpus_backfill_plugin.agent import recover
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.text import duration
 
 LISTED = set(
     "number command state exit_code signal started ended pid user arguments server".split()  # noqa: SIM905  shorter
@@ -197,17 +196,6 @@ def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
     for name in ("exit", "verdict"):
         (three.state.run_folder(1) / name).unlink()
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "lost"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0s"), (9.96, "10.0s"), (12, "12s"), (185, "3m 05s"), (7380, "2h 03m"), (349200, "4d 01h"),
-        (-5, "0.0s"),
-    ],
-)  # fmt: skip
-def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def _age(runs: Runs, days: int) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,8 +12,9 @@ import pytest
 from run.conftest import Runs
 from tools import wait_until
 
-from corpus_backfill_plugin.agent import link, processes, stop
-from corpus_backfill_plugin.agent.processes import boot_id, is_same, start_time
+from corpus_backfill_plugin.agent import hook, link, processes, stop, verify
+from corpus_backfill_plugin.agent.processes import boot_id, has_ended, is_same, start_time
+from corpus_backfill_plugin.agent.records import Invocation, OnEnd
 
 COUNTS = """
     import signal, sys, time
@@ -191,3 +194,35 @@ def test_stopping_what_does_not_run_is_an_error(runs: Runs) -> None:
     runs.run(runs.script(""))
     ended = runs.command("stop", "1")
     assert (ended.code, b"does not run any more: succeeded" in ended.err) == (1, True)
+
+
+def test_a_child_that_ended_keeps_its_number_until_it_is_reaped() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    wait_until(lambda: has_ended(process))
+    os.kill(process.pid, 0)
+    assert process.wait() == 0
+    assert has_ended(process)
+
+
+@pytest.mark.parametrize("what", ["count", "on-end program"])
+@pytest.mark.parametrize("script", ["", "import time; time.sleep(60)"], ids=["ended", "late"])
+def test_no_number_is_signalled_that_was_reaped(
+    what: str, script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, the group's number was signalled after the child had been reaped."""
+    signalled: list[int] = []
+    real = os.killpg
+
+    def killpg(group: int, number: int) -> None:
+        signalled.append(number)
+        os.waitid(os.P_PID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises: no child of ours
+        real(group, number)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    job = Invocation(program=(sys.executable,), script="-c", arguments=(script,), folder="/", environ={})
+    if what == "count":
+        verify.count(job, None, seconds=0.5, environ=os.environ, stopped=lambda: False)
+    else:
+        on_end = OnEnd(program=(sys.executable, "-c", script), folder=str(tmp_path), timeout=1)
+        hook._call(on_end, b"", job, lambda: False)
+    assert signalled[-1] == signal.SIGKILL

@@ -14,8 +14,7 @@ from corpus_backfill_plugin.runs.summary import summary
 from corpus_backfill_plugin.text import duration
 
 OUTPUT = Output(
-    failed="^FAILED {item}: {reason}",
-    result=("^updated={updated} failed={failed}", "^pending={pending}"),
+    failed="^FAILED {item}: {reason}", result=("^updated={updated} failed={failed}", "^pending={pending}")
 )
 
 
@@ -82,7 +81,10 @@ def test_without_counts_the_summary_tells_how_far_it_came() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-1, "0.0s"), (9.96, "10.0s"), (59.6, "1m 00s"), (3599.7, "1h 00m"), (90_000, "1d 01h")],
-)
+    [
+        (-1, "0.0s"), (0.04, "0.0s"), (9.96, "10.0s"), (12, "12s"), (59.6, "1m 00s"), (185, "3m 05s"),
+        (3599.7, "1h 00m"), (7380, "2h 03m"), (90_000, "1d 01h"), (349_200, "4d 01h"), (-5, "0.0s"),
+    ],
+)  # fmt: skip
 def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -23,10 +23,7 @@ def main(script: str, spec: str | None = None) -> int:
     )
     started = time.monotonic()
     interrupted = False
-    with (
-        TerminalSink(output, name="demo", line_every=every) as sink,
-        selectors.DefaultSelector() as selector,
-    ):
+    with TerminalSink(output, name="demo", line_every=every) as sink, selectors.DefaultSelector() as selector:
         selector.register(child.stdout or 0, selectors.EVENT_READ, "stdout")
         selector.register(child.stderr or 0, selectors.EVENT_READ, "stderr")
         try:

@@ -41,11 +41,7 @@ def declare(place: Place, script: str, progress: str = "^[{done}/{total}]") -> N
 
 @pytest.mark.parametrize(
     ("rows", "columns", "expected"),
-    [
-        (24, 100, r"[━╸]+─+ +\d+%  \d+/60  .*ETA \d:\d\d"),
-        (10, 40, r"\d+%.*ETA \d:\d\d"),
-        (6, 14, r"\d+%"),
-    ],
+    [(24, 100, r"[━╸]+─+ +\d+%  \d+/60  .*ETA \d:\d\d"), (10, 40, r"\d+%.*ETA \d:\d\d"), (6, 14, r"\d+%")],
     ids=["wide", "narrow", "tiny"],
 )
 def test_tqdm_has_a_bar_below_it(
