@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from terminals import Terminal
-from tools import Outcome, ended, wait_until
+from tools import Outcome, ended
 
 from corpus_backfill_plugin.cli import backfill as group
 
@@ -65,11 +65,9 @@ class Server:
 
     @property
     def scripts(self) -> Path:
-        """Its backfill folder."""
         return self.folder / "backfill"
 
     def script(self, name: str, text: str = TELLING) -> Path:
-        """Write a script and return its path."""
         path = self.scripts / name
         path.write_text(text, encoding="utf-8")
         return path
@@ -97,7 +95,6 @@ def make_server(tmp_path: Path) -> Callable[[str], Server]:
 
 @pytest.fixture
 def server(make_server: Callable[[str], Server]) -> Server:
-    """A server app with the four scripts, none of which does anything but tell."""
     return make_server("srv/corpus-server-app")
 
 
@@ -137,14 +134,12 @@ class Cli:
         return ended([*PROGRAM, *words], env=given, cwd=cwd or self.folder)
 
     def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  Popen's own
-        """Start it, and return it while it runs."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         settings: dict[str, Any] = {**streams, "env": os.environ | self.environ, **more}
         self._started.append(subprocess.Popen([*PROGRAM, *words], **settings))
         return self._started[-1]
 
     def terminal(self, *words: str, rows: int = 24, columns: int = 80, **environ: str) -> Terminal:
-        """Start it on a terminal."""
         from terminals import Terminal
 
         given = self.environ | {"LANG": "C.UTF-8", "PYTHONUTF8": "1"} | environ
@@ -155,16 +150,12 @@ class Cli:
         """Return what `runs show --json` tells of a run, the latest if none is named."""
         outcome = self("runs", "show", "--json", *number)
         assert outcome.code == 0, outcome.stderr
-        told: dict[str, Any] = outcome.told
-        return told
+        return dict(outcome.told)
 
     def listed(self, *words: str) -> list[dict[str, Any]]:
-        """Return what `runs --json` tells."""
-        told: list[dict[str, Any]] = self("runs", *words, "--json").told
-        return told
+        return list(self("runs", *words, "--json").told)
 
     def close(self) -> None:
-        """End what a test left behind."""
         for terminal in self._terminals:
             terminal.drop()
         for process in self._started:
@@ -205,9 +196,3 @@ def backfill(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Back
     made.capfd = capfd
     yield made
     made.close()
-
-
-@pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait until a condition holds."""
-    return wait_until

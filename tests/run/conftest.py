@@ -19,6 +19,25 @@ def gate(path={path!r}):
     while not os.path.exists(path) and time.monotonic() < until:
         time.sleep(0.01)
 """
+COUNTS = """
+    import signal, sys, time
+    got = []
+    signal.signal(signal.SIGINT, lambda *_: got.append("INT"))
+    signal.signal(signal.SIGTERM, lambda *_: got.append("TERM"))
+    print("ready", flush=True)
+    while not got:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    print("got", *got, flush=True)
+    sys.exit(9)
+"""
+IGNORES = """
+    import signal, time
+    for number in (signal.SIGINT, signal.SIGTERM)[:{}]:
+        signal.signal(number, signal.SIG_IGN)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
 RUNS = [sys.executable, "-m", "corpus_backfill_plugin", "runs"]
 DRIVE = [sys.executable, str(Path(__file__).with_name("drive.py"))]
 

@@ -15,8 +15,8 @@ import click
 import msgspec
 import platformdirs
 import pytest
-from run.conftest import Runs
-from tools import wait_until
+from run.conftest import Runs, ended
+from tools import cases, wait_until
 
 import corpus_backfill_plugin
 from corpus_backfill_plugin.agent.ledger import Ledger
@@ -33,15 +33,15 @@ SPEAKS = """
 
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_the_scripts_exit_code_and_streams_are_passed_on(runs: Runs, code: int) -> None:
-    ended = runs.run(runs.script(SPEAKS), str(code))
-    assert ended == (code, b"to stdout\n", b"to stderr\n")
+    done = runs.run(runs.script(SPEAKS), str(code))
+    assert done == (code, b"to stdout\n", b"to stderr\n")
     record = runs.record()
     assert (record.state, record.exit_code) == ("succeeded" if code == 0 else "failed", code)
 
 
 def test_death_by_a_signal_is_128_and_its_number(runs: Runs) -> None:
-    ended = runs.run(runs.script("import os; os.kill(os.getpid(), 9)"))
-    assert (ended.code, b"died of SIGKILL" in ended.err) == (128 + 9, True)
+    done = runs.run(runs.script("import os; os.kill(os.getpid(), 9)"))
+    assert (done.code, b"died of SIGKILL" in done.err) == (128 + 9, True)
     assert (runs.record().state, runs.record().exit_code, runs.record().signal) == ("failed", None, 9)
 
 
@@ -72,20 +72,19 @@ def test_folder_and_files_are_closed_to_others(runs: Runs) -> None:
 
 
 def test_detach_prints_the_number_alone_and_returns_at_once(runs: Runs) -> None:
-    ended = runs.run("--detach", runs.script("gate(); raise SystemExit(4)"))
-    assert ended == (0, b"1\n", b"")
+    done = runs.run("--detach", runs.script("gate(); raise SystemExit(4)"))
+    assert done == (0, b"1\n", b"")
     assert runs.record().state == "running"
     assert runs.let_end().exit_code == 4
 
 
 def test_a_second_run_of_the_kind_is_held_and_told_by_whom(runs: Runs) -> None:
     runs.detach("--key", "k", runs.script("gate()"))
-    ended = runs.run("--key", "k", runs.script(SPEAKS), "0")
-    assert ended.code == 75
+    done = runs.run("--key", "k", runs.script(SPEAKS), "0")
+    assert done.code == 75
     for word in (b"run 1", b"since", runs.record().user.encode(), b"runs attach 1", b"--wait"):
-        assert word in ended.err
-    with Ledger(runs.state.ledger) as ledger:
-        assert len(ledger.select()) == 1
+        assert word in done.err
+    assert runs.sql("SELECT number FROM runs") == [(1,)]
 
 
 def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) -> None:
@@ -116,8 +115,7 @@ def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -
     process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
     assert b"run 1 of" in runs.first_error(process)
     runs.gate.touch()
-    process.communicate(timeout=60)
-    assert process.returncode == 5
+    assert ended(process).code == 5
 
 
 def test_wait_starts_when_the_other_run_has_ended(runs: Runs) -> None:
@@ -162,8 +160,8 @@ def test_a_process_left_behind_is_waited_for_and_named(runs: Runs) -> None:
 
 def test_no_record_leaves_nothing(runs: Runs, tmp_path: Path) -> None:
     (temporary := tmp_path / "tmp").mkdir()
-    ended = runs.run("--no-record", runs.script(SPEAKS), "3", env=os.environ | {"TMPDIR": str(temporary)})
-    assert ended == (3, b"to stdout\n", b"to stderr\n")
+    done = runs.run("--no-record", runs.script(SPEAKS), "3", env=os.environ | {"TMPDIR": str(temporary)})
+    assert done == (3, b"to stdout\n", b"to stderr\n")
     assert list(temporary.iterdir()) == []
     assert not runs.state.ledger.exists()
 
@@ -171,25 +169,25 @@ def test_no_record_leaves_nothing(runs: Runs, tmp_path: Path) -> None:
 def test_no_record_works_where_no_state_can_be_kept(runs: Runs) -> None:
     runs.state.root.write_text("a file in its place")
     assert runs.run(runs.script(SPEAKS), "3").code == 1
-    ended = runs.run("--no-record", "--key", "k", runs.script(SPEAKS), "3")
-    assert (ended.code, ended.out) == (3, b"to stdout\n")
+    done = runs.run("--no-record", "--key", "k", runs.script(SPEAKS), "3")
+    assert (done.code, done.out) == (3, b"to stdout\n")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [
-        pytest.param("--program=/nowhere/python", b"not there", id="missing"),
-        pytest.param("--program=/etc/passwd", b"Permission denied", id="not executable"),
-        pytest.param("--program=./program", b"no program of this system", id="no program"),
-        pytest.param("--folder=/nowhere", b"working folder", id="no folder"),
-    ],
+    cases("""
+        missing        | --program=/nowhere/python | not there
+        not executable | --program=/etc/passwd     | Permission denied
+        no program     | --program=./program       | no program of this system
+        no folder      | --folder=/nowhere         | working folder
+    """),
 )
-def test_what_cannot_start_is_an_error_of_one_line(runs: Runs, words: str, said: bytes) -> None:
+def test_what_cannot_start_is_an_error_of_one_line(runs: Runs, words: str, said: str) -> None:
     program = runs.folder / "program"
     program.write_bytes(b"\0no program")
     program.chmod(0o700)
-    ended = runs.run("--key", "k", words, "script.py")
-    assert (ended.code, said in ended.err, b"Traceback" in ended.err) == (1, True, False), ended.err
+    done = runs.run("--key", "k", words, "script.py")
+    assert (done.code, said.encode() in done.err, b"Traceback" in done.err) == (1, True, False), done.err
     assert (runs.record().state, runs.record().exit_code) == ("failed", None)
     assert runs.run("--key", "k", runs.script(SPEAKS), "0").code == 0
 
@@ -201,10 +199,10 @@ def test_arguments_longer_than_the_system_allows_are_refused(runs: Runs) -> None
         f"sys.exit(drive.main(['script.py', *['{long}'] * 60]))"
     )
     words = [runs.words()[0], "-c", code, os.path.dirname(runs.words()[1])]  # noqa: PTH120  of a text
-    ended = subprocess.run(words, capture_output=True, check=False, timeout=60)
-    assert ended.returncode == 1, ended.stderr
+    done = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 1, done.stderr
     said = (os.strerror(errno.E2BIG).encode(), b"longer than the system allows")
-    assert any(text in ended.stderr for text in said)
+    assert any(text in done.stderr for text in said)
     assert runs.record().state == "failed"
 
 
@@ -239,8 +237,8 @@ def test_what_a_script_finds(runs: Runs, words: tuple[str, ...], script: str, ou
 
 
 def test_a_timeout_ends_the_run_as_stopped(runs: Runs) -> None:
-    ended = runs.run("--timeout", "0.5", runs.script("import time; time.sleep(60)"))
-    assert ended.code in {1, 130}
+    done = runs.run("--timeout", "0.5", runs.script("import time; time.sleep(60)"))
+    assert done.code in {1, 130}
     record = runs.record()
     assert (record.state, record.stopped_by) == ("stopped", "timeout")
     assert "0.5 s" in record.reason

@@ -5,57 +5,31 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TypeAlias
 
 import pytest
-from run.conftest import Runs, ended
+from run.conftest import COUNTS, IGNORES, Runs, ended
 from terminals import Terminal
 from tools import wait_until
 
 Start: TypeAlias = Callable[..., Terminal]
 
-COUNTS = """
-    import signal, sys, time
-    got = []
-    signal.signal(signal.SIGINT, lambda *_: got.append("INT"))
-    signal.signal(signal.SIGTERM, lambda *_: got.append("TERM"))
-    print("ready", flush=True)
-    while not got:
-        time.sleep(0.02)
-    time.sleep(0.5)
-    print("got", *got, flush=True)
-    sys.exit(9)
-"""
-STUBBORN = """
-    import signal, time
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    print("ready", flush=True)
-    for n in range(600):
-        time.sleep(0.1)
-"""
 BRIEF = "print('ready', flush=True); gate(); print('done', flush=True)"
 
 
 @pytest.fixture
 def terminal(runs: Runs) -> Iterator[Start]:
     """Start the driver in a terminal of its own, and wait until the script is ready."""
-    started: list[Terminal] = []
+    with ExitStack() as stack:
 
-    def start(*words: str, ready: str = "ready") -> Terminal:
-        started.append(Terminal(runs.words(*words), columns=300))
-        started[-1].until(ready)
-        return started[-1]
+        def start(*words: str, ready: str = "ready") -> Terminal:
+            child = Terminal(runs.words(*words), columns=300)
+            stack.callback(child.drop)
+            child.until(ready)
+            return child
 
-    yield start
-    for each in started:
-        each.drop()
-
-
-def code_of(seen: Terminal) -> int:
-    """Wait for the end of a terminal's process and return its exit code."""
-    seen.finish()
-    return seen.code
+        yield start
 
 
 @pytest.mark.parametrize("through_uv", [False, True], ids=["python", "uv"])
@@ -69,19 +43,19 @@ def test_a_first_ctrl_c_is_one_sigint_for_the_script(
     child.process.sendintr()
     child.until("Asked demo (run 1) to stop; press Ctrl-C again to end it.")
     child.until("got INT\r\n")
-    assert code_of(child) == 9
+    child.finish(code=9)
     record = runs.record()
     assert (record.state, record.exit_code, record.reason) == ("stopped", 9, "Ctrl-C")
     assert record.stopped_by == record.user
 
 
 def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(runs: Runs, terminal: Start) -> None:
-    child = terminal(runs.script(STUBBORN))
+    child = terminal(runs.script(IGNORES.format(2)))
     child.process.sendintr()
     child.until("Asked")
     child.process.sendintr()
     child.until("Ending")
-    assert code_of(child) == 128 + 9
+    child.finish(code=128 + 9)
     assert (runs.record().state, runs.record().signal) == ("stopped", 9)
 
 
@@ -111,7 +85,7 @@ def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(runs: Runs, terminal
     child = terminal(runs.script(BRIEF))
     child.process.send("\x1c")
     child.until("Left demo (run 1); it goes on.")
-    assert code_of(child) == 128 + 3
+    child.finish(code=128 + 3)
     assert runs.let_end().state == "succeeded"
 
 
@@ -163,5 +137,6 @@ def test_a_wait_for_the_lock_is_left_with_ctrl_c(runs: Runs, terminal: Start) ->
     runs.detach("--key", "k", runs.script("gate()"))
     child = terminal("--wait", "--key", "k", runs.script("", "next.py"), ready="waiting")
     child.process.sendintr()
-    assert code_of(child) != 0
+    child.finish()
+    assert child.code != 0
     assert [path.name for path in runs.state.runs.iterdir()] == ["1"]

@@ -9,31 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from run.conftest import Runs
+from run.conftest import COUNTS, IGNORES, Runs
 from tools import wait_until
 
 from corpus_backfill_plugin.agent import hook, link, processes, stop, verify
 from corpus_backfill_plugin.agent.processes import boot_id, has_ended, is_same, start_time
 from corpus_backfill_plugin.agent.records import Invocation, OnEnd
 
-COUNTS = """
-    import signal, sys, time
-    got = []
-    signal.signal(signal.SIGINT, lambda *_: got.append("INT"))
-    print("ready", flush=True)
-    while not got:
-        time.sleep(0.02)
-    time.sleep(0.3)
-    print("got", *got, flush=True)
-    sys.exit(9)
-"""
-IGNORES = """
-    import signal, time
-    for number in (signal.SIGINT, signal.SIGTERM)[:{}]:
-        signal.signal(number, signal.SIG_IGN)
-    print("ready", flush=True)
-    time.sleep(60)
-"""
 FAMILY = """
     import os, signal, subprocess, sys, time
     signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)
