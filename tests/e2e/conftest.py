@@ -34,12 +34,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Corpus:
-    """One database, read directly and not through what is tested, and the media that its records name.
-
-    Attributes:
-        url: of the database, SQLite or PostgreSQL.
-        media: the folder of the files, with `truth.json` in it.
-    """
+    """One database, read directly and not through what is tested, and the media that its records name."""
 
     url: str
     media: Path
@@ -55,11 +50,9 @@ class Corpus:
         return {uid for uid, known in self.truth.items() if script in known["fails"]}
 
     def records(self) -> dict[str, Row]:
-        """Return the records by uid."""
         return {str(UUID(str(row["uid"]))): row for row in self.read("record")}
 
     def filled(self, column: str) -> int:
-        """Return how many records have a value in `column`."""
         return sum(row[column] is not None for row in self.records().values())
 
     def dump(self) -> list[str]:
@@ -67,7 +60,6 @@ class Corpus:
         return sorted(f"{table}: {sorted(row.items())}" for table in TABLES for row in self.read(table))
 
     def read(self, table: LiteralString) -> list[Row]:
-        """Return the rows of a table."""
         query: LiteralString = f"SELECT * FROM {table}"  # noqa: S608  one of TABLES
         if self.url.startswith("postgresql"):
             with psycopg.connect(self.url, row_factory=dict_row) as server:
@@ -77,7 +69,6 @@ class Corpus:
             return [dict(row) for row in file.execute(query)]
 
     def copied(self, folder: Path) -> Corpus:
-        """Return the same in a copy of its SQLite file."""
         shutil.copyfile(self.url.removeprefix("sqlite:///"), folder / "corpus.db")
         return Corpus(f"sqlite:///{folder}/corpus.db", self.media)
 

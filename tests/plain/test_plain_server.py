@@ -36,11 +36,9 @@ class Plain(Server):
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
         return self.folder.parent / "corpus.db"
 
     def query(self, sql: str) -> list[Any]:
-        """Return the rows of a query."""
         with closing(sqlite3.connect(self.database)) as db, db:
             return db.execute(sql).fetchall()
 

@@ -49,6 +49,13 @@ class Ended(NamedTuple):
     out: bytes
     err: bytes
 
+    def refused(self, *said: bytes, code: int = 1) -> None:
+        """Check that it ended with an error that says all this."""
+        assert (self.code, b"Traceback" in self.err, b"unexpected" in self.err) == (code, False, False), (
+            self.err
+        )
+        assert [text for text in said if text not in self.err] == [], self.err
+
 
 def ended(process: subprocess.Popen[bytes], timeout: float = 60) -> Ended:
     out, err = process.communicate(timeout=timeout)
@@ -98,8 +105,12 @@ class Runs(Kept):
         return ended(self.watch(*words))
 
     @staticmethod
+    def first_line(process: subprocess.Popen[bytes]) -> bytes:
+        assert process.stdout
+        return process.stdout.readline()
+
+    @staticmethod
     def first_error(process: subprocess.Popen[bytes]) -> bytes:
-        """Return the first line that a process writes to its stderr."""
         assert process.stderr
         return process.stderr.readline()
 

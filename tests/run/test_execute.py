@@ -109,8 +109,10 @@ def test_runs_of_other_kinds_do_not_wait_for_one_another(runs: Runs) -> None:
 def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -> None:
     runs.detach("--key", "k.one", runs.script("gate()"))
     assert runs.run("--key", "k.two", runs.script(SPEAKS, "two.py"), "0").code == 0
-    held = runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0")
-    assert (held.code, b"run 1 of" in held.err) == (75, True), "not run 2, which came last and has ended"
+    (
+        runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0").refused(b"run 1 of", code=75),
+        "not run 2, which came last and has ended",
+    )
     assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
     process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
     assert b"run 1 of" in runs.first_error(process)
@@ -263,26 +265,19 @@ def detach_with(libraries: Path, runs: Runs) -> None:
     runs.wait_for_log(b"on")
 
 
-def finishes(runs: Runs) -> None:
-    assert runs.let_end().state == "succeeded"
-    wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
-
-
-@pytest.mark.parametrize("replaced", [False, True], ids=["as it was", "replaced meanwhile"])
-def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
-    runs: Runs, libraries: Path, *, replaced: bool
+@pytest.mark.parametrize("libraries_are", ["there", "replaced", "deleted"])
+def test_a_finisher_works_by_what_it_was_started_with(
+    runs: Runs, libraries: Path, libraries_are: str
 ) -> None:
+    """By PYTHONPATH alone, with its package replaced by another release, with all libraries deleted."""
     detach_with(libraries, runs)
-    if replaced:
+    if libraries_are == "deleted":
+        shutil.rmtree(libraries)
+    elif libraries_are == "replaced":
         for path in (libraries / "corpus_backfill_plugin").rglob("*.py"):
             path.write_text("raise SystemExit('another release')")
-    finishes(runs)
-
-
-def test_a_finisher_works_with_all_libraries_deleted(runs: Runs, libraries: Path) -> None:
-    detach_with(libraries, runs)
-    shutil.rmtree(libraries)
-    finishes(runs)
+    assert runs.let_end().state == "succeeded"
+    wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
 
 
 def test_a_finisher_that_cannot_run_leaves_word_why(runs: Runs, libraries: Path) -> None:

@@ -174,8 +174,7 @@ def test_whoever_only_looks_at_the_lock_is_no_process_of_the_run(runs: Runs) -> 
 
 def test_stopping_what_does_not_run_is_an_error(runs: Runs) -> None:
     runs.run(runs.script(""))
-    ended = runs.command("stop", "1")
-    assert (ended.code, b"does not run any more: succeeded" in ended.err) == (1, True)
+    runs.command("stop", "1").refused(b"does not run any more: succeeded")
 
 
 def test_a_child_that_ended_keeps_its_number_until_it_is_reaped() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from conftest import Backfill, Server
 from tools import Kept
 
 WORK = '''\
@@ -85,12 +85,13 @@ timeout = "%s"
 )
 
 
-class Place(Kept):
-    """The server's folder, what is left to do there, and the runs of it."""
+class Place(Kept, Backfill):
+    """The program, the server's folder, what is left to do there, and the runs of it."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
-        super().__init__()
-        self.server = server
+    def __init__(self, server: Server, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        Kept.__init__(self)
+        Backfill.__init__(self, folder)
+        self.server, self.capfd = server, capfd
         self.file = folder / "pending"
         self.fill(6)
 
@@ -129,16 +130,19 @@ class Place(Kept):
 
 
 @pytest.fixture(autouse=True)
-def place(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Place]:
     """A server app with the command `work` on six items."""
     server.script("work.py", WORK)
     server.spec("work", SPEC)
     monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
     monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
     monkeypatch.setenv("PENDING", str(tmp_path / "pending"))
-    made = Place(server, tmp_path)
+    made = Place(server, tmp_path, capfd)
     yield made
     made.end_all()
+    made.close()
 
 
 @pytest.fixture
