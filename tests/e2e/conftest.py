@@ -109,7 +109,6 @@ def sqlite_model(
 
 @pytest.fixture
 def sqlite_corpus(sqlite_model: Callable[[Path], Corpus], tmp_path: Path) -> Corpus:
-    """A corpus in SQLite in which nothing is filled in."""
     return sqlite_model(tmp_path)
 
 
@@ -148,7 +147,6 @@ def postgresql_model(
     make_corpus: Callable[..., Corpus],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Corpus:
-    """The same corpus as a template database."""
     _administrate(postgresql("postgres"), sql.SQL("CREATE DATABASE model"))
     return make_corpus(postgresql("model"), tmp_path_factory.mktemp("media"), "--records", "12")
 

@@ -43,7 +43,7 @@ class Plain(Server):
             return db.execute(sql).fetchall()
 
     def grow(self, copies: int) -> None:
-        """Add so many copies of each row, so that a run can be met in its middle."""
+        """Add so many copies of each row: a run can be met in its middle."""
         for _ in range(copies):
             self.query(
                 "INSERT INTO recordings (path, media_type)"
@@ -107,19 +107,13 @@ def test_a_command_does_its_work_and_ends_with_0(command: str, plain: Plain, cli
 @pytest.mark.parametrize(
     ("words", "filled"),
     [
-        ("duration --dry-run", 0),
-        ("duration --limit 2", 2),
+        ("duration --dry-run", 0), ("duration --limit 2", 2), ("duration --media-type audio", 4),
         ("duration --media-type video --workers 1 --batch-size 1", 2),
-        ("duration --media-type audio", 4),
-        ("file-hash --algorithm md5 --limit 3", 3),
-        ("file-hash --algorithm sha512 --dry-run", 0),
-        ("snr --media-type video", 2),
-        ("snr --dry-run --limit 1", 0),
-        ("version-0 --limit 4", 4),
-        ("version-0 --dry-run", 0),
-        ("duration --media-type video --show-command", 0),
+        ("duration --media-type video --show-command", 0), ("file-hash --algorithm md5 --limit 3", 3),
+        ("file-hash --algorithm sha512 --dry-run", 0), ("snr --media-type video", 2),
+        ("snr --dry-run --limit 1", 0), ("version-0 --limit 4", 4), ("version-0 --dry-run", 0),
     ],
-)
+)  # fmt: skip
 def test_options_mean_what_they_say(words: str, filled: int, plain: Plain, cli: Cli) -> None:
     assert cli(*words.split()).code == 0
     assert plain.filled(words.split(maxsplit=1)[0]) == filled

@@ -141,7 +141,6 @@ class Runs(Kept):
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Runs]:
-    """Runs of scripts in the test's own folder."""
     made = Runs(tmp_path)
     yield made
     made.close()

@@ -1,4 +1,4 @@
-"""From a request to an exit code: what is shown, what is recorded, what is refused."""
+"""From a request to an exit code: what is shown, what is recorded, what is refused, and how it is judged."""
 
 import errno
 import json
@@ -19,9 +19,12 @@ from run.conftest import Runs, ended
 from tools import cases, wait_until
 
 import corpus_backfill_plugin
+from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
+from corpus_backfill_plugin.agent.outcome import exit_code, explain_failure, judge
 from corpus_backfill_plugin.agent.plain import dump
+from corpus_backfill_plugin.agent.records import Outcome
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.execute import Run
 
@@ -45,7 +48,7 @@ def test_death_by_a_signal_is_128_and_its_number(runs: Runs) -> None:
     assert (runs.record().state, runs.record().exit_code, runs.record().signal) == ("failed", None, 9)
 
 
-def test_the_record_tells_who_what_where_and_how_long(runs: Runs) -> None:
+def test_the_record_tells_who_what_where_and_how_long_and_is_closed_to_others(runs: Runs) -> None:
     script = runs.script(SPEAKS)
     before = time.time()
     runs.run(script, "0")
@@ -64,9 +67,6 @@ def test_the_row_is_there_before_the_script(runs: Runs) -> None:
     """
     assert runs.run(runs.script(script), str(runs.state.ledger)).out == b"[('running',)]\n"
 
-
-def test_folder_and_files_are_closed_to_others(runs: Runs) -> None:
-    runs.run(runs.script(SPEAKS), "0")
     for path in (runs.state.root, *runs.state.root.rglob("*")):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
@@ -100,12 +100,6 @@ def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) ->
     assert process.wait(20) == 4
 
 
-def test_runs_of_other_kinds_do_not_wait_for_one_another(runs: Runs) -> None:
-    runs.detach("--key", "k", runs.script("gate()"))
-    assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
-    assert runs.run(runs.script(SPEAKS, "other.py"), "0").code == 0
-
-
 def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -> None:
     runs.detach("--key", "k.one", runs.script("gate()"))
     assert runs.run("--key", "k.two", runs.script(SPEAKS, "two.py"), "0").code == 0
@@ -113,7 +107,8 @@ def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -
         runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0").refused(b"run 1 of", code=75),
         "not run 2, which came last and has ended",
     )
-    assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
+    for kind in (("--key", "other"), ()):
+        assert runs.run(*kind, runs.script(SPEAKS, "other.py"), "0").code == 0
     process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
     assert b"run 1 of" in runs.first_error(process)
     runs.gate.touch()
@@ -355,3 +350,53 @@ def test_without_room_for_a_folder_the_current_one_stays(
     with pytest.raises(BackfillError, match="No space left"):
         Run(Mock(), None, Ledger(None)).begin(Mock())
     assert (tmp_path / "precious").exists()
+
+
+PROCESS = Process(2, 3, "b", 1, 3, 5, 0.0)
+STOP = StopRequest("ann", "Ctrl-C", 5.0)
+EXIT = 256
+
+
+def ending(status: int) -> Ending:
+    return Ending(at=9.0, took=4.0, status=status)
+
+
+@pytest.mark.parametrize(
+    ("seen", "stop", "process", "state", "code"),
+    [
+        pytest.param(ending(0), None, PROCESS, "succeeded", 0, id="success"),
+        pytest.param(ending(4 * EXIT), None, PROCESS, "succeeded", 4, id="another code of success"),
+        pytest.param(ending(3 * EXIT), None, PROCESS, "failed", 3, id="failure"),
+        pytest.param(ending(15), None, PROCESS, "failed", 143, id="signal"),
+        pytest.param(ending(0), STOP, PROCESS, "stopped", 0, id="stopped in peace"),
+        pytest.param(ending(9), STOP, PROCESS, "stopped", 137, id="stopped by force"),
+        pytest.param(None, None, PROCESS, "lost", 1, id="nobody saw the end"),
+        pytest.param(None, STOP, PROCESS, "lost", 1, id="nobody saw the stop"),
+        pytest.param(None, None, None, "lost", 1, id="never started"),
+        pytest.param(Ending(9.0, 0.0, failure="2 program"), None, PROCESS, "failed", 1, id="no program"),
+    ],
+)
+def test_state_and_code(
+    seen: Ending | None, stop: StopRequest | None, process: Process | None, state: str, code: int
+) -> None:
+    outcome = judge(seen, stop, process, (0, 4), now=10.0)
+    assert (outcome.state, exit_code(outcome)) == (state, code)
+    assert outcome.stopped_by == ("ann" if stop else "")
+
+
+def test_without_a_witness_nothing_is_claimed() -> None:
+    assert judge(None, None, PROCESS, (0,), now=10.0) == Outcome(
+        state="lost", ended=10.0, pid=2, reason="exit code unknown: its supervisor did not see the end"
+    )
+
+
+def test_a_failed_start_is_told_in_words() -> None:
+    for failure, said in {
+        f"{errno.ENOENT} program": "not there",
+        f"{errno.EACCES} program": "Permission denied",
+        f"{errno.E2BIG} program": "longer than the system allows",
+        f"{errno.ENOEXEC} program": "no program of this system",
+        f"{errno.ENOENT} folder": "working folder",
+        f"{errno.ENOSPC} record": "run folder",
+    }.items():
+        assert said in explain_failure(failure)

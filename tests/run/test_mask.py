@@ -92,6 +92,8 @@ def test_a_detached_run_is_masked_at_its_end(runs: Runs) -> None:
 
 def test_another_terminal_that_attaches_does_not_see_it_either(runs: Runs) -> None:
     runs.detach("--secret", SECRET, runs.script(PRINTS), "wait", until=b"yes")
+    assert b"logs searched for secrets\tnot yet" in runs.command("show").out
+    assert json.loads(runs.command("show", "--json").out)["masked"] is None
     process = runs.watch("attach")
     assert b"Attached" in runs.first_error(process)
     runs.gate.touch()
@@ -119,12 +121,6 @@ def test_logs_that_could_not_be_searched_are_said_to_be_so(runs: Runs) -> None:
     shown = runs.command("show")
     assert b"logs searched for secrets\tno" in shown.out
     assert runs.record().masked is None
-
-
-def test_a_run_that_goes_on_says_that_its_logs_are_not_searched_yet(runs: Runs) -> None:
-    runs.detach("--secret", SECRET, runs.script(PRINTS), "wait", until=b"yes")
-    assert b"logs searched for secrets\tnot yet" in runs.command("show").out
-    assert json.loads(runs.command("show", "--json").out)["masked"] is None
 
 
 MANY = """

@@ -39,7 +39,7 @@ def test_list_is_tab_separated_in_a_pipe_the_newest_first(three: Runs) -> None:
         assert [row[5] for row in rows] == ["-", "3", "0"]
 
 
-def test_list_is_json_on_request(three: Runs) -> None:
+def test_list_is_json_on_request_and_can_be_narrowed(three: Runs) -> None:
     rows = json.loads(three.command("--json").out)
     assert [row["number"] for row in rows] == [3, 2, 1]
     assert set(rows[0]) >= LISTED
@@ -47,9 +47,6 @@ def test_list_is_json_on_request(three: Runs) -> None:
     assert rows[0]["ended"] is None
     assert rows[1]["exit_code"] == 3
     assert rows[1]["started"] < rows[1]["ended"]
-
-
-def test_list_is_narrowed(three: Runs) -> None:
     assert listed(three, "--state", "failed") == [2]
     assert listed(three, "--command", "first") == [1]
     assert listed(three, "--limit", "1") == [3]
@@ -97,15 +94,10 @@ def test_logs_of_a_running_run_stop_where_they_are_unless_followed(three: Runs) 
     assert three.wait_for_end(3).state == "succeeded"
 
 
-def test_logs_that_are_gone_are_told(three: Runs) -> None:
-    (three.state.run_folder(1) / "stdout.log").unlink()
-    three.command("logs", "1").refused(b"are gone")
-
-
-def test_attaching_to_a_run_whose_logs_are_gone_is_told(runs: Runs) -> None:
-    runs.detach(runs.script("gate()"))
-    (runs.state.run_folder(1) / "stdout.log").unlink()
-    runs.command("attach").refused(b"are gone")
+@pytest.mark.parametrize("words", [("logs", "1"), ("attach", "3")], ids=" ".join)
+def test_logs_that_are_gone_are_told(three: Runs, words: tuple[str, str]) -> None:
+    (three.state.run_folder(int(words[1])) / "stdout.log").unlink()
+    three.command(*words).refused(b"are gone")
 
 
 def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
@@ -141,15 +133,11 @@ def test_prune_forgets_old_runs_with_their_logs_and_never_a_running_one(three: R
 
 
 def test_prune_keeps_the_newest_and_the_young(three: Runs) -> None:
+    assert [three.command("prune", *words).code for words in ((), ("--older-than", "old"))] == [2, 2]
     assert three.command("prune", "--older-than", "1h").err == b"Forgot 0 runs.\n"
     _age(three, days=40)
     assert three.command("prune", "--older-than", "30d", "--keep", "2").err == b"Forgot 1 run.\n"
     assert listed(three) == [3, 2]
-
-
-def test_prune_refuses_what_is_no_age(runs: Runs) -> None:
-    assert runs.command("prune", "--older-than", "old").code == 2
-    assert runs.command("prune").code == 2
 
 
 def of_machine(runs: Runs, machine: str) -> None:

@@ -170,10 +170,6 @@ def test_whoever_only_looks_at_the_lock_is_no_process_of_the_run(runs: Runs) -> 
     with place.alive.open() as looked_at:
         assert looked_at.readable()
         assert processes.survivors(place.token, place.alive) == []
-
-
-def test_stopping_what_does_not_run_is_an_error(runs: Runs) -> None:
-    runs.run(runs.script(""))
     runs.command("stop", "1").refused(b"does not run any more: succeeded")
 
 

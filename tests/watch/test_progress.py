@@ -62,6 +62,7 @@ def test_resumed_work_does_not_count_as_speed() -> None:
 
 
 def test_more_done_than_there_is_gives_no_percentage_and_no_eta() -> None:
+    assert plain(View(done=130, total=100, rate=2.0, eta=None, elapsed=3)) == "130/100?, 2/s, 0:03"
     found = view(run((0, 1, 10), (1, 11, 10)), 1)
     assert (found.done, found.total, found.fraction, found.eta) == (11, 10, None, None)
 
@@ -72,25 +73,21 @@ def test_a_changing_total_is_followed_and_keeps_the_rate() -> None:
     assert view(pace, 2).eta == pytest.approx(48, rel=0.05)
 
 
-def test_going_back_is_a_new_phase_with_a_rate_of_its_own() -> None:
+def test_going_far_back_is_a_new_phase_with_a_rate_of_its_own() -> None:
     fast = [(i * 0.1, i * 100, 1000) for i in range(11)]
     pace = run(*fast, (2.0, 0, 1000), (3.0, 1, 1000), (4.0, 2, 1000))
     assert pace.start == 2.0
     assert view(pace, 4.0).rate == pytest.approx(1.0)
 
-
-def test_workers_out_of_order_are_no_new_phase() -> None:
     pace = run((0, 0, 1000), (1, 12, 1000), (2, 11, 1000), (3, 13, 1000))
     assert (pace.start, view(pace, 3).done) == (0, 13)
 
 
-def test_a_total_of_zero_with_nothing_done_is_complete() -> None:
+def test_a_total_of_zero_and_one_beyond_all_measure_have_no_eta_to_wait_for() -> None:
     found = view(run((0, 0, 0)), 0)
     assert (found.fraction, found.eta) == (1.0, 0.0)
     assert view(run((0, 5, 0)), 0).total is None
 
-
-def test_an_eta_beyond_all_measure_is_not_told() -> None:
     found = view(run((0, 0, 10**14), (1, 1, 10**14)), 1)
     assert found.eta is None
     assert found.fraction is not None
@@ -158,15 +155,9 @@ def test_the_bar_never_reaches_the_last_column(view: View, width: int, color: bo
     assert "\n" not in text
 
 
-def test_contradicting_claims_are_shown_and_nothing_is_concluded() -> None:
-    assert plain(View(done=130, total=100, rate=2.0, eta=None, elapsed=3)) == "130/100?, 2/s, 0:03"
-
-
-def test_without_a_total_there_is_no_bar() -> None:
+def test_without_a_total_there_is_no_bar_and_100_percent_only_when_all_is_done() -> None:
     assert draw(View(done=1234, rate=0.25, elapsed=5), 80) == "1,234 done  0.25/s  0:05"
 
-
-def test_it_says_100_percent_only_when_all_is_done() -> None:
     assert "99%" in draw(View(done=99_999, total=100_000), 80)
 
 

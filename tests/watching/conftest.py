@@ -101,7 +101,6 @@ class Place(Kept, Backfill):
 
     @property
     def counts(self) -> int:
-        """How often what is left was counted."""
         path = self.file.with_suffix(".counts")
         return len(path.read_text(encoding="utf-8").split()) if path.exists() else 0
 
@@ -112,7 +111,6 @@ class Place(Kept, Backfill):
             os.kill(pid, 9)
 
     def edit(self, old: str, new: str, file: str = "work.toml", *, end: str = "") -> None:
-        """Change the spec, or another file beside it."""
         path = self.server.scripts / file
         text = path.read_text(encoding="utf-8")
         assert old in text
@@ -123,7 +121,6 @@ class Place(Kept, Backfill):
         self.edit("item in options", f"item not in {good} and item in options", "work.py")
 
     def failed(self, number: int = 1) -> list[str]:
-        """Return the items of a run that failed, as they are kept."""
         return [
             row[0] for row in self.sql("SELECT item FROM failures WHERE run = ? ORDER BY position", number)
         ]
@@ -147,6 +144,5 @@ def place(
 
 @pytest.fixture
 def proved(place: Place) -> Place:
-    """The same, with a postcondition."""
     place.server.spec("work", PROVED % "20s")
     return place

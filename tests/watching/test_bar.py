@@ -149,7 +149,7 @@ def test_a_liar_on_a_terminal_shows_no_percentage_beyond_the_whole(place: Place)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 160])
-def test_a_table_fits_the_terminal_and_states_keep_their_line(place: Place, columns: int) -> None:
+def test_a_table_fits_the_terminal_and_states_have_colours_there_alone(place: Place, columns: int) -> None:
     place("work")
     seen = place.terminal("runs", columns=columns, COLUMNS="", NO_COLOR="1")
     lines = [line for line in seen.finish() if line]
@@ -157,10 +157,6 @@ def test_a_table_fits_the_terminal_and_states_keep_their_line(place: Place, colu
     assert any(line.split()[:2] == ["1", "succeeded"] for line in lines), lines
     assert max(map(len, lines)) <= columns
     assert "\x1b[3" not in seen.text
-
-
-def test_states_have_colours_on_a_terminal_alone(place: Place) -> None:
-    place("work")
     seen = place.terminal("runs", columns=120, TERM="xterm-256color")
     seen.finish(code=0)
     assert "\x1b[32msucceeded" in seen.text

@@ -24,12 +24,10 @@ class Told:
         self.file = file
 
     def keep(self, **more: str) -> None:
-        """Configure that program."""
         code = f"import sys; open({str(self.file)!r}, 'a').write(sys.stdin.read() + '\\n')"
         configure([sys.executable, "-c", code], **more)
 
     def __call__(self, key: str = "state") -> list[Any]:
-        """Return one fact of each object."""
         lines = self.file.read_text().splitlines() if self.file.exists() else []
         return [json.loads(line)[key] for line in lines]
 
@@ -40,7 +38,6 @@ def told(tmp_path: Path) -> Told:
 
 
 def configure(words: list[str], **more: str) -> None:
-    """Write the operator's configuration."""
     path = config_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"on-end": words} | more
