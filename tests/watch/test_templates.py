@@ -1,7 +1,5 @@
 """Templates of lines: what they match, what they refuse, and that no line keeps them busy."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time
