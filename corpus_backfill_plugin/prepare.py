@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corpus_backfill_plugin import database
+from corpus_backfill_plugin.agent.commit import server_commit
 from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
-from corpus_backfill_plugin.errors import BackfillError, ExitCode
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import (
     UnsendableError,
     arguments,
@@ -26,7 +27,7 @@ from corpus_backfill_plugin.invocation import (
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import one_line
-from corpus_backfill_plugin.workspace import ServerApp, script_path, server_commit
+from corpus_backfill_plugin.workspace import ServerApp, script_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ class SpecError(BackfillError):
 class UnsendableValueError(BackfillError):
     """A value that no argument list can carry: as wrong, to the operator, as one of a wrong type."""
 
-    exit_code = ExitCode.USAGE
+    exit_code = 2
 
 
 def unbroken(spec: LoadedSpec | BrokenSpec) -> LoadedSpec:
@@ -122,7 +123,7 @@ def prepare(
         given=tuple(name for name in selection.values if name in selection.given),
         database=database.shown(databases[0], environ) if databases else None,
         server=str(app.folder),
-        server_commit=server_commit(app) if commit else None,
+        server_commit=server_commit(app.folder) if commit else None,
         interpreter=interpreter.found,
         dry_run=dry_run,
         destructive=script.effect == "destructive",

@@ -255,7 +255,7 @@ def _lives(pid: int) -> bool:
 CLI_POINTS = {
     "before the record": "agent.ledger:Ledger.begin:before",
     "inside the record's transaction": "agent.folder:RunFolder.make:after",
-    "after the record": "runs.execute:start:before",
+    "after the record": "agent.launch:start:before",
     "after the start": "agent.start:Link.wait_for_start:before",
     "after the start was heard": "runs.viewer:Watcher.watch:before",
     "after the script's end": "runs.execute:finish:before",

@@ -22,8 +22,8 @@ import pytest
 from tools import wait_until
 
 import corpus_backfill_plugin
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
-from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.execute import Run
 
 if TYPE_CHECKING:
@@ -410,6 +410,6 @@ def test_without_room_for_a_folder_the_current_one_stays(
     (tmp_path / "precious").touch()
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
-    with pytest.raises(BackfillError, match="No space left"):
+    with pytest.raises(AgentError, match="No space left"):
         Run(Mock(), None, None).begin()
     assert (tmp_path / "precious").exists()
