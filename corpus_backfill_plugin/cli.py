@@ -27,15 +27,23 @@ if TYPE_CHECKING:
 DEBUG_KEY = "corpus_backfill_plugin.debug"
 """Where the group notes in `ctx.meta` whether a traceback is wanted; `ctx.obj` belongs to the host."""
 
+ON_KEY = "corpus_backfill_plugin.on"
+"""Where the group notes in `ctx.meta` the name of the target to work at; empty is here."""
+
 PLUGIN_COMMANDS = "corpus_backfill_plugin.commands"
 
 MANAGE = {
     "runs": "List, follow, stop and repeat runs.",
     "specs": "List, write and check specs.",
     "status": "Count what is left to do, of all commands side by side.",
+    "targets": "List other places that runs can be started at, and check them.",
     "doctor": "Check host, server app, specs and state, and say what to correct.",
 }
 """Commands of the Manage section. Their help lines are here so that listing them imports none of them."""
+
+
+_ANYWHERE = {"runs", "targets"}
+"""Those that can work at a target, or refuse it themselves."""
 
 
 def managing(name: str) -> click.Command:
@@ -87,6 +95,8 @@ class BackfillGroup(BridgedGroup):
             command = self.get_command(ctx, name)
         if command is None and not ctx.resilient_parsing:
             raise click.UsageError(_unknown(name, self.list_commands(ctx), _site(ctx)), ctx)
+        if name not in _ANYWHERE and not {"-h", "--help"} & {*args}:
+            refuse_elsewhere(ctx)
         return name if command else None, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -181,14 +191,44 @@ def _site(ctx: click.Context) -> Site:
     return site_in(ctx.meta, made)
 
 
+def refuse_elsewhere(ctx: click.Context) -> None:
+    """Refuse a command that works here alone, when it is to work at a target: it must not work here then.
+
+    Raises:
+        BackfillError: it is.
+    """
+    if name := ctx.meta.get(ON_KEY):
+        from corpus_backfill_plugin.errors import BackfillError
+
+        raise BackfillError(
+            f"this command can't work on {name} yet", "Give --on here to have it work on this machine."
+        )
+
+
+def _target_name(ctx: click.Context) -> str:
+    """Return the target that `--on`, the environment or the configuration names; empty is here."""
+    name = ctx.params.get("on") or os.environ.get("CORPUS_BACKFILL_TARGET", "")
+    if not name and not ctx.resilient_parsing:
+        # Nothing is imported for it where there is no configuration.
+        from corpus_backfill_plugin.specs.catalog import operator_folder
+
+        files = (f"{operator_folder().parent}/config.toml", "/etc/corpus-backfill/config.toml")
+        if os.environ.get("CORPUS_BACKFILL_CONFIG") or any(map(os.path.exists, files)):
+            from corpus_backfill_plugin.config import targets
+
+            name = targets()[1]
+    return "" if name == "here" else name
+
+
 def _resolve(ctx: click.Context, args: list[str]) -> None:
     """Make the Site anew with what the words behind a command's name say, before it is looked up."""
     words = args[: args.index("--")] if "--" in args else args
     ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
-    for name in ("server_path", "python"):
+    for name in ("server_path", "python", "on"):
         said = _last_value(words, "--" + name.replace("_", "-"))
         if said is not None:
             ctx.params[name] = said
+    ctx.meta[ON_KEY] = _target_name(ctx)
     from corpus_backfill_plugin.workspace import SITE_KEY
 
     ctx.meta.pop(SITE_KEY, None)
@@ -289,6 +329,7 @@ def _complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) 
     is_eager=True,
     help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]",
 )
+@click.option("--on", metavar="NAME", help="Work at this target. [env: CORPUS_BACKFILL_TARGET]")
 @click.option("--debug", is_flag=True, is_eager=True, help="Show a traceback for an error of ours.")
 @click.option(
     "--version",

@@ -23,8 +23,8 @@ MODULES = {
 
 ORDER = (
     "agent", "text", "about", "errors", "specs", "config", "database", "invocation", "shell", "workspace",
-    "parsers", "authoring", "prepare", "params", "terminal", "runs", "plans", "command", "bridge", "cli",
-    "commands", "__main__",
+    "parsers", "authoring", "prepare", "params", "terminal", "runs", "targets", "plans", "command", "bridge",
+    "cli", "commands", "__main__",
 )  # fmt: skip
 """Each room, folder or module, imports only rooms before it."""
 

@@ -231,6 +231,10 @@ class Ledger:
         self._refuse_damaged(number)
         return found
 
+    def by_token(self, token: str) -> RunRecord | None:
+        """Return the run that `token` marks, None when there is none."""
+        return next(iter(self._query("WHERE token = ?", (token,))), None)
+
     def latest(self) -> RunRecord | None:
         """Return the run started last, None when there is none.
 

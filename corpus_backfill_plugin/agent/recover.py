@@ -11,6 +11,7 @@ from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import finish
 from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.logs import with_view
 from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
 
@@ -93,3 +94,14 @@ def is_here(record: RunRecord, folder: RunFolder) -> bool:
         return True
     metadata = folder.metadata()
     return metadata is not None and metadata.machine != "" and metadata.machine == machine_id()
+
+
+def current(record: RunRecord, state: State) -> RunRecord:
+    """Return `record` with what a running one's folder knows better: its process, how long, how far."""
+    folder = RunFolder(state.run_folder(record.number), record.token)
+    if record.state != "running" or not is_here(record, folder):
+        return record
+    process = folder.process()
+    if process is None:
+        return record
+    return with_view(replace(record, pid=process.pid, took=process.took()), folder)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import UnrecordedError
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
-from corpus_backfill_plugin.agent.logs import with_view
-from corpus_backfill_plugin.agent.recover import is_here, resolve
+from corpus_backfill_plugin.agent.recover import current, is_here, resolve
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import stop
 from corpus_backfill_plugin.errors import BackfillError
@@ -45,17 +44,6 @@ def find(state: State, ledger: Ledger, number: int | None) -> tuple[RunRecord, R
         wanted = "no run has been recorded yet" if number is None else f"there is no run {number}"
         raise BackfillError(wanted, "See `backfill runs` for those there are.")
     return current(record, state), RunFolder(state.run_folder(record.number), record.token)
-
-
-def current(record: RunRecord, state: State) -> RunRecord:
-    """Return `record` with what a running one's folder knows better: its process, how long, how far."""
-    folder = RunFolder(state.run_folder(record.number), record.token)
-    if record.state != "running" or not is_here(record, folder):
-        return record
-    process = folder.process()
-    if process is None:
-        return record
-    return with_view(replace(record, pid=process.pid, took=process.took()), folder)
 
 
 def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:

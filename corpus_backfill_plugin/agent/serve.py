@@ -1,0 +1,408 @@
+"""The far end of a channel: requests come in, a JSON object a line; frames go out.
+
+A frame is `FRAME`: kind (1 stdout, 2 stderr, 3 event), where in its log the piece begins, its length; then
+the piece, for an event a JSON object. Nothing about a run depends on this process: its supervisor has a
+session of its own. So the channel may be cut anywhere, and another serves from where the near end is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.exclusion import acquire
+from corpus_backfill_plugin.agent.files import open_regular, write_all
+from corpus_backfill_plugin.agent.finish import UnrecordedError
+from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
+from corpus_backfill_plugin.agent.launch import Launch
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.place import about, changed, fingerprint, inspect, usable_state
+from corpus_backfill_plugin.agent.plain import build, dump
+from corpus_backfill_plugin.agent.prune import prune
+from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.recover import current, is_here, recover, resolve
+from corpus_backfill_plugin.agent.state import VARIABLE, current_user
+from corpus_backfill_plugin.agent.stop import TERMINATE_SECONDS, signal_all, signal_script, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from corpus_backfill_plugin.agent.records import RunRecord
+    from corpus_backfill_plugin.agent.state import State
+
+FRAME = struct.Struct(">BQI")
+EVENT = 3
+CHUNK = 1 << 18
+BEAT, SILENCE = 5.0, 20.0
+_OUT = 1
+_LEAVING_SECONDS = 10.0
+_SHORTEST, _LONGEST = 0.001, 0.02
+_KILL_AGAIN_SECONDS = 0.5
+
+
+class Wire:
+    """The channel, as this end has it: standard input and standard output."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._poller = select.poll()
+        self._poller.register(0, select.POLLIN)
+        self._text, self._heard = b"", time.monotonic()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def send(self, kind: int, offset: int, piece: bytes) -> None:
+        """Send one frame."""
+        with self._lock:
+            write_all(_OUT, FRAME.pack(kind, offset, len(piece)) + piece)
+
+    def say(self, **facts: object) -> None:
+        """Send an event."""
+        self.send(EVENT, 0, dump(facts))
+
+    def lines(self, seconds: float) -> list[dict[str, Any]]:
+        """Return what came within `seconds`, objects in their order.
+
+        Raises:
+            SystemExit: the near end has gone, or is silent; the run goes on.
+        """
+        if self._poller.poll(seconds * 1000):
+            piece = os.read(0, 1 << 20)
+            if not piece:
+                sys.exit(0)
+            self._heard = time.monotonic()
+            *lines, self._text = (self._text + piece).split(b"\n")
+            return [json.loads(line) for line in lines]
+        if time.monotonic() - self._heard > SILENCE:
+            sys.exit(0)  # half of a link that is cut: nobody will ever close it
+        return []
+
+    def write(self, text: str) -> None:
+        """Send what this process would say on its stderr: as that, it has no reader."""
+        if text.strip():
+            self.say(notice=text.strip())
+
+    def flush(self) -> None:
+        """Be a text stream."""
+
+    def _beat(self) -> None:
+        with suppress(OSError):
+            while True:
+                time.sleep(BEAT)
+                self.say(beat=True)
+
+
+def main(root: str) -> None:
+    """Serve one request; `root` is the state folder.
+
+    It is started by the bootstrap that the near end sends as an argument.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)  # of a terminal that we may share with the near end
+    os.environ[VARIABLE] = root
+    wire = Wire()
+    sys.stderr = wire  # all of a stream that is used
+    asks: list[dict[str, Any]] = []
+    while not asks:
+        asks = wire.lines(1.0)
+    try:
+        try:
+            _VERBS[asks[0]["verb"]](wire, asks[0])
+        except AgentError as error:
+            wire.say(error=error.problem, hint=error.hint, code=error.exit_code)
+        except (OSError, ValueError, LookupError) as error:
+            wire.say(error=f"the agent failed: {type(error).__name__}: {error}", hint="", code=1)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+@contextmanager
+def _opened(ask: dict[str, Any]) -> Iterator[tuple[State, Ledger]]:
+    """Open state folder and ledger, and first record the end of runs that have ended."""
+    state = usable_state(**ask["place"])
+    with Ledger(state.ledger) as ledger:
+        recover(state, ledger)
+        yield state, ledger
+
+
+def _about(wire: Wire, ask: dict[str, Any]) -> None:
+    wire.say(**about(ask["server"], **ask["place"]))
+
+
+def _inspect(wire: Wire, ask: dict[str, Any]) -> None:
+    wire.say(**inspect(ask["server"]))
+
+
+def _runs(wire: Wire, ask: dict[str, Any]) -> None:
+    with _opened(ask) as (state, ledger):
+        records = ledger.select(state=ask["state"], command=ask["command"], limit=ask["limit"])
+        wire.say(records=[current(record, state) for record in records], damaged=sorted(ledger.damaged))
+
+
+def _show(wire: Wire, ask: dict[str, Any]) -> None:
+    with _opened(ask) as (state, ledger):
+        record = current(_find(ledger, ask), state)
+        failed = ledger.failed_items(record.number)
+        wire.say(record=replace(record, failed=failed), repeats=ledger.repeats(record.number))
+
+
+def _stop(wire: Wire, ask: dict[str, Any]) -> None:
+    with _opened(ask) as (state, ledger):
+        record = _find(ledger, ask)
+        folder = RunFolder(state.run_folder(record.number), record.token)
+        left = None
+        if record.state == "running":
+            _require_here(record, folder)
+            folder.note_stop(_who(ask), "runs stop")
+            left = stop(folder, ask["after"])
+        elif not ask["again"]:
+            raise AgentError(f"run {record.number} does not run any more: {record.state}")
+        if left is not None:
+            names = ", ".join(f"{survivor.pid} {survivor.command}" for survivor in left)
+            raise AgentError(
+                f"run {record.number} has not ended: processes of it are left: {names or 'not known which'}",
+                "They may belong to another user or hang in the kernel.",
+            )
+        wire.say(ended=_ended(wire, folder, record, ledger))
+
+
+def _prune(wire: Wire, ask: dict[str, Any]) -> None:
+    with _opened(ask) as (state, ledger):
+        wire.say(forgotten=len(prune(state, ledger, ask["older_than"], ask["keep"])))
+
+
+def _start(wire: Wire, ask: dict[str, Any]) -> None:
+    """Start a run, or follow the one that the same token has started: whoever lost the link asks again."""
+    with _opened(ask) as (state, ledger):
+        record = ledger.by_token(ask["token"])
+        if record is None:
+            if files := changed(ask["expected"]):
+                wire.say(changed=files)
+                return
+            record = _launched(ask, state, ledger)
+        if ask["detach"]:
+            wire.say(run=record.number)
+            return
+        _follow(wire, ask, state, ledger, record)
+
+
+def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
+    request, token = build(RunRequest, ask["request"]), ask["token"]
+    launch = Launch(
+        request, state, ledger,
+        version=ask["version"], user=_who(ask), token=token, colours=ask["colours"],
+    )  # fmt: skip
+    try:
+        held, _ = acquire(request, state, ledger, wait=False)
+        launch.begin(held).close(finished=False)
+    except AgentError:
+        # The same request, over a link that was cut, may have been faster at the lock or at the record.
+        if launch.number is not None or (record := ledger.by_token(token)) is None:
+            raise
+        return record
+    record = ledger.by_token(token)
+    if record is None:
+        raise AgentError("the run was pruned meanwhile")
+    return record
+
+
+def _follow_known(wire: Wire, ask: dict[str, Any]) -> None:
+    with _opened(ask) as (state, ledger):
+        _follow(wire, ask, state, ledger, _find(ledger, ask))
+
+
+def _follow(wire: Wire, ask: dict[str, Any], state: State, ledger: Ledger, record: RunRecord) -> None:
+    """Send both logs from the offsets on, until the run is proved to be gone and its end is recorded."""
+    folder = RunFolder(state.run_folder(record.number), record.token)
+    if record.state == "running":
+        _require_here(record, folder)
+    with _Logs(folder) as logs:
+        if masked := folder.masked.exists():
+            # Secrets were taken out of it, which changed its length: the near end has counted that as well.
+            record = _ended(wire, folder, record, ledger)
+            logs.open()
+        logs.offsets = list(ask["masked_offsets" if masked else "offsets"])
+        request = folder.request()
+        wire.say(
+            run=record.number, record=current(record, state), masked=masked, sizes=logs.sizes(),
+            output=request.output if request else None,
+            secrets=request.invocation.secrets if request else (),
+        )  # fmt: skip
+        wishes = _Wishes(wire, folder)
+        if record.state == "running" and ask["until_end"]:
+            logs.send_until(wire, wishes.wait)
+        logs.send_all(wire)
+    wire.say(ended=_ended(wire, folder, record, ledger) if ask["until_end"] else record)
+
+
+class _Logs:
+    """Both logs of a run, sent as they grow."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._files: list[int] = []
+        self.offsets = [0, 0]
+        self.open()
+
+    def open(self) -> None:
+        """Open them, which were perhaps put in the place of others."""
+        self.close()
+        until = time.monotonic() + _LEAVING_SECONDS
+        for stream in STREAMS:
+            while True:
+                try:
+                    self._files.append(open_regular(self._folder.log(stream)))
+                    break
+                except OSError as error:
+                    # Another link may be starting the run just now.
+                    if self._folder.exit.exists() or self._folder.is_gone() or time.monotonic() > until:
+                        raise AgentError(f"the logs in {self._folder.path} are gone") from error
+                    time.sleep(_LONGEST)
+
+    def close(self) -> None:
+        while self._files:
+            os.close(self._files.pop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def sizes(self) -> list[int]:
+        return [os.fstat(file).st_size for file in self._files]
+
+    def send_until(self, wire: Wire, ended: Callable[[float], bool]) -> None:
+        pause, over = _SHORTEST, False
+        while not over:
+            moved = self._pump(wire)
+            pause = _SHORTEST if moved else min(pause * 1.5, _LONGEST)
+            over = ended(0.0 if moved >= CHUNK else pause)
+
+    def send_all(self, wire: Wire) -> None:
+        while self._pump(wire):
+            pass
+
+    def _pump(self, wire: Wire) -> int:
+        """Send what has come since; return the bytes of the stream that had most."""
+        most = 0
+        for at, file in enumerate(self._files):
+            piece = os.pread(file, CHUNK, self.offsets[at])
+            if piece:
+                wire.send(at + 1, self.offsets[at], piece)
+                self.offsets[at] += len(piece)
+            elif os.fstat(file).st_size < self.offsets[at]:
+                self.offsets[at] = 0  # truncated under us: what comes now is new
+            most = max(most, len(piece))
+        return most
+
+
+class _Wishes:
+    """What the one who watches asks of a run, and whether it has ended."""
+
+    def __init__(self, wire: Wire, folder: RunFolder) -> None:
+        self._wire, self._folder = wire, folder
+        self._kill_at, self._search_at = 0.0, 0.0
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, obey; return whether the run has ended. Searching for processes takes long: now and then."""
+        for line in self._wire.lines(seconds):
+            if "asked" in line:
+                self._obey(line)
+        now = time.monotonic()
+        if self._kill_at and now >= self._kill_at:
+            signal_all(self._folder, signal.SIGKILL)
+            self._kill_at = now + _KILL_AGAIN_SECONDS
+        if not self._folder.is_unlocked():
+            return False
+        if self._folder.exit.exists():
+            return True
+        if now < self._search_at:
+            return False
+        self._search_at = now + _KILL_AGAIN_SECONDS
+        return self._folder.is_gone()
+
+    def _obey(self, wish: dict[str, Any]) -> None:
+        """Do what is asked: the first time a signal to the script alone, then an end to all of it.
+
+        A wish that comes again over another link has the same name, and is granted once.
+        """
+        with suppress(OSError):
+            self._folder.note_stop(_who(wish), wish["how"])
+            os.close(os.open(self._folder.path / f"asked.{wish['name']}", os.O_CREAT | os.O_EXCL, 0o600))
+            if wish["asked"] == 1:
+                signal_script(self._folder, wish["signal"])
+            else:
+                signal_all(self._folder, signal.SIGTERM)
+        if wish["asked"] > 1:
+            self._kill_at = time.monotonic() + (TERMINATE_SECONDS if wish["asked"] == 2 else 0)  # noqa: PLR2004  a third time is in a hurry
+        self._wire.say(granted=wish["name"])
+
+
+def _ended(wire: Wire, folder: RunFolder, record: RunRecord, ledger: Ledger) -> RunRecord:
+    """Return the record of a run whose processes are gone, once its end is written and its finisher gone.
+
+    Not before: the finisher holds the one-at-a-time lock, and "ended" means that the next may start.
+    """
+    found: RunRecord | None = record
+    while found and found.state == "running":
+        try:
+            resolve(folder, record, ledger)
+        except UnrecordedError as failed:
+            wire.say(
+                notice=f"{failed.problem}. The next `backfill runs` there that can write records the end."
+            )
+            return failed.record
+        found = ledger.get(record.number)
+        wire.lines(_LONGEST)
+    if found is None:
+        raise AgentError(f"run {record.number} was pruned meanwhile")
+    process, until = folder.process(), time.monotonic() + _LEAVING_SECONDS
+    while process and process.is_supervised() and time.monotonic() < until:
+        time.sleep(_LONGEST / 4)
+    return replace(found, failed=ledger.failed_items(found.number))
+
+
+def _find(ledger: Ledger, ask: dict[str, Any]) -> RunRecord:
+    number = ask["run"]
+    record = ledger.latest() if number is None else ledger.get(number)
+    if record is None:
+        what = "no run has been recorded yet" if number is None else f"there is no run {number}"
+        raise AgentError(what, "See `backfill runs` for those there are.")
+    return record
+
+
+def _require_here(record: RunRecord, folder: RunFolder) -> None:
+    if not is_here(record, folder):
+        raise AgentError(
+            f"run {record.number} runs on {record.host}", "Its processes are reached from there."
+        )
+
+
+def _who(ask: dict[str, Any]) -> str:
+    """Return who asks: this account, and the person as sudo knows them, or as they say and by their key."""
+    user = current_user()
+    if "(" in user:
+        return user
+    claimed = str(ask["who"])
+    with suppress(OSError, ValueError, LookupError):
+        # sshd writes the key's line there where it is allowed to (ExposeAuthInfo).
+        words = Path(os.environ["SSH_USER_AUTH"]).read_text(encoding="utf-8").split()
+        claimed += f", key {fingerprint(words[2])}"
+    return f"{user} ({claimed})"
+
+
+_VERBS: dict[str, Callable[[Wire, dict[str, Any]], None]] = {
+    "about": _about, "inspect": _inspect, "runs": _runs, "show": _show, "stop": _stop, "prune": _prune,
+    "start": _start, "follow": _follow_known,
+}  # fmt: skip
