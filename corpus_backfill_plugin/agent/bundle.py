@@ -57,19 +57,3 @@ def _make(path: Path) -> None:
     for other in path.parent.glob("code-*.zip"):
         if other != path:
             other.unlink(missing_ok=True)
-
-
-def sources() -> tuple[str, bytes]:
-    """Return a zip of the agent's sources, for a Python of another version elsewhere, and its name: a hash.
-
-    The same sources make the same bytes.
-    """
-    from io import BytesIO
-    from zipfile import ZipFile, ZipInfo
-
-    stream = BytesIO()
-    with ZipFile(stream, "w") as archive:
-        archive.writestr(ZipInfo(f"{PACKAGE.name}/__init__.py"), b"")
-        for module in sorted(_ROOT.glob("*.py")):
-            archive.writestr(ZipInfo(f"{PACKAGE.name}/{_ROOT.name}/{module.name}"), module.read_bytes())
-    return hashlib.sha256(stream.getvalue()).hexdigest()[:32], stream.getvalue()

@@ -43,12 +43,16 @@ def mount_of(path: Path) -> tuple[str, str]:
     found = ("", "")
     with suppress(OSError):
         real = path.resolve()
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        for line in _mounts():
             before, _, after = line.partition(" - ")
             point = before.split()[4].encode().decode("unicode_escape")  # a space is written \040
             if real.is_relative_to(point) and len(point) >= len(found[0]):
                 found = (point, after.split()[0])
     return found
+
+
+def _mounts() -> list[str]:
+    return Path("/proc/self/mountinfo").read_text().splitlines()
 
 
 def doubt(root: Path, *, contained: bool, ephemeral: bool) -> str:

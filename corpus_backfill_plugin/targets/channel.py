@@ -13,7 +13,6 @@ import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
-from corpus_backfill_plugin.agent.bundle import sources
 from corpus_backfill_plugin.agent.errors import AgentError, HeldError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import write_all
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from corpus_backfill_plugin.config import Target
+
+_AGENT = Path(__file__).parent.parent / "agent"
 
 CONNECT_SECONDS = 120.0
 """A person may have to give a password."""
@@ -106,7 +107,7 @@ class Channel:
 
     def __enter__(self) -> Self:
         """Start it, and ship the agent if it is not there."""
-        name, archive = sources()
+        name, archive = _agent()
         self._errors: IO[bytes] = (
             tempfile.TemporaryFile()
         )  # a connection that stays holds it: no pipe would end
@@ -265,6 +266,23 @@ def unreachable(place: Place, lost: LostError) -> BackfillError:
     """Return the error for a target that can't be reached."""
     by_hand = " ".join(argument_list(place.target, ["true"], shared=False))
     return BackfillError(f"{place.name} can't be reached: {lost}", f"Try by hand: {by_hand}")
+
+
+def _agent() -> tuple[str, bytes]:
+    """Return a zip of the agent's sources, for a Python of another version elsewhere, and its name: a hash.
+
+    The same sources make the same bytes.
+    """
+    from hashlib import sha256
+    from io import BytesIO
+    from zipfile import ZipFile, ZipInfo
+
+    stream, package = BytesIO(), _AGENT.parent.name
+    with ZipFile(stream, "w") as archive:
+        archive.writestr(ZipInfo(f"{package}/__init__.py"), b"")
+        for module in sorted(_AGENT.glob("*.py")):
+            archive.writestr(ZipInfo(f"{package}/{_AGENT.name}/{module.name}"), module.read_bytes())
+    return sha256(stream.getvalue()).hexdigest()[:32], stream.getvalue()
 
 
 def _bootstrap(target: Target, name: str) -> list[str]:

@@ -60,6 +60,7 @@ class There:
 
     via: tuple[str, ...]
     state: str
+    configuration: Path
     shared: bool = True
     ephemeral: bool = False
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -74,14 +75,25 @@ class There:
             "ephemeral-state": self.ephemeral,
         }
 
-    def run(self, script: str, **facts: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  JSON
-        """Start a shell script there, shown by a process here."""
+    def configure(self, **facts: object) -> None:
+        """Write the operator's config.toml anew, with some facts changed."""
+        made = [f"{name} = {json.dumps(value)}" for name, value in (self.target | facts).items()]
+        self.configuration.write_text("\n".join(("[target.there]", *made, "")), encoding="utf-8")
+
+    def run(
+        self,
+        script: str,
+        *,
+        to: tuple[Any, Any] = (subprocess.PIPE, subprocess.PIPE),
+        **facts: Any,  # noqa: ANN401  JSON
+    ) -> subprocess.Popen[bytes]:
+        """Start a shell script there, shown by a process here, which prints into pipes or into files."""
         token = facts.pop("token", None) or uuid.uuid4().hex
         said = json.dumps({"target": self.target, "script": script, "token": token} | facts)
         process = subprocess.Popen(
             [sys.executable, str(DRIVE), said],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=to[0],
+            stderr=to[1],
             stdin=subprocess.DEVNULL,
         )
         self.started.append(process)
@@ -91,7 +103,7 @@ class There:
         """Run the CLI with `--on` this target."""
         return subprocess.run(
             [sys.executable, "-m", "corpus_backfill_plugin", "--on", "there", *words],
-            capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
 
     def runs(self) -> list[dict[str, Any]]:
@@ -139,14 +151,10 @@ def there(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     contained = "podman" in request.param
     name = f"corpus-test-{uuid.uuid4().hex[:12]}"
     state = f"/var/lib/state/{name}" if contained else f"/var/tmp/{name}/it's a \\ st!te"  # noqa: S108  another account has to make it
-    found = There(via, state, ephemeral=request.param == "kubectl")
-    config = tmp_path / "home/.config/corpus-backfill"
-    config.mkdir(parents=True)
-    (config / "config.toml").write_text(
-        f"[target.there]\nvia = {json.dumps(list(via))}\nstate = {json.dumps(state)}\n"
-        f"ephemeral-state = {str(found.ephemeral).lower()}\n",
-        encoding="utf-8",
-    )
+    configuration = tmp_path / "home/.config/corpus-backfill/config.toml"
+    found = There(via, state, configuration, ephemeral=request.param == "kubectl")
+    found.configuration.parent.mkdir(parents=True)
+    found.configure()
     yield found
     for process in found.started:
         process.kill()
