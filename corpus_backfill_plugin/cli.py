@@ -87,8 +87,8 @@ class BackfillGroup(BridgedGroup):
         The command's own `--server-path` is looked at first: the server app has specs, and the command
         may be one of them.
         """
-        _resolve(ctx, args[1:])
         name = args[0]
+        _resolve(ctx, name, args[1:])
         command = self.get_command(ctx, name)
         if command is None and ctx.token_normalize_func is not None:
             name = ctx.token_normalize_func(name)
@@ -205,7 +205,7 @@ def refuse_elsewhere(ctx: click.Context) -> None:
         )
 
 
-def _target_name(ctx: click.Context) -> str:
+def _target_name(ctx: click.Context, *, strict: bool) -> str:
     """Return the target that `--on`, the environment or the configuration names; empty is here."""
     name = ctx.params.get("on") or os.environ.get("CORPUS_BACKFILL_TARGET", "")
     if not name and not ctx.resilient_parsing:
@@ -215,20 +215,25 @@ def _target_name(ctx: click.Context) -> str:
         files = (f"{operator_folder().parent}/config.toml", "/etc/corpus-backfill/config.toml")
         if os.environ.get("CORPUS_BACKFILL_CONFIG") or any(map(os.path.exists, files)):
             from corpus_backfill_plugin.config import targets
+            from corpus_backfill_plugin.errors import BackfillError
 
-            name = targets()[1]
+            try:
+                name = targets()[1]
+            except BackfillError:
+                if strict:  # what only looks must work all the same
+                    raise
     return "" if name == "here" else name
 
 
-def _resolve(ctx: click.Context, args: list[str]) -> None:
+def _resolve(ctx: click.Context, name: str, args: list[str]) -> None:
     """Make the Site anew with what the words behind a command's name say, before it is looked up."""
     words = args[: args.index("--")] if "--" in args else args
     ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
-    for name in ("server_path", "python", "on"):
-        said = _last_value(words, "--" + name.replace("_", "-"))
+    for option in ("server_path", "python", "on"):
+        said = _last_value(words, "--" + option.replace("_", "-"))
         if said is not None:
-            ctx.params[name] = said
-    ctx.meta[ON_KEY] = _target_name(ctx)
+            ctx.params[option] = said
+    ctx.meta[ON_KEY] = _target_name(ctx, strict=name not in MANAGE)
     from corpus_backfill_plugin.workspace import SITE_KEY
 
     ctx.meta.pop(SITE_KEY, None)
