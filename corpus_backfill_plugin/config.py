@@ -1,4 +1,4 @@
-"""`config.toml` in the operator's configuration folder: what they have settled for all their runs."""
+"""`config.toml` in the operator's configuration folder: what holds for all their runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """`config.toml`: what the operator has settled for all runs."""
+    """`config.toml`: what the operator wants for all runs."""
 
     on_end: Annotated[tuple[Word, ...], Meta(description="program and arguments, told when a run ends")] = ()
     on_end_when: Annotated[
@@ -71,11 +71,7 @@ def config_path() -> Path:
 
 
 def read_config(path: Path) -> Config:
-    """Return the configuration in the file at `path`; without one, that of nobody.
-
-    Raises:
-        BackfillError: with each fault, as `file:line: key: problem; hint`.
-    """
+    """Return the configuration in the file at `path`; without one, that of nobody."""
     try:
         data = read_plain(path, reader.MAX_BYTES)
     except FileNotFoundError:
@@ -163,11 +159,7 @@ def target_named(name: str) -> Target:
 
 
 def with_on_end(request: RunRequest) -> RunRequest:
-    """Return `request` with the operator's program for its end, if they have one.
-
-    Raises:
-        BackfillError: as of `read_config`.
-    """
+    """Return `request` with the operator's program for its end, if they have one."""
     path = config_path()
     config = read_config(path)
     if not config.on_end:

@@ -34,60 +34,47 @@ class UnsendableError(ValueError):
 
 
 def invocation(script: Script, selection: Selection, *, folder: str, program: Iterable[str]) -> Invocation:
-    """Return how `script` is run with the values of `selection`.
-
-    Args:
-        script: the declaration.
-        selection: what the operator chose; it keeps the rules of the spec.
-        folder: absolute path of the server app.
-        program: the words that run a Python script there.
-
-    Raises:
-        UnsendableError: a value can't be handed over; the message says which and why.
-    """
+    """Return how `script` is run with the values of `selection`."""
+    given = [
+        (o, _as_text(o, selection.values[o.name]))
+        for o in given_options(script, selection)
+        if o.pass_env or o.pass_stdin
+    ]
     # The folder's name is the server app's convention, see `server.SCRIPTS_FOLDER`.
     return Invocation(
         program=tuple(program),
         script=f"backfill/{script.script}",
         arguments=arguments(script, selection),
         folder=folder,
-        environ=script.env | _passed_by_env(script, selection) | {"PYTHONUNBUFFERED": "1"},
-        stdin=_passed_by_stdin(script, selection),
+        environ=script.env | {o.pass_env: t for o, t in given if o.pass_env} | {"PYTHONUNBUFFERED": "1"},
+        stdin=next((text for option, text in given if option.pass_stdin), None),
         secrets=tuple(_secrets(script, selection)),
-        secret_names=tuple(o.pass_env for o in given_options(script, selection) if o.secret and o.pass_env),
+        secret_names=tuple(o.pass_env for o, _ in given if o.secret and o.pass_env),
     )
 
 
 def arguments(script: Script, selection: Selection) -> tuple[str, ...]:
     """Return the script's argument list: fixed words, options in the order of the spec, `--`, arguments."""
-    before: list[str] = []
-    after: list[str] = []
-    last: Option | None = None
+    words: dict[bool, list[str]] = {True: [], False: []}
+    is_open = ""
     for option in given_options(script, selection):
         if option.pass_env or option.pass_stdin:
             continue
-        words = option_words(option, selection.values[option.name])
-        (before if option.before_subcommand else after).extend(words)
+        value = selection.values[option.name]
+        words[option.before_subcommand] += option_words(option, value)
         if option.before_subcommand:
-            last = option
-    if last is not None and _is_open(last, selection.values[last.name]):
+            takes_more = option.multiple == "spread" or (option.value_optional and value is True)
+            is_open = option.name if takes_more else ""
+    if is_open:
         # argparse would take the subcommand for one more value.
-        raise UnsendableError(f"--{last.name}: nothing ends its values before {script.subcommand}")
+        raise UnsendableError(f"--{is_open}: nothing ends its values before {script.subcommand}")
     subcommand = (script.subcommand,) if script.subcommand else ()
-    return (*script.fixed_args, *before, *subcommand, *after, *positional_words(script, selection))
-
-
-def _is_open(option: Option, value: Value) -> bool:
-    """Whether the script could take the next word for a value of this option as well."""
-    return option.multiple == "spread" or (option.value_optional and value is True)
+    positional = positional_words(script, selection)
+    return (*script.fixed_args, *words[True], *subcommand, *words[False], *positional)
 
 
 def option_words(option: Option, value: Value) -> list[str]:
-    """Return the words that tell the script of one option's `value`.
-
-    Raises:
-        UnsendableError: several values at once, one of which argparse would take for an option.
-    """
+    """Return the words that hand one option's `value` to the script."""
     if option.type == "bool":
         spelling = option.script_flag if value else option.negate
         return [spelling] if spelling else []
@@ -97,17 +84,12 @@ def option_words(option: Option, value: Value) -> list[str]:
         return [option.script_flag] * int(str(value))
     if option.multiple is None:
         return _one_occurrence(option, value)
-    return _occurrences(option, value if isinstance(value, list) else [value])
-
-
-def _occurrences(option: Option, values: list[Value]) -> list[str]:
+    values: list[Value] = list(value) if isinstance(value, list) else [value]
     if option.multiple == "repeat":
         return [word for item in values for word in _one_occurrence(option, item)]
     if not values:
         return []
-    if option.multiple == "spread":
-        return _several(option, values)
-    return _pair(option, _joined(option, values))
+    return _several(option, values) if option.multiple == "spread" else _pair(option, _joined(option, values))
 
 
 def _joined(option: Option, values: list[Value]) -> str:
@@ -154,9 +136,6 @@ def positional_words(script: Script, selection: Selection) -> list[str]:
     """Return the words of the positional arguments, `--` before them; none when there are none.
 
     A default behind an argument without a value is not sent: the script would take it for that one's.
-
-    Raises:
-        UnsendableError: a value was given behind an argument without one, or is `--`.
     """
     words: list[str] = []
     absent = ""
@@ -175,21 +154,6 @@ def positional_words(script: Script, selection: Selection) -> list[str]:
         # argparse up to 3.12 removes one of them from each positional; no spelling survives that.
         raise UnsendableError("an argument can't be just two dashes")
     return ["--", *words] if words else []
-
-
-def _passed_by_env(script: Script, selection: Selection) -> dict[str, str]:
-    return {
-        option.pass_env: _as_text(option, selection.values[option.name])
-        for option in given_options(script, selection)
-        if option.pass_env
-    }
-
-
-def _passed_by_stdin(script: Script, selection: Selection) -> str | None:
-    for option in given_options(script, selection):
-        if option.pass_stdin:
-            return _as_text(option, selection.values[option.name])
-    return None
 
 
 def _as_text(option: Option, value: Value) -> str:
@@ -212,11 +176,7 @@ def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
 
 
 def check_text(request: RunRequest) -> None:
-    """Check that `request` can be written down for the processes that see to the run.
-
-    Raises:
-        UsageError: bytes that are no text are in it; they are not shown, as they may be secret.
-    """
+    """Check that `request` can be written down; bytes that are no text are not shown: they may be secret."""
     job = request.invocation
     parts = {"an argument": job.argv, "the server app's folder": (job.folder,), "a value": (job.stdin or "",)}
     parts |= {f"the value of {name}": (value,) for name, value in job.environ.items()}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -18,12 +18,7 @@ from corpus_backfill_plugin.agent.commit import server_commit
 from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import (
-    UnsendableError,
-    arguments,
-    invocation,
-    positional_words,
-)
+from corpus_backfill_plugin.invocation import UnsendableError, arguments, invocation, positional_words
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import one_line
@@ -36,6 +31,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Option, Script
     from corpus_backfill_plugin.specs.selection import Selection, Value
     from corpus_backfill_plugin.workspace import Site
+
+
+_T = TypeVar("_T", Output, Postcondition)
 
 
 class SpecError(BackfillError):
@@ -57,11 +55,7 @@ class UnsendableValueError(BackfillError):
 
 
 def unbroken(spec: LoadedSpec | BrokenSpec) -> LoadedSpec:
-    """Return `spec`.
-
-    Raises:
-        SpecError: it is broken.
-    """
+    """Return `spec`, or raise SpecError where it is broken."""
     if isinstance(spec, BrokenSpec):
         raise SpecError(spec)
     return spec
@@ -79,19 +73,8 @@ def prepare(
 ) -> RunRequest:
     """Return the request to run the script of `spec` with the values of `selection`.
 
-    Reads the server app's folder and asks git for its commit; starts nothing of the server's.
-
-    Args:
-        spec: a spec without faults.
-        selection: values that keep the rules of the spec.
-        site: where it runs.
-        timeout: the operator's limit like `12h`, in place of the spec's.
-        verify: whether the postcondition is to be checked.
-        parent: the number of the run that this one repeats or retries.
-        commit: whether to ask git for the server app's commit; what is only shown needs none.
-
-    Raises:
-        BackfillError: no server app, scripts missing, no interpreter, or a value that can't be sent.
+    Reads the server app's folder and asks git for its commit; starts nothing of the server's. The operator's
+    `timeout`, like `12h`, goes before the spec's. What is only shown needs no `commit`.
     """
     script = spec.script
     app = site.checked_server(spec.file)
@@ -130,8 +113,8 @@ def prepare(
         lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, databases, environ),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
-        output=_output(script),
-        postcondition=_postcondition(script),
+        output=_agents(Output, script.output),
+        postcondition=_agents(Postcondition, script.postcondition),
         verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
         not_countable=uncountable,
@@ -145,11 +128,7 @@ def prepare_again(
     site: Site,
     **limits: Any,  # noqa: ANN401 - of prepare
 ) -> RunRequest:
-    """Return the request for the same values, with every file as it is now.
-
-    Raises:
-        BackfillError: the spec has changed, so that the values may mean something else; or as of `prepare`.
-    """
+    """Return the request for the same values, with every file as it is now."""
     site = site.anew()
     now = site.catalog.load(spec.file.name)
     if not isinstance(now, LoadedSpec) or now.sha256 != spec.sha256:
@@ -161,11 +140,7 @@ def prepare_again(
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes, hexadecimal.
-
-    Raises:
-        BackfillError: it can't be read.
-    """
+    """Return the sha256 of a file's bytes, hexadecimal."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -178,16 +153,15 @@ def file_sha256(path: Path) -> str:
 def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
     """Return the selection's values as they may be stored: `***` for secrets, URLs without password."""
     secret = {option.name: option.secret for option in script.options if option.secret}
-    return {
-        name: _masked(value, secret[name]) if name in secret else value
-        for name, value in selection.values.items()
-    }
 
+    def masked(name: str, value: Value) -> Value:
+        if name not in secret:
+            return value
+        if isinstance(value, list):
+            return [masked(name, item) for item in value]
+        return database.shown(str(value)) if secret[name] == "url" else HIDDEN
 
-def _masked(value: Value, how: bool | str) -> Value:  # noqa: FBT001 - a spec's value, `true` or "url"
-    if isinstance(value, list):
-        return [_masked(item, how) for item in value]
-    return database.shown(str(value)) if how == "url" else HIDDEN
+    return {name: masked(name, value) for name, value in selection.values.items()}
 
 
 def _with_secrets_around(script: Script, job: Invocation, environ: Mapping[str, str]) -> Invocation:
@@ -241,23 +215,17 @@ def counts_what_is_left(script: Script) -> bool:
     return bool(script.postcondition and script.postcondition.run)
 
 
-def _output(script: Script) -> Output | None:
-    if (said := script.output) is None:
+def _agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
+    """Return a table of the spec as the agent has it: durations in seconds, and what is ours left out."""
+    if table is None:
         return None
-    return Output(progress=said.progress, failed=said.failed, result=said.result)
-
-
-def _postcondition(script: Script) -> Postcondition | None:
-    if (said := script.postcondition) is None:
-        return None
-    return Postcondition(
-        run=said.run, expect=said.expect, max_failed=said.max_failed, timeout=parse_duration(said.timeout)
-    )
+    values = {each.name: getattr(table, each.name) for each in fields(kind)}
+    return kind(**values | ({"timeout": parse_duration(values["timeout"])} if "timeout" in values else {}))
 
 
 def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted: bool) -> str:
     """Return why what is left is not to be counted after this run, or nothing."""
-    if script.postcondition is None or not script.postcondition.run:
+    if script.postcondition is None or not counts_what_is_left(script):
         return ""
     if dry_run:
         return "a dry run changes nothing"
@@ -297,9 +265,8 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
     The run's own options are sent along, so that `--media-type video` counts videos alone.
     """
     left_out = {o.name for o in script.options if o.role in {"dry-run", "limit"}}
-    kept = msgspec.structs.replace(
-        selection, values={k: v for k, v in selection.values.items() if k not in left_out}
-    )
+    values = {name: value for name, value in selection.values.items() if name not in left_out}
+    kept = msgspec.structs.replace(selection, values=values)
     words = arguments(script, kept)
     at = len(words) - len(positional_words(script, kept))
     extra = script.postcondition.run if script.postcondition else ()

@@ -8,12 +8,7 @@ from corpus_backfill_plugin.agent.escape import printable
 
 
 class AgentError(Exception):
-    """What is wrong in one line, and what to do about it in another.
-
-    Args:
-        problem: what is wrong, with file, line and key where there is one; no trailing dot.
-        hint: what to do now; empty when the problem says it all.
-    """
+    """What is wrong in one line, no trailing dot, and what to do now in another, if that is not plain."""
 
     exit_code: ClassVar[int] = 1
 

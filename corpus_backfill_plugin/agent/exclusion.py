@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent import lock
@@ -24,18 +25,12 @@ _PAUSE = 0.02
 
 
 def acquire(
-    request: RunRequest, state: State | None, ledger: Ledger | None, *, wait: bool
+    request: RunRequest, state: State | None, ledger: Ledger, *, wait: bool
 ) -> tuple[tuple[int, ...], bool]:
     """Take the locks that keep a second run of the kind out.
 
     A run whose database is known has the lock of its database for itself, and shares the lock of its command
     with runs on others. One whose database is not known has the lock of its command for itself.
-
-    Args:
-        request: the run; it may need no lock.
-        state: where locks are; None takes none.
-        ledger: knows which runs have ended.
-        wait: wait for a lock however long that lasts.
 
     Returns:
         The descriptors that carry the locks, and whether they were taken at once.
@@ -45,11 +40,10 @@ def acquire(
     """
     if request.lock_key is None or state is None:
         return (), True
-    command = request.lock_key.partition(".")[0]
     held: list[int] = []
     at_once = True
-    try:
-        for key in dict.fromkeys((command, request.lock_key)):
+    with ExitStack() as undo:
+        for key in dict.fromkeys((request.lock_key.partition(".")[0], request.lock_key)):
             path, shared = lock.key_path(state.locks, key), key != request.lock_key
             try:
                 taken = lock.take(path, shared=shared)
@@ -60,25 +54,25 @@ def acquire(
                 ) from error
             if taken is None:
                 taken, at_once = _wait(path, request.command, state, ledger, wait=wait, shared=shared), False
+            undo.callback(os.close, taken)
             held.append(taken)
-    except BaseException:
-        for descriptor in held:
-            os.close(descriptor)
-        raise
+        undo.pop_all()
     for descriptor in held:
         lock.record_holder(descriptor, None)
     return tuple(held), at_once
 
 
-def _wait(path: Path, command: str, state: State, ledger: Ledger | None, *, wait: bool, shared: bool) -> int:
+def _wait(path: Path, command: str, state: State, ledger: Ledger, *, wait: bool, shared: bool) -> int:
     holder = lock.holder_of(path)
-    if ledger and holder and holder.number and _has_ended(holder, ledger):
-        process = RunFolder(state.run_folder(holder.number), "").process()
-        if process and process.is_supervised():
+    if holder and holder.number and _has_ended(holder.number, holder.since, ledger):
+        if process := RunFolder(state.run_folder(holder.number), "").process():
             process.wake()  # a finisher that was stopped has nothing left to do but to let go of the lock
         another = None if shared else _another(path.stem, ledger)
-        if not another and (held := _take_within(path, _LETTING_GO_SECONDS, shared=shared)) is not None:
-            return held
+        until = time.monotonic() + _LETTING_GO_SECONDS
+        while not another and time.monotonic() < until:
+            if (held := lock.take(path, shared=shared)) is not None:
+                return held
+            time.sleep(_PAUSE)
         holder = another or holder
     error = lock_held_error(command, holder)
     if not wait:
@@ -87,26 +81,18 @@ def _wait(path: Path, command: str, state: State, ledger: Ledger | None, *, wait
     return lock.wait_for(path, shared=shared)
 
 
-def _has_ended(holder: lock.Holder, ledger: Ledger) -> bool:
+def _has_ended(number: int, since: float, ledger: Ledger) -> bool:
     """Return whether the holder is the last process of a run whose record is complete, about to go."""
-    record = None if holder.number is None else ledger.get(holder.number)
-    return record is not None and record.state != "running" and record.started == holder.since
+    record = ledger.get(number)
+    return record is not None and record.state != "running" and record.started == since
 
 
 def _another(key: str, ledger: Ledger) -> lock.Holder | None:
     """Return a run that still shares the lock of a command, when the holder recorded last has ended."""
-    names = ("number", "command", "user", "host")
     for record in ledger.running():
         if record.lock_key and record.lock_key.startswith(key):
-            return lock.Holder(**{n: getattr(record, n) for n in names}, since=record.started)
+            return lock.Holder(record.number, record.command, record.user, record.host, record.started)
     return None
-
-
-def _take_within(path: Path, seconds: float, *, shared: bool) -> int | None:
-    until = time.monotonic() + seconds
-    while (held := lock.take(path, shared=shared)) is None and time.monotonic() < until:
-        time.sleep(_PAUSE)
-    return held
 
 
 def lock_held_error(command: str, holder: lock.Holder | None) -> HeldError:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
             """Return the runs that repeat or retry a run."""
 
 
-_LEFT_OUT = {"failed", "token", "boot", "view", "seen", "proof", "proof_reason"}
-_SHOWN = tuple(each.name for each in fields(RunRecord) if each.name not in _LEFT_OUT)
+_LEFT_OUT = {"number", "failed", "token", "boot", "view", "seen", "proof", "proof_reason"}
+_SHOWN = ("number", *(each.name for each in fields(RunRecord) if each.name not in _LEFT_OUT))
 
 
 def facts(record: RunRecord) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files of a run: written whole or not at all."""
+"""Files of a run: written completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ from corpus_backfill_plugin.agent.escape import one_line
 def write_whole(path: Path, content: bytes) -> None:
     """Put `content` at `path` (0600) so that a reader finds the old file or the new, never a part.
 
-    It is not forced to the disk: when the machine goes down, so do the processes that it tells of.
-
-    Raises:
-        OSError: it can't be written; nothing is left behind.
+    It is not forced to the disk: when the machine goes down, so do the processes that it is about.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            write_all(descriptor, content)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "wb", buffering=0) as stream:
+            write_all(stream.fileno(), content)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -33,34 +28,21 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_all(descriptor: int, content: bytes | memoryview) -> None:
-    """Write every byte of `content`, waiting where the target takes only a part or is not ready.
-
-    Raises:
-        OSError: the target can't be written.
-    """
+    """Write every byte of `content`, waiting where the target takes only a part or is not ready."""
     rest = memoryview(content)
     while rest:
         try:
             rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:
-            _wait_writable(descriptor)
+        except BlockingIOError:  # non-blocking, as some terminals and shells hand down their streams
+            import select
 
-
-def _wait_writable(descriptor: int) -> None:
-    """Wait until a non-blocking `descriptor`, as some terminals and shells hand down, takes more."""
-    import select
-
-    poller = select.poll()
-    poller.register(descriptor, select.POLLOUT)
-    poller.poll()
+            poller = select.poll()
+            poller.register(descriptor, select.POLLOUT)
+            poller.poll()
 
 
 def open_regular(path: Path) -> int:
-    """Return a descriptor to read the file at `path`, waiting for no pipe that was put in its place.
-
-    Raises:
-        OSError: it can't be read, or is no regular file.
-    """
+    """Return a descriptor to read the file at `path`, waiting for no pipe that was put in its place."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
@@ -75,16 +57,17 @@ def room_hint(error: OSError) -> str:
     return "Make room there, or name another state folder in CORPUS_BACKFILL_STATE."
 
 
-def memory_file(content: bytes) -> int:
+def memory_file(content: bytes | None) -> int:
     """Return a descriptor at the start of a nameless file that holds `content` and never meets the disk.
 
-    Where the system has no such files (macOS), it is a deleted temporary file.
+    Where the system has no such files (macOS), it is a deleted temporary file. None is the null device.
     """
+    if content is None:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("corpus-backfill", os.MFD_CLOEXEC)
     else:
         import tempfile
-        from pathlib import Path
 
         descriptor, name = tempfile.mkstemp()
         Path(name).unlink()
@@ -94,15 +77,7 @@ def memory_file(content: bytes) -> int:
 
 
 def absolute_path(text: str, how: str) -> Path:
-    """Return the absolute path that `text` means, `~` and `~user` put in.
-
-    Args:
-        text: as it was typed.
-        how: where it stood, for the error.
-
-    Raises:
-        AgentError: whose home `~` is, or what the current folder is, is not known.
-    """
+    """Return the absolute path that `text` means, `~` and `~user` put in."""
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError:

@@ -20,18 +20,17 @@ from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
-from corpus_backfill_plugin.agent.outcome import Outcome, judge
+from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.output import Failure
 from corpus_backfill_plugin.agent.plain import load
-from corpus_backfill_plugin.agent.records import RunRequest, record_of, without_secrets
+from corpus_backfill_plugin.agent.records import Outcome, RunRecord, RunRequest, record_of
 from corpus_backfill_plugin.agent.redact import Masker, mask
-from corpus_backfill_plugin.agent.verify import doubt, verify
+from corpus_backfill_plugin.agent.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from corpus_backfill_plugin.agent.output import OutputReader
-    from corpus_backfill_plugin.agent.records import RunRecord
     from corpus_backfill_plugin.agent.redact import Secret
 
 _CHUNK = 1 << 20
@@ -45,16 +44,11 @@ _FATAL = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
 }
-"""Signals whose meaning can't be changed, or may not: a program's own faults, and what Python sees to."""
+"""Signals whose meaning can't be changed, or may not: a program's own errors, and what Python sees to."""
 
 
 class UnrecordedError(AgentError):
-    """How a run ended is known, and could not be written down.
-
-    Args:
-        record: the run as it would be recorded.
-        failed: why it could not be.
-    """
+    """How a run ended is known, and could not be written down."""
 
     def __init__(self, record: RunRecord, failed: AgentError) -> None:
         super().__init__(failed.problem, failed.hint)
@@ -64,86 +58,69 @@ class UnrecordedError(AgentError):
 def finish(
     folder: RunFolder,
     request: RunRequest | None,
-    ledger: Ledger | None,
+    ledger: Ledger,
+    number: int,
     should_cancel: Callable[[], bool] = lambda: False,
-    seen: OutputReader | None = None,
     *,
-    number: int | None = None,
+    seen: OutputReader | None = None,
 ) -> RunRecord:
     """Finish the record of a run whose processes are proved to be gone, and return it.
 
     Any number of processes may do this at once, and any of them may be killed or stopped meanwhile: none
     waits for another. What the first of them writes into the file `verdict` is what all report and record.
 
-    Args:
-        folder: the run's. One without a record is removed at the end.
-        request: what was asked for, with its secrets; None takes the one kept, which has none.
-        ledger: where the record is; None for a run without one.
-        should_cancel: asked now and then while what is left is counted; true ends that, and by raising it
-            leaves the run to be finished by another.
-        seen: what has read the run's logs already, all of them; None reads them now.
-        number: the run's, which its folder need not say any more; None takes what it says.
+    The `request` has its secrets; None takes the one kept, which has none. While what is left is counted,
+    `should_cancel` ends that by returning true, and by raising leaves the run to be finished by another. What
+    has `seen` all of the run's logs saves reading them. The folder of a run without a record is removed.
 
     Raises:
         UnrecordedError: the ledger can't be written; whoever looks next does it.
     """
-    metadata = folder.metadata()
-    if number is None and metadata:
-        number = metadata.number
-    on_end = metadata.request.on_end if metadata else None
     record = None
     with suppress(AgentError):  # unreadable: writing will fail as well, and say so
         record = _recorded(ledger, number)
     if record and record.state != "running":
         return record
-    outcome = read_verdict(folder, request, seen)
+    known = request or folder.bare_request()
+    outcome = read_verdict(folder, known, seen)
     if outcome is None:
-        verdict = folder.verdict
-        outcome = conclude(folder, request, lambda: should_cancel() or verdict.exists(), seen, record)
+        outcome = conclude(folder, request, should_cancel, seen, record)
         # Small enough for the space kept for it: the items that failed are in the logs.
         if not folder.keep_verdict(replace(outcome, failed=())):
-            outcome = read_verdict(folder, request, seen) or outcome
-    due = "due" if on_end and on_end.is_due(outcome.state) else ""
-    ended = replace(record or _unrecorded(folder, request, number), **outcome.columns, failed=outcome.failed)
+            outcome = read_verdict(folder, known, seen) or outcome
+    due = "due" if known and known.on_end and known.on_end.is_due(outcome.state) else ""
+    ended = replace(record or _unrecorded(folder, known, number), **vars(outcome), on_end=due)
     try:
-        if ledger and number is not None:
-            if not ledger.finish(number, outcome.failed, **outcome.columns, on_end=due):
-                return _recorded(ledger, number) or ended
-            ended = replace(ended, on_end=due)
+        if not ledger.finish(number, **vars(outcome), on_end=due):
+            ended = _recorded(ledger, number) or ended
     except AgentError as unwritable:
         raise UnrecordedError(ended, unwritable) from unwritable
-    if metadata and metadata.ledger is None:
-        shutil.rmtree(folder.path.parent, ignore_errors=True)  # the temporary folder around it
+    if not number:
+        shutil.rmtree(folder.path.parent.parent, ignore_errors=True)  # the temporary state folder
     return ended
 
 
-def _recorded(ledger: Ledger | None, number: int | None) -> RunRecord | None:
+def _recorded(ledger: Ledger, number: int) -> RunRecord | None:
     """Return the record of a run, with the items that failed."""
-    if ledger is None or number is None or (record := ledger.get(number)) is None:
-        return None
-    return replace(record, failed=ledger.failed_items(number))
+    record = ledger.get(number)
+    return record and replace(record, failed=ledger.failed_items(number))
 
 
-def _unrecorded(folder: RunFolder, request: RunRequest | None, number: int | None) -> RunRecord:
+def _unrecorded(folder: RunFolder, request: RunRequest | None, number: int) -> RunRecord:
     """Return the record of a run that has none, or one that can't be read."""
-    metadata = folder.metadata()
-    bare = metadata.request if metadata else request and without_secrets(request)
-    if bare is None:
+    if request is None:
         raise AgentError(f"the folder {folder.path} of a run was taken away")
-    unknown = {"user": "", "host": "", "boot": "", "started": 0.0}
-    return record_of(bare, number=number or 0, token=folder.token, **unknown)
+    return record_of(request, number=number, token=folder.token, user="", host="", boot="", started=0.0)
 
 
 def read_verdict(folder: RunFolder, request: RunRequest | None, seen: OutputReader | None) -> Outcome | None:
-    """Return what another found that the run came to; None when nobody has yet. Arguments as of `finish`."""
+    """Return what another found that the run came to; None when nobody has."""
     try:
         found = load(Outcome, folder.verdict.read_bytes())
     except (OSError, ValueError):
         return None
     if found.masked is None or not found.failures:
         return found
-    metadata = folder.metadata()
-    request = request or (metadata.request if metadata else None)
     seen = seen or read_logs(folder, request.output if request else None)
     # What has been read while the run went on was not masked yet.
     failed = _without_secrets(seen.results.failed, request.invocation.secrets if request else ())
@@ -159,30 +136,27 @@ def conclude(
 ) -> Outcome:
     """Judge the end of a run from what its processes left, read what its logs say, then clean them.
 
-    Arguments as of `finish`; `noted` is the record, with what somebody who watched has counted.
+    `noted` is the record, with what somebody who watched has counted.
     """
-    metadata = folder.metadata()
-    complete = request is not None
-    request = request or (metadata.request if metadata else None)
-    codes = request.success_codes if request else (0,)
+    known = request or folder.bare_request()
     outcome = judge(
-        folder.ending(), folder.stop_request(), folder.process(), codes, time.time(),
-        taken=not folder.path.exists(),
+        folder.ending(), folder.stop_request(), folder.process(), known.success_codes if known else (0,),
+        time.time(), taken=not folder.path.exists(),
     )  # fmt: skip
     cut = seen.cut if seen else folder.is_cut()  # before masking, which changes lengths
-    lost = _CUT if cut else ""
-    if seen is None and folder.masked.exists():  # by a finisher that was killed or stopped since
-        lost = lost or _MASKED
-    secrets = request.invocation.secrets if request else ()
-    seen = seen or read_logs(folder, request.output if request else None)
+    # Masked without our having read it: by a finisher that was killed or stopped since.
+    lost = _CUT if cut else _MASKED if seen is None and folder.masked.exists() else ""
+    seen = seen or read_logs(folder, known.output if known else None)
+    results = seen.results
+    secrets = known.invocation.secrets if known else ()
     masked: bool | None = None
     failed: tuple[Failure, ...] = ()  # might be named by a secret: then how many is all that may be kept
-    if not (metadata and metadata.secret) or secrets:
+    if secrets or not folder.had_secrets():
         with suppress(OSError):  # no space to write them anew: `runs show` says that they were not searched
             found = [mask_file(folder.log(stream), secrets, cut=cut) for stream in STREAMS]
             masked = any(found) or folder.masked.exists()
-        failed = _without_secrets(seen.results.failed, secrets)
-    counts, failures = seen.results.counts, seen.results.failures
+        failed = _without_secrets(results.failed, secrets)
+    counts, failures = results.counts, results.failures
     if cut and noted:
         counts, failures = noted.counts | counts, max(noted.failures, failures)
     outcome = replace(
@@ -193,12 +167,18 @@ def conclude(
         failures=failures,
         failed=failed,
     )
-    if request:
-        why = folder.finisher_failure() or "its supervisor was killed before it was counted"
-        outcome = verify(outcome, request, complete=complete, should_cancel=should_cancel, why=why)
-        if lost:
-            outcome = doubt(outcome, request, lost)
-    return outcome
+    if known:
+        return verify(
+            outcome,
+            known,
+            complete=request is not None,
+            should_cancel=lambda: should_cancel() or folder.verdict.exists(),
+            why=folder.finisher_failure() or "its supervisor was killed before it was counted",
+            lost=lost,
+        )
+    # Killed between the record and the start, or its folder was taken away, all or part of it.
+    reason = f"what it was asked for is gone from its folder ({folder.path}), so nothing could be checked"
+    return replace(outcome, state="unverified", reason=reason) if outcome.state == "succeeded" else outcome
 
 
 def _without_secrets(failed: tuple[Failure, ...], secrets: tuple[Secret, ...]) -> tuple[Failure, ...]:
@@ -208,12 +188,11 @@ def _without_secrets(failed: tuple[Failure, ...], secrets: tuple[Secret, ...]) -
     return tuple(Failure(item, mask(f.reason, secrets), masked=item != f.item) for f, item in masked)
 
 
-def mask_file(path: Path, secrets: Iterable[Secret], *, cut: bool = False) -> bool:
+def mask_file(path: Path, secrets: tuple[Secret, ...], *, cut: bool = False) -> bool:
     """Take `secrets` out of the file at `path`, which is rewritten only if there are any; return whether.
 
     Beside it the file `masked` is left, which says whether the log was `cut` before its length changed.
     """
-    secrets = tuple(secrets)
     if not secrets or not path.exists() or not _has_any(path, secrets):
         return False
     temporary = path.with_suffix(f".{os.getpid()}.masked")
@@ -234,7 +213,7 @@ def mask_file(path: Path, secrets: Iterable[Secret], *, cut: bool = False) -> bo
     return True
 
 
-def _has_any(path: Path, secrets: Iterable[Secret]) -> bool:
+def _has_any(path: Path, secrets: tuple[Secret, ...]) -> bool:
     """Return whether the file has a secret in it: far faster than to rewrite it."""
     masker = Masker(secrets)
     with path.open("rb") as source:
@@ -262,27 +241,19 @@ def main(arguments: list[str]) -> int:
     metadata = RunFolder(path, "").metadata()
     if metadata is None:
         return 1
-    folder = RunFolder(path, metadata.token)
+    folder, run = RunFolder(path, metadata.token), metadata.number or 0
+    place = Path(metadata.ledger) if metadata.ledger else None
     try:
-        if metadata.ledger is None:
-            finish(folder, request, None)
-        else:
-            with Ledger(Path(metadata.ledger)) as ledger:
-                finish(folder, request, ledger, lambda: folder.stop_request() is not None)
-            _call_hook(Path(metadata.ledger), metadata.number or 0, request)
+        with Ledger(place) as ledger:
+            finish(folder, request, ledger, run, lambda: folder.stop_request() is not None)
+        if request.on_end:
+            from corpus_backfill_plugin.agent.hook import call_hook
+
+            os.closerange(3, _DESCRIPTORS)  # the run's locks: the next run of the kind need not wait
+            with Ledger(place) as ledger:
+                call_hook(ledger, run, request)
     except AgentError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1  # whoever looks at the runs next finishes this one
     (path / "finisher.log").unlink(missing_ok=True)
     return 0
-
-
-def _call_hook(path: Path, number: int, request: RunRequest) -> None:
-    """Let the run's locks go, then tell the operator: the next run of the kind need not wait for that."""
-    from corpus_backfill_plugin.agent.hook import call_hook
-
-    if request.on_end is None:
-        return
-    os.closerange(3, _DESCRIPTORS)
-    with Ledger(path) as ledger:
-        call_hook(ledger, number, request)

@@ -17,24 +17,23 @@ from corpus_backfill_plugin.agent.finish import finish
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
 from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
-from corpus_backfill_plugin.agent.records import masked_options, record_of, with_items_file, without_secrets
+from corpus_backfill_plugin.agent.records import record_of, with_items_file, without_secrets
 from corpus_backfill_plugin.agent.start import not_started, start
-from corpus_backfill_plugin.agent.state import current_user
+from corpus_backfill_plugin.agent.state import State, current_user
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
     from corpus_backfill_plugin.agent.start import Link
-    from corpus_backfill_plugin.agent.state import State
 
 
 class Launch:
-    """One run that this process starts.
+    """One run that this process starts. Its `number` is 0 where it has no record.
+
+    Without a `state` folder it gets one of its own, which goes with it.
 
     Args:
-        request: what to run.
-        state: the state folder; None when there is none to be had.
-        ledger: where it is recorded; None for a run without a record.
+        kept: folder for a copy of the agent, where there is no state folder; None goes without.
         version: of the package that asks for it.
         user: who asks for it; empty for whoever owns this process.
         token: marks the run; the ledger takes each once. Empty makes one.
@@ -45,123 +44,99 @@ class Launch:
         self,
         request: RunRequest,
         state: State | None,
-        ledger: Ledger | None,
+        ledger: Ledger,
+        kept: Path | None = None,
         *,
         version: str,
         user: str = "",
         token: str = "",
         colours: bool = False,
     ) -> None:
-        self.request, self._state, self._ledger = request, state, ledger
+        self.request, self._state, self.ledger = request, state, ledger
+        self._kept = state.root if state else kept
         self._version, self._user, self._colours = version, user or current_user(), colours
-        self._token = token or os.urandom(16).hex()
         self._started = time.time()
-        self._alive: int | None = None
-        self.folder = RunFolder(Path(), self._token)
-        self.number: int | None = None
+        self.folder = RunFolder(Path(), token or os.urandom(16).hex())
+        self._locks: tuple[int, ...] = ()
+        self.number = 0
 
     def begin(self, held: tuple[int, ...] = ()) -> Link:
-        """Record the run, start its script, and return the link to its supervisor.
-
-        Args:
-            held: descriptors of its one-at-a-time locks.
-
-        Raises:
-            AgentError: either could not be done; the record, if there is one, says so.
-        """
+        """Record the run, start its script, and return the link to its supervisor."""
+        self._locks = held
+        temporary = None
         try:
-            if self._ledger is None:
-                self._make_folder(Path(tempfile.mkdtemp(prefix="corpus-backfill-")) / "run")
-            else:
-                self.number = self._ledger.begin(self._record(), self._make_numbered)
-            link = self._start(without_secrets(self.request), held)
+            if self._state is None:
+                temporary = tempfile.mkdtemp(prefix="corpus-backfill-")
+                self._state = State(Path(temporary))
+                self._state.runs.mkdir(mode=0o700)
+            self.number = self.ledger.begin(self._record(), self._make_folder)
+            link = self._start(self._state, held)
         except BaseException as error:
-            self._give_up(getattr(error, "problem", "") or f"not started: {error!r}")
+            reason = getattr(error, "problem", "") or f"not started: {error!r}"
+            if self.number:
+                with suppress(AgentError):
+                    self.ledger.finish(
+                        self.number, state="failed", ended=time.time(), took=0.0, reason=reason
+                    )
+            if temporary:
+                shutil.rmtree(temporary, ignore_errors=True)
             if isinstance(error, OSError):
                 where = error.filename or self.folder.path
-                raise AgentError(
-                    f"{self.request.command} was not started: {error.strerror}: {where}",
-                    room_hint(error),
-                ) from error
+                problem = f"{self.request.command} was not started: {error.strerror}: {where}"
+                raise AgentError(problem, room_hint(error)) from error
             raise
         finally:
             # From here on the locks are the run's processes' alone.
-            for descriptor in (self._alive, *held):
-                if descriptor is not None:
-                    os.close(descriptor)
+            for descriptor in self._locks:
+                os.close(descriptor)
         if link.failure:
-            finish(self.folder, self.request, self._ledger, number=self.number)
+            finish(self.folder, self.request, self.ledger, self.number)
             link.close(finished=True)
-            if self._ledger and self.number is not None:
-                call_hook(self._ledger, self.number, self.request)
-            raise not_started(self.request, link)
+            call_hook(self.ledger, self.number, self.request)
+            raise not_started(self.request, link.failure)
         return link
-
-    def _start(self, bare: RunRequest, held: tuple[int, ...]) -> Link:
-        for descriptor in held:
-            lock.record_holder(descriptor, self._holder())
-        path = str(self._state.ledger) if self._state and self._ledger else None
-        metadata = Metadata(
-            number=self.number,
-            ledger=path,
-            token=self._token,
-            secret=bool(self.request.invocation.secrets),
-            request=bare,
-            machine=machine_id(),
-        )
-        self.folder.write_metadata(metadata)
-        descriptors = tuple(d for d in (self._alive, *held) if d is not None)
-        kept = self._state.root if self._state else None
-        return start(self.folder, self.request, descriptors, self._environment(), kept)
-
-    def _environment(self) -> dict[str, str]:
-        environ = self.request.invocation.environment(os.environ)
-        colours = self._colours and not os.environ.get("NO_COLOR")
-        return environ | {"FORCE_COLOR": "1"} if colours else environ
 
     def _record(self) -> RunRecord:
         return record_of(
-            without_secrets(self.request),
-            number=0,
-            token=self._token,
+            self.request,
+            number=self.number,
+            token=self.folder.token,
             user=self._user,
             host=os.uname().nodename,
             boot=boot_id(),
             started=self._started,
             plugin_version=self._version,
-            masked_options=masked_options(self.request),
         )
 
-    def _make_numbered(self, number: int) -> RunRecord | None:
+    def _make_folder(self, number: int) -> RunRecord | None:
+        """Make the folder of run `number`, and in it its file of items; return the record that names that."""
         if self._state is None:
-            raise AssertionError(number)  # a ledger is in a state folder
-        has_items = bool(self.request.items)
-        self._make_folder(self._state.run_folder(number))
-        return self._record() if has_items else None
+            raise AssertionError(number)
+        self.folder = RunFolder(self._state.run_folder(number), self.folder.token)
+        self._locks = (self.folder.make(), *self._locks)
+        if not (items := self.request.items):
+            return None
+        # The script may run elsewhere than we do, so the path is absolute.
+        path = self.folder.items.absolute()
+        write_whole(path, "".join(f"{item}\n" for item in items).encode(errors="surrogateescape"))
+        self.request = with_items_file(self.request, str(path))
+        return self._record()
 
-    def _make_folder(self, path: Path) -> None:
-        self.folder = RunFolder(path, self._token)
-        self._alive = self.folder.make()
-        if items := self.request.items:
-            # The script may run elsewhere than we do, so the path is whole.
-            path = self.folder.items.absolute()
-            write_whole(path, "".join(f"{item}\n" for item in items).encode(errors="surrogateescape"))
-            self.request = with_items_file(self.request, str(path))
-
-    def _give_up(self, reason: str) -> None:
-        """Record that the script was never started."""
-        if self._ledger and self.number is not None:
-            with suppress(AgentError):
-                self._ledger.finish(self.number, state="failed", ended=time.time(), took=0.0, reason=reason)
-        # Before its folder is made, the path stands for the current folder, which must stay.
-        if self._ledger is None and self.folder.path != Path():
-            shutil.rmtree(self.folder.path.parent, ignore_errors=True)
-
-    def _holder(self) -> lock.Holder:
-        return lock.Holder(
-            number=self.number,
-            command=self.request.command,
-            user=self._user,
-            host=os.uname().nodename,
-            since=self._started,
+    def _start(self, state: State, held: tuple[int, ...]) -> Link:
+        number, host = self.number or None, os.uname().nodename
+        holder = lock.Holder(number, self.request.command, self._user, host, self._started)
+        for descriptor in held:
+            lock.record_holder(descriptor, holder)
+        metadata = Metadata(
+            number=number,
+            ledger=str(state.ledger) if number else None,
+            token=self.folder.token,
+            secret=bool(self.request.invocation.secrets),
+            request=without_secrets(self.request),
+            machine=machine_id(),
         )
+        self.folder.write_metadata(metadata)
+        environ = self.request.invocation.environment(os.environ)
+        if self._colours and not os.environ.get("NO_COLOR"):
+            environ["FORCE_COLOR"] = "1"  # it writes to files: only we know that a person sees colours
+        return start(self.folder, self.request, self._locks, environ, self._kept)

@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from corpus_backfill_plugin.agent.errors import AgentError
@@ -17,8 +18,7 @@ from corpus_backfill_plugin.agent.records import RunRecord
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from corpus_backfill_plugin.agent.progress import View
 
@@ -26,8 +26,10 @@ BUSY_SECONDS = 10.0
 _MOST = 2**63 - 1
 """The largest number that SQLite holds."""
 _NEWEST = 200
-_COLUMNS = tuple(each.name for each in fields(RunRecord) if each.name != "failed")
-_AS_JSON = {"options", "given", "arguments", "view", "counts", "masked_options"}
+_FIELDS = {each.name: str(each.type) for each in fields(RunRecord) if each.name != "failed"}
+_AS_JSON = {name for name, kind in _FIELDS.items() if kind.startswith(("dict", "tuple", "View"))}
+_FLAGS = {name for name, kind in _FIELDS.items() if kind.startswith("bool")}
+_RUNNING = "AND state = 'running'"
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -72,7 +74,8 @@ class Ledger:
     """The runs of one state folder. Every method is one transaction, or none.
 
     Args:
-        path: the database; made (0600) when it is missing, brought to this version when it is older.
+        path: the database; made (0600) when it is missing, brought to this version when it is older. None
+            is in memory, for the one run that is not recorded: its number is 0.
 
     It can be read on a full disk too; every method that writes then says so.
 
@@ -80,14 +83,18 @@ class Ledger:
         AgentError: it is damaged, locked for long, from a newer version, or can't be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         import sqlite3
 
-        self.path = path
+        self.path = path or Path(os.devnull)
         self._failure, self._row = sqlite3.Error, sqlite3.Row
         self._unwritable: sqlite3.Error | None = None
+        self._first = None if path else 0
         self.damaged: dict[int, str] = {}
         """Rows that a query has left out as nothing can be made of them, and why, by number."""
+        if path is None:
+            self._open(sqlite3.connect(":memory:", isolation_level=None))
+            return
         with self._explained():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             try:
@@ -127,15 +134,11 @@ class Ledger:
     def begin(self, record: RunRecord, prepare: Callable[[int], RunRecord | None]) -> int:
         """Write the row of a run and return its number, chosen here; that of `record` is not looked at.
 
-        Args:
-            record: the run.
-            prepare: called with the number before anybody can see the row; its failure takes the row back.
-                It returns the record anew when the number changes what is in it.
+        Before anybody can see the row, `prepare` is called with the number; its failure takes the row back.
+        It returns the record anew when the number changes what is in it.
         """
-        values = _to_row(record)
-        del values["number"]
-        names = ", ".join(values)
-        marks = ", ".join("?" * len(values))
+        values = _encoded(_facts_of(record) | {"number": self._first})
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
         with self._transaction():
             made = self._db.execute(
                 f"INSERT INTO runs ({names}) VALUES ({marks})",  # noqa: S608  # nosec B608 - our own columns
@@ -144,29 +147,19 @@ class Ledger:
             number = int(made.lastrowid or 0)
             anew = prepare(number)
             if anew is not None:
-                values = _to_row(replace(anew, number=number))
-                names = ", ".join(f"{name} = ?" for name in values)
-                self._db.execute(
-                    f"UPDATE runs SET {names} WHERE number = ?",  # noqa: S608  # nosec B608 - our own columns
-                    (*values.values(), number),
-                )
+                self._update(number, _facts_of(replace(anew, number=number)))
         return number
 
     def finish(self, number: int, failed: Sequence[Failure] = (), **facts: Any) -> bool:  # noqa: ANN401  columns
         """Write how run `number` ended, and which items failed; return False if that is written already."""
-        values = _encoded(facts)
-        names = ", ".join(f"{name} = ?" for name in values)
         with self._transaction():
-            done = self._db.execute(
-                f"UPDATE runs SET {names} WHERE number = ? AND state = 'running'",  # noqa: S608  # nosec B608 - our own columns
-                (*values.values(), number),
+            if not self._update(number, facts, _RUNNING):
+                return False
+            self._db.executemany(
+                "INSERT INTO failures (run, position, item, reason, masked) VALUES (?, ?, ?, ?, ?)",
+                [(number, at, f.item, f.reason, f.masked) for at, f in enumerate(failed)],
             )
-            if done.rowcount:
-                self._db.executemany(
-                    "INSERT INTO failures (run, position, item, reason, masked) VALUES (?, ?, ?, ?, ?)",
-                    [(number, at, f.item, f.reason, f.masked) for at, f in enumerate(failed)],
-                )
-            return done.rowcount > 0
+            return True
 
     def note(self, number: int, view: View, counts: dict[str, int]) -> None:
         """Write how far run `number` is, at once or not at all: whoever watches must not wait for it.
@@ -174,125 +167,102 @@ class Ledger:
         It is not forced to the disk either. After a crash of the machine it would not be true any more.
         """
         facts = {"view": view, "seen": time.time(), "counts": counts, "failures": view.failures}
-        values = _encoded(facts)
-        names = ", ".join(f"{name} = ?" for name in values)
         with suppress(self._failure):
             try:
                 self._db.execute("PRAGMA busy_timeout = 0")
                 self._db.execute("PRAGMA synchronous = NORMAL")
-                self._db.execute(
-                    f"UPDATE runs SET {names} WHERE number = ? AND state = 'running'",  # noqa: S608  # nosec B608 - our own columns
-                    (*values.values(), number),
-                )
+                self._update(number, facts, _RUNNING)
             finally:
                 self._db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
                 self._db.execute("PRAGMA synchronous = FULL")
 
     def claim_end(self, number: int) -> bool:
-        """Return whether it is on the caller, and on nobody else, to tell the operator of a run's end."""
+        """Return whether the caller, and nobody else, has to notify the operator of a run's end."""
         with self._explained():
-            claimed = self._db.execute(
-                "UPDATE runs SET on_end = 'called' WHERE number = ? AND on_end = 'due'",
-                (number,),
-            )
-            return claimed.rowcount > 0
-
-    def due(self) -> list[RunRecord]:
-        """Return those of the newest runs whose end the operator's program has not been told yet."""
-        newest = f"(SELECT number FROM runs ORDER BY number DESC LIMIT {_NEWEST})"  # noqa: S608  # nosec B608 - our own number
-        return self._query(f"WHERE number IN {newest} AND on_end = 'due' ORDER BY number", ())
+            return self._update(number, {"on_end": "called"}, "AND on_end = 'due'")
 
     def hook_called(self, number: int, how: str) -> None:
-        """Write what came of telling."""
+        """Write what came of notifying them."""
         with self._explained():
-            self._db.execute("UPDATE runs SET on_end = ? WHERE number = ?", (how, number))
+            self._update(number, {"on_end": how})
+
+    def _update(self, number: int, facts: dict[str, Any], also: str = "") -> bool:
+        """Change columns of run `number`, if `also` is true of its row; return whether that was so."""
+        values = _encoded(facts)
+        names = ", ".join(f"{name} = ?" for name in values)
+        done = self._db.execute(
+            f"UPDATE runs SET {names} WHERE number = ? {also}",  # noqa: S608  # nosec B608 - our own columns
+            (*values.values(), number),
+        )
+        return done.rowcount > 0
+
+    def due(self) -> list[RunRecord]:
+        """Return those of the newest runs of whose end the operator has not been notified yet."""
+        newest = f"(SELECT number FROM runs ORDER BY number DESC LIMIT {_NEWEST})"  # noqa: S608  # nosec B608 - our own number
+        return self._query(f"WHERE number IN {newest} AND on_end = 'due' ORDER BY number")
 
     def failed_items(self, number: int) -> tuple[Failure, ...]:
         """Return the items of run `number` that failed, in order, as far as they were kept."""
-        with self._explained():
-            rows = self._db.execute(
-                "SELECT item, reason, masked FROM failures WHERE run = ? ORDER BY position", (number,)
-            )
-            return tuple(Failure(row[0], row[1], masked=bool(row[2])) for row in rows)
+        rows = self._rows("SELECT item, reason, masked FROM failures WHERE run = ? ORDER BY position", number)
+        return tuple(Failure(row[0], row[1], masked=bool(row[2])) for row in rows)
 
     def repeats(self, number: int) -> list[int]:
         """Return the numbers of the runs that repeat or retry run `number`, oldest first."""
-        with self._explained():
-            rows = self._db.execute("SELECT number FROM runs WHERE parent = ? ORDER BY number", (number,))
-            return [row[0] for row in rows]
+        return [row[0] for row in self._rows("SELECT number FROM runs WHERE parent = ? ORDER BY 1", number)]
 
     def get(self, number: int) -> RunRecord | None:
-        """Return run `number`, None when there is none.
-
-        Raises:
-            AgentError: its row is damaged.
-        """
-        found = next(iter(self._query("WHERE number = ?", (min(number, _MOST),))), None)
-        self._refuse_damaged(number)
-        return found
+        """Return run `number`, None when there is none."""
+        found = self._query("WHERE number = ?", min(number, _MOST))
+        self._refuse_damaged([number])
+        return found[0] if found else None
 
     def by_token(self, token: str) -> RunRecord | None:
         """Return the run that `token` marks, None when there is none."""
-        return next(iter(self._query("WHERE token = ?", (token,))), None)
+        return next(iter(self._query("WHERE token = ?", token)), None)
 
     def latest(self) -> RunRecord | None:
-        """Return the run started last, None when there is none.
-
-        Raises:
-            AgentError: its row is damaged.
-        """
-        found = next(iter(self._query("ORDER BY number DESC LIMIT 1", ())), None)
-        if found is None and self.damaged:
-            self._refuse_damaged(max(self.damaged))
-        return found
+        """Return the run started last, None when there is none."""
+        found = self._query("ORDER BY number DESC LIMIT 1")
+        if not found:
+            self._refuse_damaged(sorted(self.damaged, reverse=True))
+        return found[0] if found else None
 
     def running(self) -> list[RunRecord]:
         """Return the runs whose end is not written, oldest first."""
-        return self._query("WHERE state = 'running' ORDER BY number", ())
+        return self._query("WHERE state = 'running' ORDER BY number")
 
     def select(
         self, *, state: str | None = None, command: str | None = None, limit: int = 0
     ) -> list[RunRecord]:
-        """Return runs, the newest first.
-
-        Args:
-            state: only those in it.
-            command: only those of it.
-            limit: as many at most; 0 for all.
-        """
+        """Return the runs in a `state` and of a `command`, the newest first, at most `limit`; 0 for all."""
         if not is_text(command or ""):
             return []  # no run can be recorded under such a name
-        asked = {name: value for name, value in (("state", state), ("command", command)) if value is not None}
-        where = " AND ".join(f"{name} = ?" for name in asked)
+        wanted = {
+            name: value for name, value in (("state", state), ("command", command)) if value is not None
+        }
+        where = " AND ".join(f"{name} = ?" for name in wanted)
         clause = f"WHERE {where} " if where else ""
-        return self._query(
-            f"{clause}ORDER BY number DESC LIMIT ?", (*asked.values(), min(limit, _MOST) or -1)
-        )
+        return self._query(f"{clause}ORDER BY number DESC LIMIT ?", *wanted.values(), min(limit, _MOST) or -1)
 
     def check(self) -> int:
-        """Read all of it, and return how many runs there are.
-
-        Raises:
-            AgentError: it is damaged; of a single row, says which.
-        """
+        """Read all of it, and return how many runs there are."""
         with self._explained():
             answer = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if answer != "ok":
                 raise self._failure(f"malformed: {answer}")
         runs = len(self.select())
-        for number in self.damaged:
-            self._refuse_damaged(number)
+        self._refuse_damaged(self.damaged)
         return runs
 
     def ended_before(self, moment: float, keep: int) -> list[int]:
         """Return the numbers of runs that ended before `moment`, but for the newest `keep` of all."""
-        with self._explained():
-            rows = self._db.execute(
-                "SELECT number FROM runs WHERE state != 'running' AND coalesce(ended, started) < ? "
-                "AND number NOT IN (SELECT number FROM runs ORDER BY number DESC LIMIT ?) ORDER BY number",
-                (moment, min(keep, _MOST)),
-            )
-            return [row[0] for row in rows]
+        rows = self._rows(
+            "SELECT number FROM runs WHERE state != 'running' AND coalesce(ended, started) < ? "
+            "AND number NOT IN (SELECT number FROM runs ORDER BY number DESC LIMIT ?) ORDER BY number",
+            moment,
+            min(keep, _MOST),
+        )
+        return [row[0] for row in rows]
 
     def forget(self, numbers: Sequence[int]) -> None:
         """Delete the rows of `numbers`, all or none, but never that of a running one."""
@@ -311,27 +281,28 @@ class Ledger:
         with self._transaction():
             yield {row[0] for row in self._db.execute("SELECT number FROM runs")}
 
-    def _query(self, clause: str, values: tuple[Any, ...]) -> list[RunRecord]:
+    def _rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
         with self._explained():
-            names = ", ".join(_COLUMNS)
-            rows = self._db.execute(f"SELECT {names} FROM runs {clause}", values)  # noqa: S608  # nosec B608 - our own columns
-            return [record for row in rows if (record := self._readable(dict(row)))]
+            return self._db.execute(statement, values).fetchall()
 
-    def _readable(self, row: dict[str, Any]) -> RunRecord | None:
-        """Return what a row says, None when it is damaged: that must not cost all the other runs."""
-        try:
-            return _from_row(row)
-        except (ValueError, RecursionError) as error:
-            self.damaged[row["number"]] = one_line(str(error))
-            return None
+    def _query(self, clause: str, *values: object) -> list[RunRecord]:
+        """Return the runs of a clause but for damaged rows, which must not cost all the other runs."""
+        found = []
+        for row in self._rows(f"SELECT {', '.join(_FIELDS)} FROM runs {clause}", *values):  # noqa: S608  # nosec B608 - our own columns
+            try:
+                found.append(_record_of(dict(row)))
+            except (ValueError, RecursionError) as error:
+                self.damaged[row["number"]] = one_line(str(error))
+        return found
 
-    def _refuse_damaged(self, number: int) -> None:
-        if number in self.damaged:
-            raise AgentError(
-                f"The row of run {number} in the ledger {self.path} is damaged: {self.damaged[number]}",
-                f"Its logs are in {self.path.parent / 'runs' / str(number)}. To take the row away: "  # noqa: S608  # nosec B608 - shown, not run
-                f"sqlite3 {self.path} 'DELETE FROM runs WHERE number = {number}'",
-            )
+    def _refuse_damaged(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if number in self.damaged:
+                raise AgentError(
+                    f"The row of run {number} in the ledger {self.path} is damaged: {self.damaged[number]}",
+                    f"Its logs are in {self.path.parent / 'runs' / str(number)}. To take the row away: "  # noqa: S608  # nosec B608 - shown, not run
+                    f"sqlite3 {self.path} 'DELETE FROM runs WHERE number = {number}'",
+                )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -347,8 +318,6 @@ class Ledger:
 
     def _migrate(self) -> None:
         """Bring an older ledger here, one transaction a version; a newer one is left as it is."""
-        if self._version() == len(MIGRATIONS):
-            return
         if self._version() == 0:
             self._write_ahead()
         while self._version() < len(MIGRATIONS):
@@ -368,10 +337,8 @@ class Ledger:
 
     def _skip_taken(self) -> None:
         """Begin to count above the run folders of a ledger that was moved away: their logs are kept."""
-        runs = self.path.parent / "runs"
-        names = [entry.name for entry in runs.iterdir()] if runs.is_dir() else []
-        taken = [int(name) for name in names if name.isdigit()]
-        if taken:
+        names = (path.name for path in self.path.parent.glob("runs/*"))
+        if taken := [int(name) for name in names if name.isdigit()]:
             self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('runs', ?)", (max(taken),))
 
     def _write_ahead(self) -> None:
@@ -401,36 +368,35 @@ class Ledger:
 
 
 def _explain(path: Path, error: Exception) -> tuple[str, str]:
-    """Return problem and hint for what SQLite said of the ledger at `path`."""
-    said = str(error)
-    if "locked" in said or "busy" in said:
+    """Return problem and hint for what SQLite reported of the ledger at `path`."""
+    reported = str(error)
+    if "locked" in reported or "busy" in reported:
         return (
             f"The ledger {path} has been locked by another process for more than {BUSY_SECONDS:g} s",
             "Try again; `fuser` names the process. --no-record runs without a record.",
         )
-    if "malformed" in said or "not a database" in said:
+    if "malformed" in reported or "not a database" in reported:
         return (
-            f"The ledger {path} is damaged: {said}",
+            f"The ledger {path} is damaged: {reported}",
             "Move it away (with its -wal and -shm) and a new one is made; the runs' logs beside it stay.",
         )
     return (
-        f"The ledger {path} can't be read or written: {said}",
+        f"The ledger {path} can't be read or written: {reported}",
         "Is the disk full (`df`, `df -i`)? Name another folder in CORPUS_BACKFILL_STATE, or use --no-record.",
     )
 
 
-def _to_row(record: RunRecord) -> dict[str, Any]:
-    return _encoded({name: getattr(record, name) for name in _COLUMNS})
+def _facts_of(record: RunRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in _FIELDS}
 
 
 def _encoded(values: dict[str, Any]) -> dict[str, Any]:
     """Return values by column as they are stored."""
-    as_json = {name: dump(values[name]).decode() for name in _AS_JSON & values.keys()}
-    return values | as_json
+    return values | {name: dump(values[name]).decode() for name in _AS_JSON & values.keys()}
 
 
-def _from_row(row: dict[str, Any]) -> RunRecord:
-    decoded = row | {name: json.loads(row[name]) for name in _AS_JSON}
+def _record_of(row: dict[str, Any]) -> RunRecord:
+    decoded = {name: json.loads(row[name]) for name in _AS_JSON}
     # SQLite has no truth values: they are stored as numbers.
-    flags = {name: {0: False, 1: True}.get(row[name], row[name]) for name in ("dry_run", "masked")}
-    return build(RunRecord, decoded | flags)
+    flags = {name: {0: False, 1: True}.get(row[name], row[name]) for name in _FLAGS}
+    return build(RunRecord, row | decoded | flags)

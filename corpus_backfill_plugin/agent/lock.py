@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from corpus_backfill_plugin.agent.plain import dump, load
 
@@ -20,8 +21,7 @@ _SETTLE_TRIES = 40
 _SETTLE_PAUSE = 0.025
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class Holder(NamedTuple):
     """Who holds the one-at-a-time lock, written into the lock file for those who find it taken.
 
     Attributes:
@@ -38,23 +38,20 @@ class Holder:
 
 def take(path: Path, *, shared: bool = False) -> int | None:
     """Take the lock at `path` and return the descriptor that carries it; None when another holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+    with suppress(BlockingIOError):
+        return _lock(path, fcntl.LOCK_NB, shared=shared)
+    return None
 
 
 def wait_for(path: Path, *, shared: bool = False) -> int:
     """Take the lock at `path` however long that lasts; Ctrl-C leaves the wait."""
+    return _lock(path, 0, shared=shared)
+
+
+def _lock(path: Path, how: int, *, shared: bool) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | how)
     except BaseException:
         os.close(descriptor)
         raise
@@ -93,8 +90,6 @@ def record_holder(descriptor: int, holder: Holder | None) -> None:
 
 def holder_of(path: Path) -> Holder | None:
     """Return who holds the lock at `path`, as they wrote it; None when they have not within a second."""
-    import time
-
     for _ in range(_SETTLE_TRIES):
         try:
             return load(Holder, path.read_bytes())

@@ -1,4 +1,4 @@
-"""Dataclasses as JSON, and read back with the type of every value checked."""
+"""Dataclasses and named tuples as JSON, and read back with the type of every value checked."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def dump(value: object) -> bytes:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
-    """Return `value` with dataclasses as objects, and None for numbers that JSON does not have."""
-    if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    """Return `value` with records as objects, and None for numbers that JSON does not have."""
+    kind: type = type(value)
+    if names := _names(kind):
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -31,8 +32,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """Return the members of a dataclass or a named tuple; none of any other type."""
+    named: tuple[str, ...] = getattr(kind, "_fields", ())
+    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else named
+
+
 def load(kind: type[T], content: bytes | str) -> T:
-    """Return the `kind`, a dataclass, that JSON `content` says. Members that it does not have are ignored.
+    """Return the `kind`, a dataclass or named tuple, that JSON `content` says; other members are ignored.
 
     Raises:
         ValueError: `content` is no JSON, or a value in it is missing or of another type.
@@ -44,18 +52,14 @@ def load(kind: type[T], content: bytes | str) -> T:
 
 
 def build(kind: type[T], value: object) -> T:
-    """Return the `kind` that JSON `value`, decoded, says.
-
-    Raises:
-        ValueError: it is of another type.
-    """
+    """Return the `kind` that JSON `value`, decoded, says."""
     return cast("T", _build(kind, value, "$"))
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911  any type, a return each
     if kind is Any:
         return value
-    if is_dataclass(kind):
+    if isinstance(kind, type) and _names(kind):
         return _record(kind, value, where)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
@@ -74,7 +78,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911  
 
 
 def _is(kind: type, value: object) -> bool:
-    if kind is float:  # also a whole number, but neither NaN nor one beyond all measure
+    if kind is float:  # also an integer, but neither NaN nor one beyond all measure
         return isinstance(value, int | float) and type(value) is not bool and abs(value) < _LARGEST
     return type(value) is kind
 
@@ -88,7 +92,7 @@ def _one_of(kinds: tuple[Any, ...], value: object, where: str) -> Any:  # noqa: 
     return _build(kinds[-1], value, where)
 
 
-def _record(kind: Any, value: object, where: str) -> Any:  # noqa: ANN401  a dataclass
+def _record(kind: Any, value: object, where: str) -> Any:  # noqa: ANN401  a record
     if not isinstance(value, dict):
         raise ValueError(f"an object expected, not {type(value).__name__} - at {where}")  # noqa: TRY004  as all others
     members, required = _members(kind)
@@ -105,9 +109,12 @@ def _record(kind: Any, value: object, where: str) -> Any:  # noqa: ANN401  a dat
 @cache
 def _members(kind: type) -> tuple[dict[str, tuple[Any, frozenset[type]]], frozenset[str]]:
     """Return each member's type with the plain types that it allows, and the members without a default."""
-    required = (f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING)
+    if is_dataclass(kind):
+        optional = {f.name for f in fields(kind) if not f.default is f.default_factory is MISSING}
+    else:
+        optional = set(getattr(kind, "_field_defaults", ()))
     members = {}
     for name, hint in get_type_hints(kind).items():
         is_plain = get_origin(hint) in (Union, types.UnionType, None)
         members[name] = hint, frozenset(get_args(hint) or (hint,)) & _PLAIN if is_plain else frozenset()
-    return members, frozenset(required)
+    return members, frozenset(_names(kind)) - optional

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -31,18 +32,27 @@ class Survivor(NamedTuple):
     """Whether it descends from the supervisor, which can end it."""
 
 
-def boot_id() -> str:
-    """Return what tells this boot of the machine from any other; empty where the system has no such name."""
+def signal_name(number: int) -> str:
+    """Return `SIGKILL` for 9, and the number itself where it has no name."""
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def boot_id() -> str:
+    """Return what distinguishes this boot of the machine from others; empty where there is no such name."""
+    return _text(_PROC / "sys/kernel/random/boot_id")
 
 
 def machine_id() -> str:
-    """Return what tells this machine from others, whatever its name and boot; empty where it has none."""
+    """Return what distinguishes this machine, whatever its name and boot; empty where there is none."""
+    return _text(Path("/etc/machine-id"))
+
+
+def _text(path: Path) -> str:
     with suppress(OSError):
-        return Path("/etc/machine-id").read_text().strip()
+        return path.read_text().strip()
     return ""
 
 
@@ -67,12 +77,8 @@ def has_ended(process: Popen[bytes]) -> bool:
 def is_same(pid: int, started: int, booted: str, session: int) -> bool:
     """Return whether `pid` is still the process that was recorded, so that a signal may be sent to it.
 
-    Args:
-        pid: the recorded number.
-        started: its recorded start time, 0 where the system tells none.
-        booted: the recorded boot.
-        session: the session that it was started in. It decides where there is no start time: a session's
-            number is not given away again while one process of it lives.
+    Where the system has no start times, 0, the session decides: its number is not given away again while one
+    process of it lives.
     """
     if started:
         return booted == boot_id() and start_time(pid) == started
@@ -89,10 +95,7 @@ def survivors(token: str, alive: Path, supervisor: int = 0) -> list[Survivor]:
     descends from the supervisor: a child that Python starts closes inherited descriptors, one with a fresh
     environment may keep them, and a daemon may drop both. Processes of other users can't be looked into.
 
-    Args:
-        token: the run's mark.
-        alive: the run's lock file.
-        supervisor: which lives, and waits for processes of the run; 0 when it does not.
+    The supervisor's number is 0 when it does not live.
     """
     try:
         lock = alive.stat()
@@ -129,8 +132,7 @@ def _holds(pid: int, lock: os.stat_result) -> bool:
 
 
 def _command(pid: int) -> str:
-    try:
+    with suppress(OSError):
         words = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return "?"
-    return b" ".join(words).decode(errors="replace").strip() or "?"
+        return b" ".join(words).decode(errors="replace").strip() or "?"
+    return "?"

@@ -1,8 +1,9 @@
-"""Runs whose end nobody wrote down brought to their true state."""
+"""Runs whose end nobody wrote down brought to their true state, and old ones forgotten."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,29 +13,30 @@ from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import finish
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.logs import with_view
-from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from corpus_backfill_plugin.agent.ledger import Ledger
-    from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
+    from corpus_backfill_plugin.agent.records import RunRecord
     from corpus_backfill_plugin.agent.state import State
 
 _CONTINUED_SECONDS = 2.0
 _PAUSE = 0.02
+_DOOMED = ".pruned"
 
 
 def recover(state: State, ledger: Ledger) -> None:
     """Write the end of every run that is proved to have ended and has nobody to write it.
 
     Any number of processes may do this at the same time, and any of them may be killed. Where the ledger
-    can't be written just now, that is said, and the next who looks does it.
+    can't be written just now, that is reported, and the next who looks does it.
     """
     for record in ledger.due():
         folder = RunFolder(state.run_folder(record.number), record.token)
         if not _is_seen_to(folder):
-            metadata = folder.metadata()
-            _call_hook(ledger, record.number, metadata.request if metadata else None)
+            _call_hook(folder, record, ledger)
     for record in ledger.running():
         try:
             resolve(RunFolder(state.run_folder(record.number), record.token), record, ledger)
@@ -44,44 +46,30 @@ def recover(state: State, ledger: Ledger) -> None:
 
 
 def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
-    """Write the end of `record` if it is proved, and nobody is about to."""
-    if not is_here(record, folder):
-        return  # nothing can be proved about another machine's processes
-    if _is_seen_to(folder) or not folder.is_gone():
-        return
-    if (metadata := folder.metadata()) is not None:
-        finish(folder, None, ledger)
-        _call_hook(ledger, record.number, metadata.request)
-        return
-    # Killed between the record and the start, or its folder was taken away, in whole or in part.
-    outcome = judge(
-        folder.ending(), folder.stop_request(), folder.process(), (0,), time.time(),
-        taken=not folder.path.exists(),
-    )  # fmt: skip
-    if outcome.state == "succeeded":
-        reason = f"what it was asked for is gone from its folder ({folder.path}), so nothing could be checked"
-        outcome = replace(outcome, state="unverified", reason=reason)
-    ledger.finish(record.number, **outcome.columns)
-    _call_hook(ledger, record.number, None)
+    """Write the end of `record` if it is proved, and nobody is about to.
+
+    About another machine's processes nothing can be proved.
+    """
+    if is_here(record, folder) and not _is_seen_to(folder) and folder.is_gone():
+        finish(folder, None, ledger, record.number)
+        _call_hook(folder, record, ledger)
 
 
 def _is_seen_to(folder: RunFolder) -> bool:
     """Return whether a supervisor or finisher lives that sees to the record; a stopped one is continued."""
-    process = folder.process()
-    if process is None or not process.is_supervised():
-        return False
-    if is_stopped(process.supervisor) and not folder.survivors():
+    process = folder.supervisor()
+    if process and is_stopped(process.supervisor) and not folder.survivors():
         process.wake()
         until = time.monotonic() + _CONTINUED_SECONDS
         while process.is_supervised() and time.monotonic() < until:
             time.sleep(_PAUSE)
-    return process.is_supervised()
+    return process is not None and process.is_supervised()
 
 
-def _call_hook(ledger: Ledger, number: int, request: RunRequest | None) -> None:
+def _call_hook(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
     from corpus_backfill_plugin.agent.hook import call_hook
 
-    call_hook(ledger, number, request)
+    call_hook(ledger, record.number, folder.bare_request())
 
 
 def is_here(record: RunRecord, folder: RunFolder) -> bool:
@@ -99,9 +87,35 @@ def is_here(record: RunRecord, folder: RunFolder) -> bool:
 def current(record: RunRecord, state: State) -> RunRecord:
     """Return `record` with what a running one's folder knows better: its process, how long, how far."""
     folder = RunFolder(state.run_folder(record.number), record.token)
-    if record.state != "running" or not is_here(record, folder):
-        return record
-    process = folder.process()
-    if process is None:
-        return record
-    return with_view(replace(record, pid=process.pid, took=process.took()), folder)
+    if record.state == "running" and is_here(record, folder) and (process := folder.process()):
+        return with_view(replace(record, pid=process.pid, took=process.took()), folder)
+    return record
+
+
+def prune(state: State, ledger: Ledger, older_than: float, keep: int) -> Sequence[int]:
+    """Forget runs that ended more than `older_than` seconds ago, but for the newest `keep`.
+
+    Folders that have no row, because a kill or a lost ledger left them, go when they are as old. Returns the
+    numbers of the runs. Rows go before folders, so that a kill in between leaves nothing that looks complete.
+    """
+    moment = time.time() - older_than
+    numbers = ledger.ended_before(moment, keep)
+    ledger.forget(numbers)
+    _set_aside(state, ledger, {str(number) for number in numbers}, moment)
+    for folder in state.runs.glob(f"*{_DOOMED}"):
+        if folder.is_dir():  # of a pipe, rmtree would wait for a writer
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.unlink(missing_ok=True)
+    return numbers
+
+
+def _set_aside(state: State, ledger: Ledger, forgotten: Collection[str], moment: float) -> None:
+    """Rename the folders that are to go, while nobody can be making one whose row is not yet to be seen."""
+    with ledger.alone() as numbers:
+        known = {str(number) for number in numbers}
+        for folder in state.runs.iterdir():
+            if folder.name in known or folder.name.endswith(_DOOMED):
+                continue
+            if folder.name in forgotten or folder.stat().st_mtime < moment:
+                folder.rename(folder.with_name(folder.name + _DOOMED))

@@ -29,9 +29,8 @@ from corpus_backfill_plugin.agent.launch import Launch
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.place import about, changed, fingerprint, inspect, usable_state
 from corpus_backfill_plugin.agent.plain import build, dump
-from corpus_backfill_plugin.agent.prune import prune
 from corpus_backfill_plugin.agent.records import RunRequest
-from corpus_backfill_plugin.agent.recover import current, is_here, recover, resolve
+from corpus_backfill_plugin.agent.recover import current, is_here, prune, recover, resolve
 from corpus_backfill_plugin.agent.state import VARIABLE, current_user
 from corpus_backfill_plugin.agent.stop import TERMINATE_SECONDS, signal_all, signal_script, stop
 
@@ -207,7 +206,7 @@ def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
         launch.begin(held).close(finished=False)
     except AgentError:
         # The same request, over a link that was cut, may have been faster at the lock or at the record.
-        if launch.number is not None or (record := ledger.by_token(token)) is None:
+        if launch.number or (record := ledger.by_token(token)) is None:
             raise
         return record
     record = ledger.by_token(token)

@@ -15,11 +15,7 @@ VARIABLE = "CORPUS_BACKFILL_STATE"
 
 
 class State:
-    """Paths inside a state folder.
-
-    Args:
-        root: the folder; `open_state` makes sure of it.
-    """
+    """Paths inside a state folder; `open_state` makes sure of it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -33,21 +29,9 @@ class State:
 
 
 def state_root() -> Path:
-    """Return the state folder's path: `CORPUS_BACKFILL_STATE`, or the user's own by the platform's rules.
-
-    Raises:
-        AgentError: it has none, or one whose name can't be recorded.
-    """
-    if told := os.environ.get(VARIABLE):
-        root = absolute_path(told, VARIABLE)
-    else:
-        try:
-            root = _default_root()
-        except RuntimeError:
-            raise AgentError(
-                "there is no state folder: this user has no home folder",
-                f"Name a folder in {VARIABLE}, or set HOME.",
-            ) from None
+    """Return the state folder's path: `CORPUS_BACKFILL_STATE`, or the user's own by the platform's rules."""
+    given = os.environ.get(VARIABLE)
+    root = absolute_path(given, VARIABLE) if given else _default_root()
     if not is_text(str(root)):
         raise AgentError(
             f"The name of the state folder {one_line(str(root))} is not UTF-8, and can't be recorded",
@@ -57,24 +41,21 @@ def state_root() -> Path:
 
 
 def _default_root() -> Path:
-    """Return the user's own state folder, where the platform's rules put it.
-
-    Raises:
-        RuntimeError: the user has no home folder.
-    """
     named = Path(os.environ.get("XDG_STATE_HOME", ""))
     if named.is_absolute():
         return named / "corpus-backfill"
     own = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
-    return Path.home() / own / "corpus-backfill"
+    try:
+        return Path.home() / own / "corpus-backfill"
+    except RuntimeError:
+        raise AgentError(
+            "there is no state folder: this user has no home folder",
+            f"Name a folder in {VARIABLE}, or set HOME.",
+        ) from None
 
 
 def open_state() -> State:
-    """Return the state folder, made when it is missing, closed to others when it is too open.
-
-    Raises:
-        AgentError: the folder can't be made or written, or belongs to somebody else.
-    """
+    """Return the state folder, made when it is missing, closed to others when it is too open."""
     state = State(state_root())
     try:
         for folder in (state.root, state.runs, state.locks):
@@ -91,12 +72,7 @@ def open_state() -> State:
 
 
 def _make_private(folder: Path, state: State) -> None:
-    """Make a folder of `state` if it is missing, refuse another owner's, take access away from others.
-
-    Raises:
-        AgentError: it belongs to somebody else, or is open and not for state alone.
-        OSError: it can't be made or changed.
-    """
+    """Make a folder of `state` if it is missing, refuse another owner's, take access away from others."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if found.st_uid != os.geteuid():
@@ -130,7 +106,7 @@ def user_name(uid: int) -> str:
 
 
 def current_user() -> str:
-    """Return who acts: the account, and the person behind it when sudo tells."""
+    """Return who acts: the account, and under sudo the person behind it."""
     name = user_name(os.getuid())
     behind = os.environ.get("SUDO_USER")
     return f"{name} ({behind})" if behind and behind != name else name

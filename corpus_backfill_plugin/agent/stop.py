@@ -25,11 +25,8 @@ def signal_script(folder: RunFolder, number: int) -> None:
     process = folder.process()
     if process:
         process.wake()  # a supervisor that was stopped would not see the end
-    if process and process.is_child():
-        send(process.pid, process.started, number)
-        return
-    for survivor in folder.survivors():
-        send(survivor.pid, survivor.started, number)
+    for target in [process] if process and process.is_child() else folder.survivors():
+        send(target.pid, target.started, number)
 
 
 def signal_all(folder: RunFolder, number: int) -> None:
@@ -44,8 +41,8 @@ def stop(folder: RunFolder, after: float) -> list[Survivor] | None:
     """Stop a run: SIGINT, after `after` seconds SIGTERM, then SIGKILL, each with time to take effect.
 
     Returns:
-        None when every process is proved to be gone, else those that are left (none where the system does
-        not tell which).
+        None when every process is proved to be gone, else those that are left (none where the system can't
+        say which).
     """
     signal_script(folder, signal.SIGINT)
     if _gone_within(folder, after):

@@ -1,25 +1,23 @@
 """The process above a script: starts it, waits for every process of it, writes down how it ended.
 
-It runs as a file in a fresh interpreter (`python -I -S supervisor.py ...`), in a session of its own, so
-that nothing that befalls the CLI, its terminal or the ssh link reaches the script. It imports a few modules
-of the standard library and nothing of this package: it must be there in milliseconds and small for days.
-All of them are imported before the script begins, so that an upgrade of Python meanwhile changes nothing.
+It runs as a file in a fresh interpreter (`python -I -S`), in a session of its own, so that nothing that
+befalls the CLI, its terminal or the ssh link reaches the script. It imports a few modules of the standard
+library, before the script begins, and nothing of this package: it must start in milliseconds and stay small.
 
 It is started with all signals blocked, and only SIGKILL can end it. SIGTERM is passed on to the script;
 SIGCONT makes it look for a wish in the run folder: the number of a signal for every process of the run.
-Only this process reaps the script and adopted orphans, and it sends signals between two reaps, so that none
-reaches a number that was given to somebody else.
+It alone reaps the script and adopted orphans, and sends signals between two reaps, to no reused number.
 
 Arguments: run folder, working folder, token, control, alive, request and code descriptors (-1 for no code),
 where to import the finisher from, a line each, seconds allowed (0 for no limit), `--`, the script's argument
-list. The environment is the script's, the standard input as well, and stdout and stderr are the run's logs.
+list. Environment and standard input are the script's, and stdout and stderr are the run's logs.
 
-What it tells on the control socket, a line each: `started PID`, or `failed ERRNO STEP`; `left` when the
-script has ended and processes of it have not; `gone` when none is left. Then it waits for the other end to
-be closed: whoever watches the run finishes its record. If nobody does, it becomes the finisher itself.
+On the control socket it writes `started PID` or `failed ERRNO STEP`; `left` when the script has ended and
+processes of it have not; `gone` when none is left. Then whoever watches the run finishes its record and
+closes the other end; if nobody does, it becomes the finisher itself.
 """
 # pathlib and contextlib would double the start-up time:
-# ruff: noqa: PTH104, PTH123, PTH208, SIM105
+# ruff: noqa: PTH104, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -50,20 +48,28 @@ sys.exit(main(sys.argv[1:]))
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 
 
+class _Quiet:
+    """Passes over an OSError; contextlib's would double the start-up time."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        return kind is not None and issubclass(kind, OSError)
+
+
+quiet = _Quiet()
+
+
 class Supervisor:
     """One script, from its start to the end of its last process."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.folder, self.working, self.token = arguments[:3]
         self.control, self.alive, self.request, self.code = map(int, arguments[3:7])
-        self.folders = arguments[7]
-        self.timeout = float(arguments[8])
-        self.argv = arguments[10:]
-        self.child = 0
-        self.ended = False
-        self.pressure = 0
+        self.folders, self.timeout, self.argv = arguments[7], float(arguments[8]), arguments[10:]
+        self.child = self.pressure = 0
+        self.ended = self.killing = False
         self.deadline = time.monotonic() + self.timeout if self.timeout else 0.0
-        self.killing = False
         self.bell, bell = os.pipe()
         for number in (self.bell, bell):
             os.set_blocking(number, False)
@@ -83,7 +89,7 @@ class Supervisor:
         self.leave()
 
     def start(self) -> bool:
-        """Start the script and tell how that went.
+        """Start the script and report how that went.
 
         The child waits until its number is written down: no script runs that the record can't find.
         """
@@ -127,7 +133,7 @@ class Supervisor:
             f' "request": {self.request}, "clock": {self.began:.6f}}}'
         )
         try:
-            write_whole(f"{self.folder}/process", facts.encode())
+            write_whole(f"{self.folder}/process", facts)
         except OSError as error:
             return f"{error.errno} record"
         return ""
@@ -145,11 +151,14 @@ class Supervisor:
                 patience = pause = min(pause * 2, _LOOK)
             elif self.deadline:
                 patience = max(min(patience, self.deadline - time.monotonic()), 0.0)
-            select.select([self.bell], [], [], patience)
-            self.listen()
+            if select.select([self.bell], [], [], patience)[0]:
+                self.listen()
         self.let_go()
         self.tell("gone")
-        force(f"{self.folder}/exit")  # now, while the watcher is at work already
+        with quiet:  # the folder was taken away, or the disk fails: then nothing can be kept
+            exit_note = os.open(f"{self.folder}/exit", os.O_RDONLY)
+            os.fsync(exit_note)  # now, while the watcher is at work already
+            os.close(exit_note)
 
     def reap(self) -> bool:
         """Take in the children that have ended; return whether any is left."""
@@ -169,10 +178,7 @@ class Supervisor:
 
     def listen(self) -> None:
         """Act on the signals that came, each a byte on the bell."""
-        try:
-            heard = os.read(self.bell, 1 << 16)
-        except BlockingIOError:
-            return
+        heard = os.read(self.bell, 1 << 16)
         if signal.SIGTERM in heard:
             self.stop("signal", "its supervisor got SIGTERM")
         if signal.SIGCONT in heard:
@@ -193,13 +199,10 @@ class Supervisor:
 
     def send_all(self, number: int) -> None:
         """Send a signal to every process of the run, hidden ones included."""
-        group = 0
-        if not self.ended:  # not reaped, so its number is still its own
-            group = self.child
-            try:
+        group = 0 if self.ended else self.child  # not reaped, so its number is still its own
+        if group:
+            with quiet:  # only a zombie is left of it
                 os.killpg(group, number)
-            except OSError:
-                pass  # only a zombie is left of it
         for pid, started, member_of in descendants(os.getpid()):
             if member_of != group:
                 send(pid, started, number)
@@ -207,46 +210,41 @@ class Supervisor:
     def let_go(self) -> None:
         """Free this process's share of the lock, and see that it was the last."""
         os.close(self.alive)
-        try:
+        with quiet:  # the run folder was taken away
             look = os.open(f"{self.folder}/alive", os.O_RDONLY)
-        except OSError:
-            return  # the run folder was taken away
-        while True:
-            try:
-                fcntl.flock(look, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.05)  # only where orphans are not handed to us: outside Linux
-            else:
-                os.close(look)
-                return
+            while True:
+                try:
+                    fcntl.flock(look, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    time.sleep(0.05)  # only where orphans are not handed to us: outside Linux
+                else:
+                    os.close(look)
+                    return
 
     def leave(self) -> None:
         """Wait for the watcher to finish the record, or become the finisher where there is none.
 
         A watcher that was stopped (Ctrl-Z) must not keep the record open: it has to give signs of life.
         """
-        try:
+        with quiet:
             while select.select([self.control], [], [], _PATIENCE)[0]:
                 word = os.read(self.control, 1)
                 if word == b"f":
                     os._exit(0)  # the watcher waits for this end; tidying up would only delay it
                 if not word:
                     break
-        except OSError:
-            pass
         self.finish()
 
     def finish(self) -> None:
-        """Turn into the finisher, a whole interpreter that still holds the one-at-a-time lock."""
+        """Turn into the finisher, a complete interpreter that still holds the one-at-a-time lock."""
         for number in {self.request, self.code} - {-1}:
             os.set_inheritable(number, True)  # noqa: FBT003  positional-only
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         try:
-            said = os.open(f"{self.folder}/finisher.log", flags, 0o600)
+            log = os.open(f"{self.folder}/finisher.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError:
-            said = os.open(os.devnull, os.O_WRONLY)  # no space, or the folder was taken away
-        os.dup2(said, 1)
-        os.dup2(said, 2)  # the logs are the script's
+            log = os.open(os.devnull, os.O_WRONLY)  # no space, or the folder was taken away
+        os.dup2(log, 1)
+        os.dup2(log, 2)  # the logs are the script's
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         words = [sys.executable, "-I", "-S", "-c", _FINISHER, self.folder, str(self.request), self.folders]
         try:
@@ -258,7 +256,7 @@ class Supervisor:
     def look(self) -> list[int]:
         """Return how many bytes each log has had, those counted that a truncation took away."""
         for at, number in enumerate((1, 2)):
-            # Where the last write ended is told also after a truncation, until the next write.
+            # Where the last write ended is known also after a truncation, until the next write.
             size = max(os.fstat(number).st_size, os.lseek(number, 0, os.SEEK_CUR))
             if size < self.sizes[at]:
                 self.cut[at] += self.sizes[at]
@@ -279,49 +277,39 @@ class Supervisor:
     def stop(self, by: str, reason: str, number: int = signal.SIGTERM) -> None:
         """Pass a request to stop on to the script, and note who asked, first come first noted."""
         note = f'{{"by": "{by}", "reason": "{reason}", "at": {time.time():.6f}}}'
-        try:
+        with quiet:  # the run folder was taken away: the script is asked all the same
             descriptor = os.open(f"{self.folder}/stop", os.O_RDWR)
             if not os.read(descriptor, _ROOM).strip():
                 os.pwrite(descriptor, note.encode().ljust(_ROOM), 0)
             os.close(descriptor)
-        except OSError:
-            pass  # the run folder was taken away: the script is asked all the same
         if not self.ended:
-            try:
+            with quiet:  # it became another user's
                 os.kill(self.child, number)
-            except OSError:
-                pass  # it became another user's
 
     def note(self, name: str, text: str) -> None:
         """Write a file of the run, again and again while the disk is full: the end must not be lost."""
         while True:
             try:
-                write_whole(f"{self.folder}/{name}", text.encode())
+                return write_whole(f"{self.folder}/{name}", text)
             except FileNotFoundError:
-                return  # the run folder was taken away
+                return None  # the run folder was taken away
             except OSError:
                 time.sleep(0.5)
-            else:
-                return
 
     def tell(self, line: str) -> None:
-        """Tell the watcher, if there is one."""
-        try:
+        """Notify the watcher, if there is one."""
+        with quiet:
             os.write(self.control, f"{line}\n".encode())
-        except OSError:
-            pass  # nobody watches
 
 
 def become(argv: list[str], working: str, token: str, gate: int, tell: int) -> None:
-    """Turn this fresh child into the script, or say on `tell` what stands in the way. Never returns."""
+    """Turn this fresh child into the script, or write on `tell` what is in the way. Never returns."""
     step = "start"
     try:
         os.setpgid(0, 0)
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            try:
+            with quiet:  # kept by the C library
                 signal.signal(number, signal.SIG_DFL)
-            except OSError:
-                pass  # kept by the C library
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         if os.read(gate, 1):
             step = "folder"
@@ -343,7 +331,7 @@ def adopt_orphans() -> None:
 
             ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         except (ImportError, OSError, AttributeError):
-            pass  # then the lock alone tells
+            pass  # then the lock alone shows it
 
 
 def descendants(pid: int) -> list[tuple[int, int, int]]:
@@ -386,51 +374,32 @@ def start_time(pid: int) -> int:
 
 
 def send(pid: int, started: int, number: int) -> None:
-    """Send a signal to a process unless it is gone, and never to another that was given its number since.
-
-    Args:
-        pid: the process.
-        started: its start time.
-        number: of the signal.
-    """
+    """Send a signal to a process unless it is gone, and never to another that was given its number since."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     except (AttributeError, OSError):  # not Linux, or older than 5.3
         handle = -1
-    try:
+    with quiet:  # gone, or another user's
         # Not `start_time`: a process whose first thread has ended looks dead there.
         if int((stat_fields(pid) or ["0"] * 20)[19]) == started:
             if handle < 0:
                 os.kill(pid, number)
             else:
                 signal.pidfd_send_signal(handle, number)
-    except OSError:
-        pass  # gone, or another user's
-    finally:
-        if handle >= 0:
-            os.close(handle)
+    if handle >= 0:
+        os.close(handle)
 
 
-def write_whole(path: str, content: bytes) -> None:
+def write_whole(path: str, content: str) -> None:
     """Write a file so that a reader finds all of it or none, in the space that the CLI has kept for it."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.write(descriptor, content.ljust(_ROOM))
+        os.write(descriptor, content.encode().ljust(_ROOM))
     finally:
         os.close(descriptor)
     os.rename(f"{path}.new", path)
-
-
-def force(path: str) -> None:
-    """Have a file on the disk before going on."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    except OSError:
-        pass  # the run folder was taken away, or the disk fails: then nothing can be kept
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def prune_command(ctx: click.Context, *, older_than: str, keep: int) -> None:
 
         forgotten = far.prune(place, parse_duration(older_than), keep)
     else:
-        from corpus_backfill_plugin.agent.prune import prune
+        from corpus_backfill_plugin.agent.recover import prune
 
         with opened_ledger() as (state, ledger):
             forgotten = len(prune(state, ledger, parse_duration(older_than), keep))

@@ -7,17 +7,15 @@ and under a time limit.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import signal
-import subprocess  # nosec B404 - running the script is what this module is for
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from corpus_backfill_plugin.agent.child import last_line, run_child
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.parsers.answer import model_of
 from corpus_backfill_plugin.parsers.model import (
@@ -82,58 +80,32 @@ def _answer_of(
     """Run the probe and return its answer."""
     with tempfile.TemporaryDirectory(prefix="backfill-probe-") as place:
         result = Path(place, "answer.json")
-        said = Path(place, "output")
-        argv = [*program, str(PROBE), str(result), str(script.absolute())]
-        with said.open("wb") as output:
-            try:
-                process = subprocess.Popen(  # noqa: S603  # nosec B603 - an argument list, no shell
-                    argv,
-                    cwd=folder,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise BackfillError(
-                    f"'{program[0]}' cannot be started: {error.strerror or error}",
-                    "name the server's interpreter with --python",
-                ) from None
-            try:
-                code = process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                raise BackfillError(
-                    f"{script.name}: did not come to read its command line within {timeout:g} s",
-                    "move slow work behind the parsing, or leave --run out",
-                ) from None
-            finally:
-                _kill(process)
+        ended = run_child(
+            [*program, str(PROBE), str(result), str(script.absolute())],
+            folder=str(folder),
+            environ=environment,
+            seconds=timeout,
+        )
+        if ended.not_started:
+            raise BackfillError(
+                f"'{program[0]}' cannot be started: {ended.not_started}",
+                "name the server's interpreter with --python",
+            )
+        if ended.code is None:
+            raise BackfillError(
+                f"{script.name}: did not come to read its command line within {timeout:g} s",
+                "move slow work behind the parsing, or leave --run out",
+            )
         try:
             answer: dict[str, Any] = msgspec.json.decode(result.read_bytes())
         except (OSError, msgspec.DecodeError):
-            last = _last_line(said)
+            last = last_line(ended.err) or last_line(ended.out)
             raise BackfillError(
-                f"{script.name}: ended with code {code} before it read its command line"
+                f"{script.name}: ended with code {ended.code} before it read its command line"
                 + (f": {last}" if last else ""),
                 f"try it by hand: {' '.join(program)} {script.name} --help",
             ) from None
         return answer
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill all that is left of the run, its children as well."""
-    # Nobody may be left; macOS says so with EPERM when a zombie is.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _last_line(said: Path) -> str:
-    with said.open("rb") as file:
-        file.seek(max(0, said.stat().st_size - 4096))
-        lines = file.read().decode("utf-8", "replace").split("\n")
-    return one_line(next((line.strip() for line in reversed(lines) if line.strip()), ""))[:200]
 
 
 def _failure(name: str, answer: Mapping[str, Any]) -> BackfillError:

@@ -97,8 +97,8 @@ def make_plan(
             raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
         run = Run(with_on_end(prepare(spec, dry, site, timeout=timeout)), state, ledger)
         code = run.watch(run.begin(), signals)
-        record = ledger.get(run.number or 0)
-        if run.number is None or record is None or record.state != "succeeded":
+        record = ledger.get(run.number)
+        if record is None or record.state != "succeeded":
             _say("No plan was written: the dry run did not succeed.")
             return code or 1
     plan = _plan(request, counted or not_counted, record.counts, run.number, timeout=timeout, verify=verify)

@@ -21,11 +21,10 @@ from corpus_backfill_plugin.runs.viewer import Detached, FolderEnd, Signals, Wat
 from corpus_backfill_plugin.terminal.sink import TerminalSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.agent.records import RunRecord
-    from corpus_backfill_plugin.agent.redact import Secret
     from corpus_backfill_plugin.agent.state import State
 
 _RECORD_SECONDS = 30.0
@@ -34,11 +33,7 @@ _PAUSE = 0.02
 
 
 def find(state: State, ledger: Ledger, number: int | None) -> tuple[RunRecord, RunFolder]:
-    """Return run `number`, the latest for None, and its folder.
-
-    Raises:
-        BackfillError: there is none.
-    """
+    """Return run `number`, the latest for None, and its folder."""
     record = ledger.latest() if number is None else ledger.get(number)
     if record is None:
         wanted = "no run has been recorded yet" if number is None else f"there is no run {number}"
@@ -47,18 +42,23 @@ def find(state: State, ledger: Ledger, number: int | None) -> tuple[RunRecord, R
 
 
 def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
-    """Show a running run as the one who started it sees it, signals included; return its exit code.
-
-    Raises:
-        BackfillError: it does not run any more, or not on this machine.
-    """
+    """Show a running run as the one who started it sees it, signals included; return its exit code."""
     _require_running(record, folder)
     name = f"{record.command} (run {record.number})"
     notify(f"Attached to {name}. Ctrl-C asks it to stop, Ctrl-\\ leaves it going on.")
+    request = folder.request()
+    sink = TerminalSink(
+        request.output if request else None,
+        request.invocation.secrets if request else (),
+        name=record.command,
+        took=record.took or 0.0,
+        past={stream: folder.size(stream) for stream in STREAMS},
+        note=functools.partial(ledger.note, record.number),
+    )
     with Signals() as signals:
         watcher = Watcher(folder, name, signals)
         try:
-            with _shown(record, folder, ledger) as sink:
+            with sink:
                 watcher.watch(FolderEnd(folder), sink)
         except Detached as left:
             return left.code
@@ -67,11 +67,7 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
 
 
 def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float) -> RunRecord:
-    """Stop a run and return its record; `after` are the seconds between interrupt and terminate.
-
-    Raises:
-        BackfillError: it does not run, not here, or processes of it are left.
-    """
+    """Stop a run and return its record; `after` are the seconds between interrupt and terminate."""
     _require_running(record, folder)
     folder.note_stop(current_user(), "runs stop")
     left = stop(folder, after)
@@ -85,21 +81,19 @@ def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float)
 
 
 def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int:
-    """Write a run's logs to our streams of the same name; return the exit code.
-
-    Args:
-        folder: the run's.
-        streams: which of stdout and stderr.
-        follow: show what comes until the run ends; Ctrl-C leaves.
-
-    Raises:
-        BackfillError: the logs are gone.
-    """
-    sink = TerminalSink(None, _secrets(folder), name=None)
+    """Write a run's logs to our streams of the same name, following them to its end or Ctrl-C if asked to."""
+    request, end = folder.request(), FolderEnd(folder)
+    sink = TerminalSink(None, request.invocation.secrets if request else (), name=None)
     follower = Follower(folder, sink, streams)
     with Signals() as signals, follower, sink:
+
+        def ended(seconds: float) -> bool:
+            if signals.pending:
+                raise Detached(128 + signals.pending[0])
+            return not follow or end.wait(seconds)
+
         try:
-            follower.follow(_until(FolderEnd(folder), signals) if follow else lambda _: True)
+            follower.follow(ended)
         except Closed:
             return 128 + signal.SIGPIPE
         except Detached as left:
@@ -112,11 +106,11 @@ def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> Run
 
     Where it can't be written, for want of space, how the run ended is returned all the same.
     """
-    until = time.monotonic() + _RECORD_SECONDS
-    told_at = time.monotonic() + _NOTICE_SECONDS
-    while time.monotonic() < until or _is_finished_by_another(folder):
-        if time.monotonic() > told_at:
-            told_at = float("inf")
+    began, notice_at = time.monotonic(), time.monotonic() + _NOTICE_SECONDS
+    # Whoever sees to the record may take long: what is left is counted.
+    while time.monotonic() < began + _RECORD_SECONDS or folder.supervisor():
+        if time.monotonic() > notice_at:
+            notice_at = float("inf")
             notify(f"The script of run {record.number} has ended; waiting for what its end comes to.")
         try:
             resolve(folder, record, ledger)
@@ -130,36 +124,6 @@ def wait_for_record(record: RunRecord, folder: RunFolder, ledger: Ledger) -> Run
             return found
         time.sleep(_PAUSE)
     return record
-
-
-def _is_finished_by_another(folder: RunFolder) -> bool:
-    """Return whether somebody lives who sees to a run's record: counting what is left may take long."""
-    process = folder.process()
-    return process is not None and process.is_supervised()
-
-
-def _until(end: FolderEnd, signals: Signals) -> Callable[[float], bool]:
-    def ended(seconds: float) -> bool:
-        if signals.pending:
-            raise Detached(128 + signals.pending[0])
-        return end.wait(seconds)
-
-    return ended
-
-
-def _shown(record: RunRecord, folder: RunFolder, ledger: Ledger) -> TerminalSink:
-    request = folder.request()
-    output = request.output if request else None
-    note = functools.partial(ledger.note, record.number)
-    past = {stream: folder.size(stream) for stream in STREAMS}
-    return TerminalSink(
-        output, _secrets(folder), name=record.command, took=record.took or 0.0, past=past, note=note
-    )
-
-
-def _secrets(folder: RunFolder) -> tuple[Secret, ...]:
-    request = folder.request()
-    return request.invocation.secrets if request else ()
 
 
 def _require_running(record: RunRecord, folder: RunFolder) -> None:

@@ -30,6 +30,7 @@ from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
@@ -49,13 +50,8 @@ def execute(
 
     The script's output goes to this process's stdout and stderr as it comes.
 
-    Args:
-        request: what to run.
-        detach: print the run's number and return as soon as the script has started.
-        wait: wait for another run that holds the same lock, instead of giving up.
-        fresh: prepares the request again, after a wait in which anything may have changed.
-        record: write the run into the ledger; without, its logs are gone with it.
-        line_every: seconds between two plain lines of progress, where there is no terminal.
+    `fresh` prepares the request again, after a wait for the lock in which anything may have changed. Without
+    a `record` the run's logs are gone with it.
 
     Returns:
         The script's own exit code; 128 + n when signal n ended it; 0 when detached; 129, 131 or 141 when the
@@ -71,15 +67,15 @@ def execute(
     check_text(request)
     with ExitStack() as stack:
         state = _state(record=record)
-        ledger = stack.enter_context(Ledger(state.ledger)) if state and record else None
-        if state and ledger:
+        ledger = stack.enter_context(Ledger(state.ledger if state and record else None))
+        if state and record:
             request = with_on_end(request)
             recover(state, ledger)
         held, at_once = acquire(request, state, ledger, wait=wait)
         if fresh and not at_once:
             _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
-        run = Run(request, state, ledger)
+        run = Run(request, state if record else None, ledger, kept=state.root if state else None)
         link = run.begin(held)
         if detach:
             link.close(finished=False)
@@ -89,31 +85,31 @@ def execute(
 
 
 class Run(Launch):
-    """One run that this process starts and shows. Arguments as of `Launch`."""
+    """One run that this process starts and shows. Its `number` is 0 where it has no record."""
 
-    def __init__(self, request: RunRequest, state: State | None, ledger: Ledger | None) -> None:
-        super().__init__(request, state, ledger, version=own_version(), colours=os.isatty(1))
+    def __init__(
+        self, request: RunRequest, state: State | None, ledger: Ledger, kept: Path | None = None
+    ) -> None:
+        super().__init__(request, state, ledger, kept, version=own_version(), colours=os.isatty(1))
 
     @property
     def name(self) -> str:
         """The run's name for people."""
-        return self.request.command if self.number is None else f"{self.request.command} (run {self.number})"
+        return f"{self.request.command} (run {self.number})" if self.number else self.request.command
 
     def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
-        """Show the run to its end, finish its record, and return the exit code.
-
-        Args:
-            link: to its supervisor.
-            signals: taken over already.
-            line_every: seconds between two plain lines of progress, where there is no terminal.
-
-        Raises:
-            BackfillError: how it ended is not known.
-        """
+        """Show the run to its end, finish its record, and return the exit code."""
         watcher = Watcher(self.folder, self.name, signals)
         end = LinkEnd(link, self.folder, self.name)
+        sink = TerminalSink(
+            self.request.output,
+            self.request.invocation.secrets,
+            name=self.request.command,
+            note=functools.partial(self.ledger.note, self.number),
+            line_every=line_every,
+        )
         try:
-            with self._shown(line_every) as sink:
+            with sink:
                 watcher.watch(end, sink)
             sink.reader.cut = watcher.cut
             seen = sink.reader if watcher.saw_all else None
@@ -127,7 +123,8 @@ class Run(Launch):
             return close(record, self.name)
         finally:
             signals.pending.clear()
-            self._call_hook(lambda: not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals.pending))
+            stops = {signal.SIGINT, signal.SIGTERM}
+            call_hook(self.ledger, self.number, self.request, lambda: bool(stops & {*signals.pending}))
 
     def finish(
         self, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
@@ -139,7 +136,7 @@ class Run(Launch):
             return should_cancel()
 
         try:
-            record = finish(self.folder, self.request, self._ledger, beat, seen, number=self.number)
+            record = finish(self.folder, self.request, self.ledger, self.number, beat, seen=seen)
         except UnrecordedError as failed:
             link.close(finished=False)
             notify(
@@ -149,25 +146,9 @@ class Run(Launch):
         link.close(finished=True)
         return record
 
-    def _shown(self, line_every: float) -> TerminalSink:
-        name, output = self.request.command, self.request.output
-        note = None
-        if self._ledger and self.number is not None:
-            note = functools.partial(self._ledger.note, self.number)
-        secrets = self.request.invocation.secrets
-        return TerminalSink(output, secrets, name=name, note=note, line_every=line_every)
-
-    def _call_hook(self, stopped: Callable[[], bool]) -> None:
-        if self._ledger and self.number is not None:
-            call_hook(self._ledger, self.number, self.request, stopped)
-
 
 def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: tuple[int, ...]) -> None:
-    """Check that `request` is still what would be prepared now, and let the locks go when it is not.
-
-    Raises:
-        BackfillError: it is not; says what has changed.
-    """
+    """Check that `request` is still what would be prepared now, and let the locks go when it is not."""
     with ExitStack() as locks:
         for descriptor in held:
             locks.callback(os.close, descriptor)

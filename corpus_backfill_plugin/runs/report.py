@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.facts import all_facts
-from corpus_backfill_plugin.agent.folder import signal_name
+from corpus_backfill_plugin.agent.processes import signal_name
 from corpus_backfill_plugin.terminal import bar
 from corpus_backfill_plugin.text import duration
 
@@ -34,13 +34,7 @@ def row(record: RunRecord) -> dict[str, str]:
 
 
 def details(record: RunRecord, ledger: Beside, *, with_bar: bool) -> dict[str, object]:
-    """Return what `runs show` tells people: the table's cells, then all that is known and not empty.
-
-    Args:
-        record: the run.
-        ledger: where it is.
-        with_bar: draw how far it is.
-    """
+    """Return what `runs show` prints: the table's cells, then all that is known and not empty."""
     skipped = {"exit_code", "signal", "ended", "user", "host", "lock_key", "given", "masked", "failed"}
     known = all_facts(record, ledger)
     rest = {name: value for name, value in known.items() if name not in row(record).keys() | skipped}
@@ -54,10 +48,9 @@ def details(record: RunRecord, ledger: Beside, *, with_bar: bool) -> dict[str, o
         rest["failed"][_SHOWN:] = [f"and {len(rest['failed']) - _SHOWN:,} more, see --json"]
     rest["proof"] = _PROOF_PREFIX.get(record.proof, "") + (record.proof_reason or record.proof)
     if record.view is not None:
-        drawn = bar.draw(record.view, _WIDTH) if with_bar else bar.plain(record.view)
-        rest["progress"] = drawn
-    told = {name.replace("_", " "): value for name, value in rest.items() if value not in (None, "", [], ())}
-    return row(record) | {"ended": clock_time(record.ended)} | told
+        rest["progress"] = bar.draw(record.view, _WIDTH) if with_bar else bar.plain(record.view)
+    shown = {name.replace("_", " "): value for name, value in rest.items() if value not in (None, "", [], ())}
+    return row(record) | {"ended": clock_time(record.ended)} | shown
 
 
 def clock_time(moment: float | None) -> str:
@@ -72,8 +65,8 @@ def _progress(record: RunRecord) -> str:
     """Return how far a run is, in a few characters; `-` when it has not said so."""
     parts = []
     if view := record.view:
-        whole = f"{bar.number(view.done)} done" if view.total is None else f"{bar.number(view.done)}?"
-        parts.append(whole if view.fraction is None else f"{int(view.fraction * 100)}%")
+        done = f"{bar.number(view.done)} done" if view.total is None else f"{bar.number(view.done)}?"
+        parts.append(done if view.fraction is None else f"{int(view.fraction * 100)}%")
         if record.state == "running" and view.eta is not None:
             parts.append(f"ETA {bar.clock(view.eta)}")
     if record.failures:

@@ -1,13 +1,13 @@
-"""What a person is told when a run has ended: what it did, whether that is proved, and how it ended."""
+"""What is reported when a run has ended: what it did, whether that is verified, and how it ended."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.escape import notify
-from corpus_backfill_plugin.agent.folder import signal_name
 from corpus_backfill_plugin.agent.outcome import exit_code
 from corpus_backfill_plugin.agent.output import Results
+from corpus_backfill_plugin.agent.processes import signal_name
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.terminal.bar import number
 from corpus_backfill_plugin.text import duration, one_line
@@ -21,15 +21,7 @@ SHOWN = 5
 
 
 def close(record: RunRecord, name: str) -> int:
-    """Say on stderr what the script's output can't, and return the CLI's exit code for it.
-
-    Args:
-        record: the run, finished; number 0 stands for one that has no record.
-        name: how to call it, `duration (run 12)`.
-
-    Raises:
-        BackfillError: how it ended is not known.
-    """
+    """Say on stderr what the script's output can't, and return the CLI's exit code for it."""
     results = Results(record.counts, record.failed, record.failures)
     if results.counts or results.failures or record.view:
         see_all = f"backfill runs show {record.number} --json" if record.number else "see its output"
@@ -40,32 +32,29 @@ def close(record: RunRecord, name: str) -> int:
             f"{name} is lost: {record.reason}",
             "None of its processes is left. Look at its output, then decide whether to run it again.",
         )
+    if end := _end(record):
+        notify(f"{name}{end}")
+    return exit_code(record)
+
+
+def _end(record: RunRecord) -> str:
+    """Return how a run ended, to follow its name; nothing where its output says it all."""
     if record.signal is not None or record.state == "stopped":
         end = "ended" if record.signal is None else f"died of {signal_name(record.signal)}"
         why = f" after a stop was asked for ({record.reason})" if record.state == "stopped" else ""
-        notify(f"{name} {end}{why}.")
-    elif record.state in {"incomplete", "unverified"}:
-        notify(f"{name} is {record.state}: {record.reason}")
-    elif record.state == "failed" and record.reason:
-        notify(f"{name} failed: {record.reason}")
-    elif record.proof == "held":
-        notify(f"{name}: {record.proof_reason}")
-    elif record.proof == "skipped":
-        notify(f"{name}: not checked: {record.proof_reason}")
-    return exit_code(record)
+        return f" {end}{why}."
+    if record.state in {"incomplete", "unverified"}:
+        return f" is {record.state}: {record.reason}"
+    if record.state == "failed":
+        return f" failed: {record.reason}" if record.reason else ""
+    checked = {"held": ": ", "skipped": ": not checked: "}.get(record.proof)
+    return f"{checked}{record.proof_reason}" if checked else ""
 
 
 def summary(
     results: Results, progress: Progress | View | None, elapsed: float, *, see_all: str = "backfill runs show"
 ) -> str:
-    """Return `Updated 12, failed 1 in 2m 14s` and, on lines of their own, the first failed items.
-
-    Args:
-        results: what the script said it did; without counts, `progress` is used instead.
-        progress: how far it came, None when it never said.
-        elapsed: seconds that the run took.
-        see_all: the command that lists all failures.
-    """
+    """Return `Updated 12, failed 1 in 2m 14s` and, on lines of their own, the first failed items."""
     counts = dict(results.counts)
     if results.failures:
         counts["failed"] = results.failures

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from corpus_backfill_plugin.agent.child import MAX_BYTES
 from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
-from corpus_backfill_plugin.agent.verify import MAX_BYTES, Counted, compare, count
+from corpus_backfill_plugin.agent.verify import Counted, compare, count
 from corpus_backfill_plugin.specs.model import Output, Postcondition
 
 OUTPUT = Output(result=("^updated={updated}", "^pending={pending}"))

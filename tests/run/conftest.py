@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from tools import wait_until
 
-from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.folder import Process, RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.state import State
 
@@ -29,6 +29,7 @@ def gate(path={path!r}):
     while not os.path.exists(path) and time.monotonic() < until:
         time.sleep(0.01)
 """
+RUNS = [sys.executable, "-m", "corpus_backfill_plugin", "runs"]
 DRIVE = [sys.executable, str(Path(__file__).with_name("drive.py"))]
 
 
@@ -38,6 +39,11 @@ class Ended(NamedTuple):
     code: int
     out: bytes
     err: bytes
+
+
+def ended(process: subprocess.Popen[bytes], timeout: float = 60) -> Ended:
+    out, err = process.communicate(timeout=timeout)
+    return Ended(process.returncode, out, err)
 
 
 class Runs:
@@ -57,52 +63,40 @@ class Runs:
         return str(path)
 
     def words(self, *words: str) -> list[str]:
-        """Return the argument list of the driver."""
         return [*DRIVE, "--folder", str(self.folder), *words]
 
-    def spawn(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  Popen's own
-        """Start the driver and return it while it runs."""
+    def start(self, words: list[str], **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  Popen's own
         pipes: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         }
-        process: subprocess.Popen[bytes] = subprocess.Popen(self.words(*words), **(pipes | more))
+        process: subprocess.Popen[bytes] = subprocess.Popen(words, **(pipes | more))
         self._started.append(process)
         return process
+
+    def spawn(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  Popen's own
+        return self.start(self.words(*words), **more)
 
     def watch(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start `backfill runs` with `words` and return it while it runs."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "corpus_backfill_plugin", "runs", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self._started.append(process)
-        return process
+        return self.start([*RUNS, *words])
 
     def run(self, *words: str, timeout: float = 60, **more: Any) -> Ended:  # noqa: ANN401  Popen's own
-        """Start the driver and wait for its end."""
-        process = self.spawn(*words, **more)
-        out, err = process.communicate(timeout=timeout)
-        return Ended(process.returncode, out, err)
-
-    def detach(self, *words: str) -> int:
-        """Start a run, leave it to itself, and return its number."""
-        ended = self.run("--detach", *words)
-        assert ended.code == 0, ended.err
-        return int(ended.out)
+        return ended(self.spawn(*words, **more), timeout)
 
     def command(self, *words: str, timeout: float = 60) -> Ended:
-        """Run `backfill runs` with `words`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "corpus_backfill_plugin", "runs", *words],
-            capture_output=True,
-            check=False,
-            timeout=timeout,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return ended(self.watch(*words), timeout)
+
+    @staticmethod
+    def first_error(process: subprocess.Popen[bytes]) -> bytes:
+        """Return the first line that a process writes to its stderr."""
+        assert process.stderr
+        return process.stderr.readline()
+
+    def detach(self, *words: str) -> int:
+        done = self.run("--detach", *words)
+        assert done.code == 0, done.err
+        return int(done.out)
 
     def record(self, number: int = 1) -> RunRecord:
         """Return a record as it is written, without bringing it up to date."""
@@ -112,25 +106,25 @@ class Runs:
         return found
 
     def place(self, number: int = 1) -> RunFolder:
-        """Return the folder of a run."""
         return RunFolder(self.state.run_folder(number), self.record(number).token)
 
+    def process(self, number: int = 1) -> Process:
+        found = self.place(number).process()
+        assert found is not None
+        return found
+
     def log(self, stream: str = "stdout", number: int = 1) -> bytes:
-        """Return what is in a log."""
         return (self.state.run_folder(number) / f"{stream}.log").read_bytes()
 
     def wait_for_log(self, text: bytes, number: int = 1) -> None:
-        """Wait until the script has printed `text`."""
         path = self.state.run_folder(number) / "stdout.log"
         wait_until(lambda: path.exists() and text in path.read_bytes())
 
     def wait_for_end(self, number: int = 1) -> RunRecord:
-        """Wait until a run's record says that it has ended, and return it."""
         wait_until(lambda: self.record(number).state != "running")
         return self.record(number)
 
     def close(self) -> None:
-        """End what a test left behind."""
         self.gate.touch()
         if self.state.ledger.exists():
             with Ledger(self.state.ledger) as ledger:

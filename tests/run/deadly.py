@@ -21,13 +21,11 @@ SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "agent" / "supervis
 
 
 def die() -> None:
-    """End as the kernel's out-of-memory killer would have it, leaving word that it came to that."""
     Path(os.environ["DEADLY_TRACE"]).touch()
     os.kill(os.getpid(), getattr(signal, os.environ.get("DEADLY_SIGNAL", "SIGKILL")))
 
 
 def supervise(point: str) -> None:
-    """Be the supervisor, up to `point`."""
     spec = importlib.util.spec_from_file_location("supervisor", SUPERVISOR)
     assert spec is not None
     assert spec.loader is not None
@@ -42,7 +40,6 @@ def supervise(point: str) -> None:
 
 
 def deadly(whole: Callable[..., Any], when: str) -> Callable[..., Any]:
-    """Return `whole` with death before or after it."""
 
     def replacement(*args: Any) -> None:  # noqa: ANN401  stands for any method
         if when == "after":
@@ -87,7 +84,6 @@ def die_at(point: str) -> None:
 
 
 def finish(point: str, folders: str, words: list[str]) -> int:
-    """Be the finisher, up to `point`, imported from where the real one is: the zip held open."""
     sys.path[:0] = folders.splitlines()
     from corpus_backfill_plugin.agent.finish import main
 

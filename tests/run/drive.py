@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
@@ -22,7 +21,6 @@ HERE = Path(__file__).parent
 
 
 def request_for(chosen: argparse.Namespace) -> RunRequest:
-    """Return a request to run the chosen script."""
     job = Invocation(
         program=tuple(chosen.program) or (sys.executable,),
         script=chosen.script,
@@ -33,10 +31,7 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
         stdin=chosen.stdin,
         secrets=tuple(Secret(value=s) for s in chosen.secret),
     )
-    checked: dict[str, Any] = {}
-    if chosen.max_failed is not None:
-        checked["output"] = Output(failed="^FAILED {item}")
-        checked["postcondition"] = Postcondition(max_failed=chosen.max_failed)
+    checked = chosen.max_failed is not None
     return RunRequest(
         invocation=job,
         command=chosen.name,
@@ -49,28 +44,23 @@ def request_for(chosen: argparse.Namespace) -> RunRequest:
         server=chosen.folder,
         lock_key=chosen.key,
         timeout=chosen.timeout,
-        **checked,
+        output=Output(failed="^FAILED {item}") if checked else None,
+        postcondition=Postcondition(max_failed=chosen.max_failed) if checked else None,
     )
 
 
 def main(words: list[str]) -> int:
-    """Run what the words say and return the exit code."""
     open_streams()  # as the group does before anything else
     parser = argparse.ArgumentParser()
-    parser.add_argument("--die", default="")
-    parser.add_argument("--supervisor", default="")
-    parser.add_argument("--detach", action="store_true")
-    parser.add_argument("--wait", action="store_true")
-    parser.add_argument("--no-record", action="store_true")
-    parser.add_argument("--buffered", action="store_true")
-    parser.add_argument("--name", default="demo")
-    parser.add_argument("--key")
+    for flag in ("--detach", "--wait", "--no-record", "--buffered"):
+        parser.add_argument(flag, action="store_true")
+    for several in ("--secret", "--program"):
+        parser.add_argument(several, action="append", default=[])
+    defaults = {"--die": "", "--supervisor": "", "--name": "demo", "--key": None, "--stdin": None}
+    for option, default in (defaults | {"--folder": str(HERE)}).items():
+        parser.add_argument(option, default=default)
     parser.add_argument("--timeout", type=float)
     parser.add_argument("--max-failed", type=int)
-    parser.add_argument("--secret", action="append", default=[])
-    parser.add_argument("--stdin")
-    parser.add_argument("--folder", default=str(HERE))
-    parser.add_argument("--program", action="append", default=[])
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(words)

@@ -21,9 +21,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
@@ -64,7 +63,6 @@ class Tally:
     notes: list[str] = field(default_factory=list)
 
     def count(self, verdict: Verdict) -> None:
-        """Add one try: how many runs were lost, and what was wrong."""
         self.tries += 1
         self.lost += verdict[0]
         self.wrong += bool(verdict[1])
@@ -97,7 +95,6 @@ class Place:
     def drive(
         self, *options: str, seconds: float = RUN_SECONDS, closed: str = "", **environ: str
     ) -> subprocess.Popen[bytes]:
-        """Start the CLI's process on the witness script, with streams closed as the shell writes it."""
         words = [*options, "--key", "k", str(HERE / "witness.py"), str(self.trace), str(seconds)]
         return subprocess.Popen(
             ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, str(HERE / "drive.py"), *words],
@@ -109,7 +106,6 @@ class Place:
         )
 
     def manage(self, *words: str) -> list[str]:
-        """Run `backfill runs` with `words`; return what is wrong with how that went."""
         program = [sys.executable, "-m", "corpus_backfill_plugin", "runs", *words]
         try:
             done = subprocess.run(
@@ -130,38 +126,31 @@ class Place:
             yield ledger
 
     def records(self) -> list[RunRecord]:
-        """Return the records of the witness's runs."""
         with self.ledger() as ledger:
             return [r for r in ledger.select() if str(self.trace) in r.arguments]
 
     def record_of_first(self) -> RunRecord:
-        """Return the record of the first run, which the next one has not replaced."""
         with self.ledger() as ledger:
             found = ledger.get(1)
         assert found is not None
         return found
 
     def folder(self) -> RunFolder | None:
-        """Return the folder of the run, as soon as there is one."""
         found = next(iter(self.state.runs.glob("[0-9]")), None) if self.state.runs.is_dir() else None
         return RunFolder(found, "") if found else None
 
     def pids(self) -> dict[str, int]:
-        """Return the processes of the run as far as they are known."""
         folder = self.folder()
         process = folder.process() if folder else None
         return {"supervisor": process.supervisor, "script": process.pid} if process else {}
 
     def began(self) -> list[int]:
-        """Return the process numbers of the scripts that began."""
         return [int(line.split()[1]) for line in self._lines() if line.startswith("begin")]
 
     def ended(self) -> bool:
-        """Return whether the script came to its end."""
         return any(line.startswith("end") for line in self._lines())
 
     def overlaps(self) -> bool:
-        """Return whether a script began before another had ended."""
         words = [line.split()[0] for line in self._lines()]
         return words != ["begin", "end"] * (len(words) // 2)
 
@@ -191,14 +180,12 @@ class Place:
         return 0, wrong
 
     def _unseen(self) -> list[str]:
-        """Return what is wrong with the record of a script that still runs."""
         if not self._script_lives():
             return []
         states = [row.state for row in self.records()]
         return [f"a script ran unseen: {states}"] if self._script_lives() and states != ["running"] else []
 
     def _unsettled(self) -> list[str]:
-        """Wait until no run is said to go on; return what is wrong with that."""
         until = time.monotonic() + SETTLE_SECONDS
         while any(row.state == "running" for row in self.records()) and time.monotonic() < until:
             time.sleep(0.02)
@@ -230,12 +217,10 @@ class Place:
         return found
 
     def _again(self) -> int:
-        """Run the same command once more: the lock must be free, the state folder sound."""
         self.trace = self.root / "again"
         return self.drive(seconds=0).wait(60)
 
     def close(self) -> None:
-        """Remove it all. The last finisher may be about to close the ledger, which makes files of its own."""
         if self._mount:
             subprocess.run(["umount", "--lazy", str(self.state.root)], check=True)
         for _ in range(100):
@@ -281,80 +266,69 @@ FINISHER_POINTS = {
 CLOSED = ("<&-", ">&-", "2>&-", "<&- >&- 2>&-")
 
 
-def kill_cli(point: str) -> Verdict:
-    """Kill the CLI at `point`."""
-    with _place() as place:
-        place.drive("--die", point).wait(60)
-        return place.judge({"cli", "named"})
+def kill_cli(place: Place, point: str) -> Verdict:
+    place.drive("--die", point).wait(60)
+    return place.judge({"cli", "named"})
 
 
-def kill_supervisor(point: str) -> Verdict:
+def kill_supervisor(place: Place, point: str) -> Verdict:
     """Kill the supervisor at `point`, with the CLI watching."""
-    with _place() as place:
-        place.drive("--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
-        # Once the end is noted, it must be known.
-        unsure = set() if point in {"let_go:before", "leave:before"} else {"supervisor"}
-        return place.judge(unsure | {"named"})
+    place.drive("--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
+    # Once the end is noted, it must be known.
+    unsure = set() if point in {"let_go:before", "leave:before"} else {"supervisor"}
+    return place.judge(unsure | {"named"})
 
 
-def kill_finisher(point: str) -> Verdict:
-    """Kill the finisher of a detached run at `point`."""
-    with _place() as place:
-        place.drive("--detach", "--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
-        return place.judge({"named"})
+def kill_finisher(place: Place, point: str) -> Verdict:
+    place.drive("--detach", "--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
+    return place.judge({"named"})
 
 
-def kill_in_output(*victims: str) -> Verdict:
+def kill_in_output(place: Place, *victims: str) -> Verdict:
     """Kill `victims` while the script prints; with `uv` the script runs below uv, which is killed."""
-    with _place() as place:
-        below = ("--program=uv", "--program=run", "--program=--no-project", "--program=python")
-        options = below if "uv" in victims else ()
-        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        cli = place.drive(*options, PATH=tools)
-        _wait(place.began)
-        _kill(place, cli, victims)
-        cli.wait(60)
-        return place.judge(set(victims))
+    below = ("--program=uv", "--program=run", "--program=--no-project", "--program=python")
+    options = below if "uv" in victims else ()
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    cli = place.drive(*options, PATH=tools)
+    _wait(place.began)
+    _kill(place, cli, victims)
+    return place.judge(set(victims))
 
 
-def kill_at_random(generator: random.Random) -> Verdict:
+def kill_at_random(place: Place, generator: random.Random) -> Verdict:
     """Kill one of the processes, or all, at any time between before the record and after the end."""
     moment = generator.uniform(0, 1.0)
     victims = generator.choice([("cli",), ("supervisor",), ("script",), ("cli", "supervisor", "script")])
-    with _place() as place:
-        cli = place.drive()
-        time.sleep(moment)
-        _kill(place, cli, victims)
-        cli.wait(60)
-        verdict = place.judge(set(victims))
-        return verdict[0], [f"{victims} at {moment:.3f}: {note}" for note in verdict[1]]
+    cli = place.drive()
+    time.sleep(moment)
+    _kill(place, cli, victims)
+    verdict = place.judge(set(victims))
+    return verdict[0], [f"{victims} at {moment:.3f}: {note}" for note in verdict[1]]
 
 
-def kill_prune(point: str) -> Verdict:
-    """Kill `runs prune` at `point`, with two old runs and one that goes on."""
-    with _place() as place:
-        for _ in range(2):
-            place.drive(seconds=0).wait(60)
-        goes_on = place.drive("--detach", seconds=120)
-        goes_on.wait(60)
-        first = _prune(place, point)
-        wrong = [] if first == -signal.SIGKILL else [f"the kill did not happen: {first}"]
-        second = _prune(place, "")
-        if second != 0:
-            wrong.append(f"the next prune ended with {second}")
-        left = sorted(path.name for path in place.state.runs.iterdir())
-        rows = [(row.number, row.state) for row in place.records()]
-        if left != ["3"] or rows != [(3, "running")]:
-            wrong.append(f"left: {left} {rows}")
-        os.kill(place.pids()["script"], signal.SIGKILL)
-        _wait(lambda: all(row.state != "running" for row in place.records()))
-        return 0, wrong
+def kill_prune(place: Place, point: str) -> Verdict:
+    for _ in range(2):
+        place.drive(seconds=0).wait(60)
+    goes_on = place.drive("--detach", seconds=120)
+    goes_on.wait(60)
+    first = _prune(place, point)
+    wrong = [] if first == -signal.SIGKILL else [f"the kill did not happen: {first}"]
+    second = _prune(place, "")
+    if second != 0:
+        wrong.append(f"the next prune ended with {second}")
+    left = sorted(path.name for path in place.state.runs.iterdir())
+    rows = [(row.number, row.state) for row in place.records()]
+    if left != ["3"] or rows != [(3, "running")]:
+        wrong.append(f"left: {left} {rows}")
+    os.kill(place.pids()["script"], signal.SIGKILL)
+    _wait(lambda: all(row.state != "running" for row in place.records()))
+    return 0, wrong
 
 
 def _prune(place: Place, point: str) -> int:
     code = (
         f"import sys; sys.path.insert(0, {str(HERE)!r}); import deadly\n"
-        f"if {point!r}: import corpus_backfill_plugin.agent.prune; deadly.die_at({point!r})\n"
+        f"if {point!r}: import corpus_backfill_plugin.agent.recover; deadly.die_at({point!r})\n"
         "from corpus_backfill_plugin.cli import backfill\n"
         "backfill(['runs', 'prune', '--older-than', '0s'])"
     )
@@ -365,60 +339,59 @@ def _prune(place: Place, point: str) -> int:
 PRUNE_POINTS = {
     "before the rows go": "agent.ledger:Ledger.forget:before",
     "after the rows went": "agent.ledger:Ledger.forget:after",
-    "after folders were set aside": "agent.prune:_set_aside:after",
-    "while folders are removed": "agent.prune:shutil.rmtree:before",
+    "after folders were set aside": "agent.recover:_set_aside:after",
+    "while folders are removed": "agent.recover:shutil.rmtree:before",
 }
 
 
-def start_many(count: int, *, same: bool) -> Verdict:
-    """Start `count` runs by as many processes at once, each with a lock of its own or all with the same."""
-    with _place() as place:
-        keys = ["k" if same else f"k{n}" for n in range(count)]
-        script = [str(HERE / "witness.py"), str(place.trace), "1" if same else "0"]
-        started = [
-            subprocess.Popen(
-                [sys.executable, str(HERE / "drive.py"), "--key", key, *script],
-                env=place.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            )
-            for key in keys
-        ]  # fmt: skip
-        said = {process.communicate(timeout=120)[1] for process in started}
-        codes = sorted(process.returncode for process in started)
-        rows, began = place.records(), place.began()
-        held = count - len(began) if same else 0
-        wrong = [] if codes == [CODE] * len(began) + [75] * held else [f"exit codes {codes}: {said}"]
-        if same and (not held or place.overlaps()):
-            wrong.append("two of a kind ran at once")
-        if any((row.state, row.exit_code) != ("failed", CODE) for row in rows):
-            wrong.append("a state that is not true")
-        if len(rows) > len(began):
-            wrong.append("a record of a run that was none")
-        return max(0, len(began) - len(rows)), wrong
+def start_many(place: Place, count: int, kind: str) -> Verdict:
+    same = kind == "all the same"
+    keys = ["k" if same else f"k{n}" for n in range(count)]
+    script = [str(HERE / "witness.py"), str(place.trace), "1" if same else "0"]
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(HERE / "drive.py"), "--key", key, *script],
+            env=place.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for key in keys
+    ]  # fmt: skip
+    said = {process.communicate(timeout=120)[1] for process in started}
+    codes = sorted(process.returncode for process in started)
+    rows, began = place.records(), place.began()
+    held = count - len(began) if same else 0
+    wrong = [] if codes == [CODE] * len(began) + [75] * held else [f"exit codes {codes}: {said}"]
+    if same and (not held or place.overlaps()):
+        wrong.append("two of a kind ran at once")
+    if any((row.state, row.exit_code) != ("failed", CODE) for row in rows):
+        wrong.append("a state that is not true")
+    if len(rows) > len(began):
+        wrong.append("a record of a run that was none")
+    return max(0, len(began) - len(rows)), wrong
 
 
 SMALL = {"full disk": "size=1m", "no free inode": "size=8m,nr_inodes=50"}
 
 
-def fill_at_stop(what: str, how: str) -> Verdict:
+def fill_at_stop(place: Place, what: str, how: str) -> Verdict:
     """Leave no space where runs are kept, stop a run by `how`, look at it, then make space again."""
-    with _place(SMALL[what]) as place:
-        options = {"runs stop": ["--detach"], "timeout": ["--timeout=2"]}.get(how, [])
-        cli = place.drive(*options, seconds=60, WITNESS_OBEYS="1")
-        _wait(place.began)
-        if how == "runs stop":
-            cli.wait(60)
-        _fill(place.state.root, what)
-        wrong = place.manage("list")
-        if how == "Ctrl-C":
-            cli.send_signal(signal.SIGINT)
-        elif how == "runs stop":
-            wrong += place.manage("stop")
-        if code := cli.wait(60):
-            wrong.append(f"the CLI ended with {code}")
-        wrong += [*place.manage("list"), *place.manage("show"), *_refused(place)]
-        _empty(place.state.root)
-        lost, untrue = place.judge({"stopped"})
-        return lost, wrong + untrue
+    options = {"runs stop": ["--detach"], "timeout": ["--timeout=2"]}.get(how, [])
+    cli = place.drive(*options, seconds=60, WITNESS_OBEYS="1")
+    _wait(place.began)
+    if how == "runs stop":
+        cli.wait(60)
+    _fill(place.state.root, what)
+    wrong = place.manage("list")
+    if how == "Ctrl-C":
+        cli.send_signal(signal.SIGINT)
+    elif how == "runs stop":
+        wrong += place.manage("stop")
+    if code := cli.wait(60):
+        wrong.append(f"the CLI ended with {code}")
+    wrong += [*place.manage("list"), *place.manage("show"), *_refused(place)]
+    for path in place.state.root.glob("fill*"):
+        path.unlink()
+    lost, untrue = place.judge({"stopped"})
+    return lost, wrong + untrue
 
 
 def _refused(place: Place) -> list[str]:
@@ -430,7 +403,6 @@ def _refused(place: Place) -> list[str]:
 
 
 def _fill(root: Path, what: str) -> None:
-    """Take all that the file system has to give, of space or of inodes."""
     with suppress(OSError):
         if what == "full disk":
             with (root / "fill").open("wb", buffering=0) as fill:
@@ -440,73 +412,54 @@ def _fill(root: Path, what: str) -> None:
             (root / f"fill{number}").touch()
 
 
-def _empty(root: Path) -> None:
-    for path in root.glob("fill*"):
-        path.unlink()
-
-
-def lose_lines(how: Callable[[Path], None], who: str) -> Verdict:
+def lose_lines(place: Place, how: Callable[[Path], None], who: str) -> Verdict:
     """Take the log of a run away, in which more items failed than may: `who` has read it or has not."""
-    with _place() as place:
-        options = ["--max-failed=2", *(["--detach"] if who == "detached" else [])]
-        cli = place.drive(*options, seconds=LOOK_SECONDS + 2, WITNESS_FAILS="3")
-        _wait(place.began)
-        time.sleep(LOOK_SECONDS)
-        if who != "detached":
-            _wait(lambda: place.records()[0].failures)
-        if who == "abandoned":
-            cli.kill()
-        how(place.state.run_folder(1) / "stdout.log")
-        code = cli.wait(60)
-        lost, wrong = place.judge({"unverified" if who == "detached" else "failed"})
-        if who == "watched" and code != 1:
-            wrong.append(f"the CLI ended with {code}")
-        return lost, wrong
+    options = ["--max-failed=2", *(["--detach"] if who == "detached" else [])]
+    cli = place.drive(*options, seconds=LOOK_SECONDS + 2, WITNESS_FAILS="3")
+    _wait(place.began)
+    time.sleep(LOOK_SECONDS)
+    if who != "detached":
+        _wait(lambda: place.records()[0].failures)
+    if who == "abandoned":
+        cli.kill()
+    how(place.state.run_folder(1) / "stdout.log")
+    code = cli.wait(60)
+    lost, wrong = place.judge({"unverified" if who == "detached" else "failed"})
+    if who == "watched" and code != 1:
+        wrong.append(f"the CLI ended with {code}")
+    return lost, wrong
 
 
-def _truncate(log: Path) -> None:
-    """Make a log empty, as logrotate's copytruncate does."""
-    os.truncate(log, 0)
-
-
-def _remove(log: Path) -> None:
-    log.unlink()
-
-
-def take_away_folder() -> Verdict:
+def take_away_folder(place: Place) -> Verdict:
     """Take the folder of a detached run away: only that is known of it afterwards."""
-    with _place() as place:
-        place.drive("--detach").wait(60)
-        _wait(place.began)
-        place.state.run_folder(1).rename(place.root / "taken")
-        lost, wrong = place.judge({"supervisor"})
-        if "was taken away" not in (reason := place.record_of_first().reason):
-            wrong.append(f"the reason is {reason}")
-        return lost, wrong
+    place.drive("--detach").wait(60)
+    _wait(place.began)
+    place.state.run_folder(1).rename(place.root / "taken")
+    lost, wrong = place.judge({"supervisor"})
+    if "was taken away" not in (reason := place.record_of_first().reason):
+        wrong.append(f"the reason is {reason}")
+    return lost, wrong
 
 
-def stop_finisher(point: str) -> Verdict:
+def stop_finisher(place: Place, point: str) -> Verdict:
     """Have the finisher of a detached run stopped (SIGSTOP) at `point`: nobody may wait for it."""
-    with _place() as place:
-        words = ("--detach", "--supervisor", str(HERE / "deadly.py"))
-        place.drive(*words, DEADLY_POINT=point, DEADLY_SIGNAL="SIGSTOP").wait(60)
-        _wait(place.died.exists)
-        try:
-            wrong = [*place.manage("list"), *place.manage("show")]
-            lost, untrue = place.judge({"named"})
-            return lost, wrong + untrue
-        finally:
-            if pid := place.pids().get("supervisor"):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+    words = ("--detach", "--supervisor", str(HERE / "deadly.py"))
+    place.drive(*words, DEADLY_POINT=point, DEADLY_SIGNAL="SIGSTOP").wait(60)
+    _wait(place.died.exists)
+    try:
+        wrong = [*place.manage("list"), *place.manage("show")]
+        lost, untrue = place.judge({"named"})
+        return lost, wrong + untrue
+    finally:
+        if pid := place.pids().get("supervisor"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def close_streams(closed: str) -> Verdict:
-    """Start a run with streams closed, as the shell writes it."""
-    with _place() as place:
-        code = place.drive(closed=closed).wait(60)
-        lost, wrong = place.judge(set())
-        return lost, wrong + ([] if code == CODE else [f"the CLI ended with {code}"])
+def close_streams(place: Place, closed: str) -> Verdict:
+    code = place.drive(closed=closed).wait(60)
+    lost, wrong = place.judge(set())
+    return lost, wrong + ([] if code == CODE else [f"the CLI ended with {code}"])
 
 
 def _kill(place: Place, cli: subprocess.Popen[bytes], victims: tuple[str, ...]) -> None:
@@ -516,6 +469,7 @@ def _kill(place: Place, cli: subprocess.Popen[bytes], victims: tuple[str, ...]) 
         if pid := known.get(victim):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    cli.wait(60)
 
 
 def _wait(condition: Callable[[], object]) -> None:
@@ -526,24 +480,27 @@ def _wait(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-@contextmanager
-def _place(mount: str = "") -> Iterator[Place]:
-    place = Place(mount)
-    try:
-        yield place
-    finally:
-        place.close()
+def tried(how: Callable[..., Verdict], *arguments: Any, mount: str = "") -> Callable[[], Verdict]:  # noqa: ANN401
+    """Return what tries a fault in a place of its own."""
+
+    def once() -> Verdict:
+        place = Place(mount)
+        try:
+            return how(place, *arguments)
+        finally:
+            place.close()
+
+    return once
 
 
 def plan(tries: int, each: int, many: int) -> list[Fault]:
-    """Return every fault with how often it is tried."""
     generator = random.Random(tries)  # noqa: S311  times to kill at, no secret
 
-    def points(who: str, how: Callable[[str], Verdict], names: dict[str, str]) -> list[Fault]:
-        return [(f"kill -9 of {who} {name}", each, partial(how, point)) for name, point in names.items()]
+    def points(who: str, how: Callable[[Place, str], Verdict], names: dict[str, str]) -> list[Fault]:
+        return [(f"kill -9 of {who} {name}", each, tried(how, point)) for name, point in names.items()]
 
     def in_output(who: str, *victims: str) -> Fault:
-        return (f"kill -9 of {who}", each, partial(kill_in_output, *victims))
+        return (f"kill -9 of {who}", each, tried(kill_in_output, *victims))
 
     return [
         *points("the CLI", kill_cli, CLI_POINTS),
@@ -555,25 +512,27 @@ def plan(tries: int, each: int, many: int) -> list[Fault]:
         in_output("all three during output", "cli", "supervisor", "script"),
         in_output("uv between supervisor and script", "uv"),
         *points("prune", kill_prune, PRUNE_POINTS),
-        ("kill -9 of any or all at a random time", tries, partial(kill_at_random, generator)),
+        ("kill -9 of any or all at a random time", tries, tried(kill_at_random, generator)),
         *(
-            (f"{what} at a stop by {how}", each, partial(fill_at_stop, what, how))
-            for what in SMALL
+            (f"{what} at a stop by {how}", each, tried(fill_at_stop, what, how, mount=mount))
+            for what, mount in SMALL.items()
             for how in ("Ctrl-C", "runs stop", "timeout")
         ),
         *(
-            (f"log {what}, its run {who}", each, partial(lose_lines, how, who))
-            for what, how in {"truncated": _truncate, "removed": _remove}.items()
+            (f"log {what}, its run {who}", each, tried(lose_lines, how, who))
+            for what, how in {"truncated": lambda log: os.truncate(log, 0), "removed": Path.unlink}.items()
             for who in ("watched", "abandoned", "detached")
         ),
-        ("run folder taken away", each, take_away_folder),
+        ("run folder taken away", each, tried(take_away_folder)),
         *(
-            (f"finisher stopped {name}", each, partial(stop_finisher, point))
+            (f"finisher stopped {name}", each, tried(stop_finisher, point))
             for name, point in FINISHER_POINTS.items()
         ),
-        *((f"streams closed ({how})", each, partial(close_streams, how)) for how in CLOSED),
-        (f"{many} runs started at once, no two alike", 1, partial(start_many, many, same=False)),
-        (f"{many} runs started at once, all the same", 1, partial(start_many, many, same=True)),
+        *((f"streams closed ({how})", each, tried(close_streams, how)) for how in CLOSED),
+        *(
+            (f"{many} runs started at once, {kind}", 1, tried(start_many, many, kind))
+            for kind in ("no two alike", "all the same")
+        ),
     ]
 
 
@@ -587,7 +546,6 @@ def _enter_own_mounts() -> None:
 
 
 def table(tallies: list[Tally]) -> str:
-    """Return the tallies as a Markdown table."""
     rows = [f"| {t.fault} | {t.tries} | {t.lost} | {t.wrong} |" for t in tallies]
     tries, lost, wrong = (sum(getattr(t, name) for t in tallies) for name in ("tries", "lost", "wrong"))
     total = f"| **all** | {tries} | {lost} | {wrong} |"
@@ -595,7 +553,6 @@ def table(tallies: list[Tally]) -> str:
 
 
 def main() -> int:
-    """Try all faults, print the table, and return 1 if a run was lost or a state wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tries", type=int, default=200, help="random kills")
     parser.add_argument("--each", type=int, default=5, help="tries of each named point")

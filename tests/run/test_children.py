@@ -45,10 +45,10 @@ def test_no_number_is_signalled_that_was_reaped(
         real(group, number)
 
     monkeypatch.setattr(os, "killpg", killpg)
+    job = Invocation(program=(sys.executable,), script="-c", arguments=(script,), folder="/", environ={})
     if what == "count":
-        job = Invocation(program=(sys.executable,), script="-c", arguments=(script,), folder="/", environ={})
         verify.count(job, None, seconds=0.5, environ=os.environ, stopped=lambda: False)
     else:
         on_end = OnEnd(program=(sys.executable, "-c", script), folder=str(tmp_path), timeout=1)
-        hook._call(on_end, b"", None, lambda: False)
+        hook._call(on_end, b"", job, lambda: False)
     assert signalled[-1] == signal.SIGKILL

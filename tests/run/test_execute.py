@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,12 @@ from tools import wait_until
 
 import corpus_backfill_plugin
 from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
+from corpus_backfill_plugin.agent.plain import dump
 from corpus_backfill_plugin.runs.execute import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from run.conftest import Runs
 
 SPEAKS = """
@@ -47,8 +46,7 @@ def test_the_scripts_exit_code_and_streams_are_passed_on(runs: Runs, code: int) 
 
 def test_death_by_a_signal_is_128_and_its_number(runs: Runs) -> None:
     ended = runs.run(runs.script("import os; os.kill(os.getpid(), 9)"))
-    assert ended.code == 128 + 9
-    assert b"died of SIGKILL" in ended.err
+    assert (ended.code, b"died of SIGKILL" in ended.err) == (128 + 9, True)
     assert (runs.record().state, runs.record().exit_code, runs.record().signal) == ("failed", None, 9)
 
 
@@ -58,13 +56,10 @@ def test_the_record_tells_who_what_where_and_how_long(runs: Runs) -> None:
     runs.run(script, "0")
     record = runs.record()
     assert record.arguments[1:] == (script, "0")
-    assert record.user
     assert record.host == os.uname().nodename
-    assert record.pid
-    assert record.ended
-    assert before <= record.started <= record.ended <= time.time()
-    assert record.took is not None
-    assert 0 < record.took < 30
+    assert all((record.user, record.pid, record.ended))
+    assert before <= record.started <= (record.ended or 0) <= time.time()
+    assert 0 < (record.took or 0) < 30
 
 
 def test_the_row_is_there_before_the_script(runs: Runs) -> None:
@@ -95,17 +90,14 @@ def test_a_second_run_of_the_kind_is_held_and_told_by_whom(runs: Runs) -> None:
     assert ended.code == 75
     for word in (b"run 1", b"since", runs.record().user.encode(), b"runs attach 1", b"--wait"):
         assert word in ended.err
-    with sqlite3.connect(runs.state.ledger) as db:
-        assert db.execute("select count(*) from runs").fetchone() == (1,)
-    db.close()
+    with Ledger(runs.state.ledger) as ledger:
+        assert len(ledger.select()) == 1
 
 
 def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) -> None:
     runs.run("--key", "k", runs.script(SPEAKS), "0")
     path = key_path(runs.state.locks, "k")
-    ended = runs.record()
-    holder = Holder(number=1, command="demo", user="ann", host="here", since=ended.started)
-    path.write_bytes(msgspec.json.encode(holder))
+    path.write_bytes(dump(Holder(1, "demo", "ann", "here", since=runs.record().started)))
     held = take(path)
     assert held is not None
     process = runs.spawn("--key", "k", runs.script(SPEAKS), "4")
@@ -128,8 +120,7 @@ def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -
     assert (held.code, b"run 1 of" in held.err) == (75, True), "not run 2, which came last and has ended"
     assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
     process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
-    assert process.stderr
-    assert b"run 1 of" in process.stderr.readline()
+    assert b"run 1 of" in runs.first_error(process)
     runs.gate.touch()
     process.communicate(timeout=60)
     assert process.returncode == 5
@@ -138,27 +129,21 @@ def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -
 def test_wait_starts_when_the_other_run_has_ended(runs: Runs) -> None:
     runs.detach("--key", "k", runs.script("gate()"))
     process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
-    assert process.stderr
-    assert b"waiting" in process.stderr.readline()
+    assert b"waiting" in runs.first_error(process)
     runs.gate.touch()
     assert process.wait(30) == 5
-    first, second = runs.record(1), runs.record(2)
-    assert first.ended
-    assert second.started >= first.ended
+    assert runs.record(2).started >= (runs.record(1).ended or 9e99)
 
 
-def test_the_lock_is_held_until_the_last_process_of_the_run_is_gone(
-    runs: Runs, until: Callable[..., None]
-) -> None:
+def test_the_lock_is_held_until_the_last_process_of_the_run_is_gone(runs: Runs) -> None:
     forks = """
         import os, time
         if os.fork() == 0:
             os.setsid(); gate(); os._exit(0)
     """
     process = runs.spawn("--key", "k", runs.script(forks))
-    until(lambda: runs.state.run_folder(1).joinpath("exit").exists())
-    held = runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0")
-    assert held.code == 75
+    wait_until(lambda: runs.state.run_folder(1).joinpath("exit").exists())
+    assert runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0").code == 75
     runs.gate.touch()
     assert process.wait(20) == 0
     assert runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0").code == 0
@@ -171,28 +156,20 @@ def test_a_process_left_behind_is_waited_for_and_named(runs: Runs) -> None:
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     """
     process = runs.spawn(runs.script(leaves))
-    assert process.stderr
-    told = process.stderr.readline()
-    assert b"still runs" in told
-    assert b"time.sleep(60)" in told
+    said = runs.first_error(process)
+    assert b"still runs" in said
+    assert b"time.sleep(60)" in said
     (left,) = runs.place().survivors()
     os.kill(left.pid, 9)
     assert process.wait(20) == 0
     record = runs.record()
-    assert record.took is not None
-    assert record.ended
-    assert record.ended - record.started > record.took
+    assert (record.ended or 0) - record.started > (record.took or 9e99)
 
 
 def test_no_record_leaves_nothing(runs: Runs, tmp_path: Path) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    environ = os.environ | {"TMPDIR": str(temporary)}
-    assert runs.run("--no-record", runs.script(SPEAKS), "3", env=environ) == (
-        3,
-        b"to stdout\n",
-        b"to stderr\n",
-    )
+    (temporary := tmp_path / "tmp").mkdir()
+    ended = runs.run("--no-record", runs.script(SPEAKS), "3", env=os.environ | {"TMPDIR": str(temporary)})
+    assert ended == (3, b"to stdout\n", b"to stderr\n")
     assert list(temporary.iterdir()) == []
     assert not runs.state.ledger.exists()
 
@@ -205,27 +182,22 @@ def test_no_record_works_where_no_state_can_be_kept(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("words", "said"),
     [
-        pytest.param("/nowhere/python", b"not there", id="missing"),
-        pytest.param("/etc/passwd", b"Permission denied", id="not executable"),
+        pytest.param("--program=/nowhere/python", b"not there", id="missing"),
+        pytest.param("--program=/etc/passwd", b"Permission denied", id="not executable"),
+        pytest.param("--program=./program", b"no program of this system", id="no program"),
+        pytest.param("--folder=/nowhere", b"working folder", id="no folder"),
     ],
 )
-def test_a_program_that_cannot_start_is_an_error_of_one_line(runs: Runs, program: str, said: bytes) -> None:
-    ended = runs.run("--key", "k", "--program", program, "script.py")
-    assert ended.code == 1
-    assert said in ended.err
-    assert b"Traceback" not in ended.err
-    assert (runs.record().state, runs.record().exit_code) == ("failed", None)
-    assert runs.run("--key", "k", runs.script(SPEAKS), "0").code == 0
-
-
-def test_a_file_that_is_no_program_is_refused(runs: Runs, tmp_path: Path) -> None:
-    program = tmp_path / "program"
+def test_what_cannot_start_is_an_error_of_one_line(runs: Runs, words: str, said: bytes) -> None:
+    program = runs.folder / "program"
     program.write_bytes(b"\0no program")
     program.chmod(0o700)
-    ended = runs.run("--program", str(program), "script.py")
-    assert (ended.code, b"no program of this system" in ended.err) == (1, True)
+    ended = runs.run("--key", "k", words, "script.py")
+    assert (ended.code, said in ended.err, b"Traceback" in ended.err) == (1, True, False), ended.err
+    assert (runs.record().state, runs.record().exit_code) == ("failed", None)
+    assert runs.run("--key", "k", runs.script(SPEAKS), "0").code == 0
 
 
 def test_arguments_longer_than_the_system_allows_are_refused(runs: Runs) -> None:
@@ -237,48 +209,39 @@ def test_arguments_longer_than_the_system_allows_are_refused(runs: Runs) -> None
     words = [runs.words()[0], "-c", code, os.path.dirname(runs.words()[1])]  # noqa: PTH120  of a text
     ended = subprocess.run(words, capture_output=True, check=False, timeout=60)
     assert ended.returncode == 1, ended.stderr
-    assert (
-        os.strerror(errno.E2BIG).encode() in ended.stderr or b"longer than the system allows" in ended.stderr
-    )
+    said = (os.strerror(errno.E2BIG).encode(), b"longer than the system allows")
+    assert any(text in ended.stderr for text in said)
     assert runs.record().state == "failed"
 
 
-def test_a_working_folder_that_is_gone_is_told(runs: Runs) -> None:
-    ended = runs.run("--folder", "/nowhere", runs.script(SPEAKS), "0")
-    assert ended.code == 1
-    assert b"working folder" in ended.err
+SIGNALS = """
+    import signal
+    odd = [s.name for s in signal.Signals if signal.getsignal(s) == signal.SIG_IGN]
+    print(odd, signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+FILES = """
+    import os
+    for number in sorted(os.listdir("/proc/self/fd"), key=int):
+        if int(number) > 2 and os.path.lexists(f"/proc/self/fd/{number}"):
+            print(os.path.basename(os.readlink(f"/proc/self/fd/{number}")))
+"""
+READS = "import sys; print(repr(sys.stdin.read()))"
+LEADS = "import os; print(os.getpid() == os.getpgid(0), os.getsid(0) == os.getppid())"
 
 
-def test_the_script_gets_its_stdin_and_then_the_end_of_it(runs: Runs) -> None:
-    script = runs.script("import sys; print(repr(sys.stdin.read()))")
-    assert runs.run("--stdin", "a text", script).out == b"'a text'\n"
-    assert runs.run(script).out == b"''\n"
-
-
-def test_the_script_starts_with_every_signal_at_its_default(runs: Runs) -> None:
-    script = """
-        import signal
-        odd = [s.name for s in signal.Signals if signal.getsignal(s) == signal.SIG_IGN]
-        print(odd, signal.pthread_sigmask(signal.SIG_BLOCK, []))
-    """
-    # Python itself ignores these two, in any process.
-    assert runs.run(runs.script(script)).out == b"['SIGPIPE', 'SIGXFSZ'] set()\n"
-
-
-def test_the_script_leads_a_group_in_a_session_of_its_own(runs: Runs) -> None:
-    script = "import os; print(os.getpid() == os.getpgid(0), os.getsid(0) == os.getppid())"
-    assert runs.run(runs.script(script)).out == b"True True\n"
-
-
-def test_only_the_locks_and_the_streams_reach_the_script(runs: Runs) -> None:
-    script = """
-        import os
-        for number in os.listdir("/proc/self/fd"):
-            if int(number) > 2 and os.path.lexists(f"/proc/self/fd/{number}"):
-                print(os.path.basename(os.readlink(f"/proc/self/fd/{number}")))
-    """
-    out = runs.run("--key", "k", runs.script(script)).out.decode().split()
-    assert sorted(out) == sorted(["alive", key_path(runs.state.locks, "k").name])
+@pytest.mark.parametrize(
+    ("words", "script", "out"),
+    [
+        pytest.param(("--stdin", "a text"), READS, ["'a text'"], id="its standard input"),
+        pytest.param((), READS, ["''"], id="the end of it"),
+        # Python itself ignores these two, in any process.
+        pytest.param((), SIGNALS, ["['SIGPIPE', 'SIGXFSZ'] set()"], id="every signal at its default"),
+        pytest.param((), LEADS, ["True True"], id="a group in a session of its own, which it leads"),
+        pytest.param(("--key", "k"), FILES, ["alive", "k.lock"], id="no files but the locks and the streams"),
+    ],
+)
+def test_what_a_script_finds(runs: Runs, words: tuple[str, ...], script: str, out: list[str]) -> None:
+    assert sorted(runs.run(*words, runs.script(script)).out.decode().splitlines()) == out
 
 
 def test_a_timeout_ends_the_run_as_stopped(runs: Runs) -> None:
@@ -308,69 +271,63 @@ def detach_with(libraries: Path, runs: Runs) -> None:
     runs.wait_for_log(b"on")
 
 
+def finishes(runs: Runs) -> None:
+    runs.gate.touch()
+    assert runs.wait_for_end().state == "succeeded"
+    wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
+
+
 @pytest.mark.parametrize("replaced", [False, True], ids=["as it was", "replaced meanwhile"])
 def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
-    runs: Runs, libraries: Path, until: Callable[..., None], *, replaced: bool
+    runs: Runs, libraries: Path, *, replaced: bool
 ) -> None:
     detach_with(libraries, runs)
     if replaced:
         for path in (libraries / "corpus_backfill_plugin").rglob("*.py"):
             path.write_text("raise SystemExit('another release')")
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
-    until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
+    finishes(runs)
 
 
-def test_a_finisher_works_with_all_libraries_deleted(
-    runs: Runs, libraries: Path, until: Callable[..., None]
-) -> None:
+def test_a_finisher_works_with_all_libraries_deleted(runs: Runs, libraries: Path) -> None:
     detach_with(libraries, runs)
     shutil.rmtree(libraries)
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
-    until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
+    finishes(runs)
 
 
-def test_a_finisher_that_cannot_run_leaves_word_why(
-    runs: Runs, libraries: Path, until: Callable[..., None]
-) -> None:
-    bundle = libraries / "corpus_backfill_plugin/agent/bundle.py"
+def test_a_finisher_that_cannot_run_leaves_word_why(runs: Runs, libraries: Path) -> None:
+    bundle = libraries / "corpus_backfill_plugin/agent/start.py"
     bundle.write_text(f"{bundle.read_text()}\n\ndef bundle(_): return None\n")  # as on a full disk
     detach_with(libraries, runs)
     shutil.rmtree(libraries)
-    facts = runs.place().process()
-    assert facts is not None
+    facts = runs.process()
     runs.gate.touch()
-    until(lambda: not facts.is_supervised())
+    wait_until(lambda: not facts.is_supervised())
     assert runs.place().finisher_failure() == (
         "its finisher failed: ModuleNotFoundError: No module named 'corpus_backfill_plugin'"
     )
     assert json.loads(runs.command("--json").out)[0]["state"] == "succeeded"
 
 
-def test_a_lost_run_is_said_to_be_lost(runs: Runs, until: Callable[..., None]) -> None:
+def test_a_lost_run_is_said_to_be_lost(runs: Runs) -> None:
     process = runs.spawn(runs.script("print('on', flush=True); gate()"))
     runs.wait_for_log(b"on")
-    facts = runs.place().process()
-    assert facts is not None
+    facts = runs.process()
     os.kill(facts.supervisor, 9)
     runs.gate.touch()
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, b"on\n")
     assert b"lost" in err
     assert runs.record().state == "lost"
-    until(lambda: not runs.place().survivors())
+    wait_until(lambda: not runs.place().survivors())
 
 
-def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(
-    runs: Runs, until: Callable[..., None]
-) -> None:
+def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(runs: Runs) -> None:
     number = runs.detach(runs.script("gate()"))
     runs.state.run_folder(number).rename(runs.folder / "taken")
     shown = json.loads(runs.command("show", "--json").out)
     assert shown["state"] == "running"
     runs.gate.touch()
-    until(lambda: json.loads(runs.command("show", "--json").out)["state"] == "lost")
+    wait_until(lambda: json.loads(runs.command("show", "--json").out)["state"] == "lost")
 
 
 SABOTAGE = """
@@ -411,5 +368,5 @@ def test_without_room_for_a_folder_the_current_one_stays(
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
     with pytest.raises(AgentError, match="No space left"):
-        Run(Mock(), None, None).begin()
+        Run(Mock(), None, Ledger(None)).begin()
     assert (tmp_path / "precious").exists()

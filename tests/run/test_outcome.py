@@ -7,7 +7,8 @@ import errno
 import pytest
 
 from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
-from corpus_backfill_plugin.agent.outcome import Outcome, exit_code, explain_failure, judge
+from corpus_backfill_plugin.agent.outcome import exit_code, explain_failure, judge
+from corpus_backfill_plugin.agent.records import Outcome
 
 PROCESS = Process(2, 3, "b", 1, 3, 5, 0.0)
 STOP = StopRequest("ann", "Ctrl-C", 5.0)
@@ -47,16 +48,13 @@ def test_without_a_witness_nothing_is_claimed() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("failure", "said"),
-    [
-        (f"{errno.ENOENT} program", "not there"),
-        (f"{errno.EACCES} program", "Permission denied"),
-        (f"{errno.E2BIG} program", "longer than the system allows"),
-        (f"{errno.ENOEXEC} program", "no program of this system"),
-        (f"{errno.ENOENT} folder", "working folder"),
-        (f"{errno.ENOSPC} record", "run folder"),
-    ],
-)
-def test_a_failed_start_is_told_in_words(failure: str, said: str) -> None:
-    assert said in explain_failure(failure)
+def test_a_failed_start_is_told_in_words() -> None:
+    for failure, said in {
+        f"{errno.ENOENT} program": "not there",
+        f"{errno.EACCES} program": "Permission denied",
+        f"{errno.E2BIG} program": "longer than the system allows",
+        f"{errno.ENOEXEC} program": "no program of this system",
+        f"{errno.ENOENT} folder": "working folder",
+        f"{errno.ENOSPC} record": "run folder",
+    }.items():
+        assert said in explain_failure(failure)

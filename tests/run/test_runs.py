@@ -20,9 +20,12 @@ from corpus_backfill_plugin.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from typing import Any, TypeAlias
 
+    from conftest import Server
     from run.conftest import Runs
+
+    Call: TypeAlias = Callable[..., Any]
 
 LISTED = set(
     "number command state exit_code signal started ended pid user arguments server".split()  # noqa: SIM905  shorter
@@ -51,24 +54,19 @@ def test_list_is_json_on_request(three: Runs) -> None:
     rows = json.loads(three.command("--json").out)
     assert [row["number"] for row in rows] == [3, 2, 1]
     assert set(rows[0]) >= LISTED
-    assert rows[0]["pid"]
-    assert rows[0]["ended"] is None
-    assert rows[1]["exit_code"] == 3
+    assert (bool(rows[0]["pid"]), rows[0]["ended"], rows[1]["exit_code"]) == (True, None, 3)
     assert rows[1]["started"] < rows[1]["ended"]
 
 
-@pytest.mark.parametrize(
-    ("words", "numbers"),
-    [
+def test_list_is_narrowed(three: Runs) -> None:
+    for words, numbers in (
         (("--state", "failed"), [2]),
         (("--command", "first"), [1]),
         (("--limit", "1"), [3]),
         (("--state", "lost"), []),
-    ],
-    ids=["state", "command", "limit", "none"],
-)
-def test_list_is_narrowed(three: Runs, words: tuple[str, ...], numbers: list[int]) -> None:
-    assert [row["number"] for row in json.loads(three.command("list", "--json", *words).out)] == numbers
+    ):
+        rows = json.loads(three.command("list", "--json", *words).out)
+        assert [row["number"] for row in rows] == numbers, words
 
 
 def test_list_is_a_table_on_a_terminal(three: Runs) -> None:
@@ -129,16 +127,13 @@ def test_attaching_to_a_run_whose_logs_are_gone_is_told(runs: Runs) -> None:
     runs.detach(runs.script("gate()"))
     (runs.state.run_folder(1) / "stdout.log").unlink()
     ended = runs.command("attach")
-    assert ended.code == 1
-    assert b"are gone" in ended.err
-    assert b"unexpected" not in ended.err
+    assert (ended.code, b"are gone" in ended.err, b"unexpected" in ended.err) == (1, True, False)
 
 
 def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
     runs.detach(runs.script("print(1, flush=True); gate(); print(2); raise SystemExit(6)"))
     process = runs.watch("attach")
-    assert process.stderr
-    assert process.stderr.readline().startswith(b"Attached to demo (run 1)")
+    assert runs.first_error(process).startswith(b"Attached to demo (run 1)")
     runs.gate.touch()
     assert process.communicate(timeout=30)[0] == b"1\n2\n"
     assert process.returncode == runs.record().exit_code == 6
@@ -150,8 +145,7 @@ def test_two_may_watch_one_run(runs: Runs) -> None:
     first = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"))
     runs.wait_for_log(b"1")
     second = runs.watch("attach")
-    assert second.stderr
-    assert b"Attached" in second.stderr.readline()
+    assert b"Attached" in runs.first_error(second)
     runs.gate.touch()
     assert [process.communicate(timeout=30)[0] for process in (first, second)] == [b"1\n2\n"] * 2
 
@@ -179,19 +173,23 @@ def test_prune_keeps_the_newest_and_the_young(three: Runs) -> None:
 
 
 def test_prune_refuses_what_is_no_age(runs: Runs) -> None:
-    assert runs.command("prune", "--older-than", "old").code == 2
-    assert runs.command("prune").code == 2
+    assert [runs.command("prune", *words).code for words in (("--older-than", "old"), ())] == [2, 2]
+
+
+def change(runs: Runs, what: str) -> None:
+    """Change the row of run 1, of which nobody noted the end."""
+    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
+        db.execute(f"update runs set {what} where number = 1")  # noqa: S608  a test's own
+    for name in ("exit", "verdict"):
+        (runs.state.run_folder(1) / name).unlink(missing_ok=True)
 
 
 def of_machine(runs: Runs, machine: str) -> None:
     """Have run 1 begun under another host name and boot, on `machine`, and not be said to have ended."""
-    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
+    change(runs, "state = 'running', host = 'elsewhere', boot = 'other'")
     metadata = runs.place(1).metadata()
     assert metadata is not None
     runs.place(1).write_metadata(replace(metadata, machine=machine))
-    for name in ("exit", "verdict"):
-        (runs.state.run_folder(1) / name).unlink(missing_ok=True)
 
 
 def test_a_machine_that_got_another_name_and_was_booted_leaves_no_running_run(
@@ -213,27 +211,13 @@ def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
 
 
 def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
-    with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set state = 'running', boot = 'before' where number = 1")
-    for name in ("exit", "verdict"):
-        (three.state.run_folder(1) / name).unlink()
+    change(three, "state = 'running', boot = 'before'")
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "lost"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0s"),
-        (9.96, "10.0s"),
-        (12, "12s"),
-        (185, "3m 05s"),
-        (7380, "2h 03m"),
-        (349200, "4d 01h"),
-        (-5, "0.0s"),
-    ],
-)
-def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+def test_durations_read_as_people_say_them() -> None:
+    seconds = (0.04, 9.96, 12, 185, 7380, 349200, -5)
+    assert [*map(duration, seconds)] == ["0.0s", "10.0s", "12s", "3m 05s", "2h 03m", "4d 01h", "0.0s"]
 
 
 def _age(runs: Runs, days: int) -> None:
@@ -257,42 +241,36 @@ envvar = "MY_TOKEN"
 """
 
     @pytest.fixture
-    def backfill(self, cli: Callable[..., object], server: object) -> Callable[..., object]:
+    def backfill(self, cli: Callable[..., Any], server: Server) -> Call:
         """Call the CLI on the server app."""
-        folder: Path = server.folder  # type: ignore[attr-defined]  # a class of another conftest
-        server.spec("fill", self.SPEC)  # type: ignore[attr-defined]  # same
-        environ = {"CORPUS_SERVER_APP_PATH": str(folder), "MY_TOKEN": "s3cret-one"}
+        server.spec("fill", self.SPEC)
+        environ = {"CORPUS_SERVER_APP_PATH": str(server.folder), "MY_TOKEN": "s3cret-one"}
         return lambda *words, env=None: cli(*words, env=environ | (env or {}))
 
-    def test_the_same_options_run_again_secrets_from_the_environment(
-        self, backfill: Callable[..., object]
-    ) -> None:
+    def test_the_same_options_run_again_secrets_from_the_environment(self, backfill: Call) -> None:
         first = backfill("fill", "--mode", "fast")
-        assert first.code == 0, first.stderr  # type: ignore[attr-defined]  # an Outcome
+        assert first.code == 0, first.stderr
         again = backfill("runs", "rerun", env={"MY_TOKEN": "s3cret-two"})
-        assert again.code == 0, again.stderr  # type: ignore[attr-defined]  # same
-        told = again.stdout  # type: ignore[attr-defined]  # same
-        assert '"--mode", "fast"' in told
-        assert "s3cret" not in told
-        record = json.loads(backfill("runs", "show", "--json").stdout)  # type: ignore[attr-defined]  # same
+        assert again.code == 0, again.stderr
+        assert '"--mode", "fast"' in again.stdout
+        assert "s3cret" not in again.stdout
+        record = json.loads(backfill("runs", "show", "--json").stdout)
         assert record["parent"] == 1
         assert record["options"] == {"mode": "fast", "token": "***"}
 
-    def test_a_changed_script_is_refused_unless_anyway(
-        self, backfill: Callable[..., object], server: object
-    ) -> None:
+    def test_a_changed_script_is_refused_unless_anyway(self, backfill: Call, server: Server) -> None:
         backfill("fill", "--mode", "fast")
-        path: Path = server.scripts / "media_duration.py"  # type: ignore[attr-defined]  # same
+        path = server.scripts / "media_duration.py"
         path.write_text(path.read_text() + "# changed\n")
         refused = backfill("runs", "rerun")
-        assert refused.code == 1  # type: ignore[attr-defined]  # same
-        assert "the script has changed" in refused.stderr  # type: ignore[attr-defined]  # same
-        assert backfill("runs", "rerun", "--anyway").code == 0  # type: ignore[attr-defined]  # same
+        assert refused.code == 1
+        assert "the script has changed" in refused.stderr
+        assert backfill("runs", "rerun", "--anyway").code == 0
 
-    def test_a_secret_that_is_not_there_is_asked_for(self, backfill: Callable[..., object]) -> None:
+    def test_a_secret_that_is_not_there_is_asked_for(self, backfill: Call) -> None:
         backfill("fill")
         refused = backfill("runs", "rerun", env={"MY_TOKEN": None})
-        assert "Set MY_TOKEN" in refused.stderr  # type: ignore[attr-defined]  # same
+        assert "Set MY_TOKEN" in refused.stderr
 
     LABELS = (
         SPEC
@@ -318,33 +296,30 @@ name = "place"
         ids=["option", "several values", "argument"],
     )
     def test_a_masked_value_is_not_run_for_the_true_one(
-        self, backfill: Callable[..., object], server: object, words: tuple[str, ...], lacking: str, hint: str
+        self, backfill: Call, server: Server, words: tuple[str, ...], lacking: str, hint: str
     ) -> None:
-        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
-        assert backfill("fill", *words).code == 0  # type: ignore[attr-defined]  # same
+        server.spec("fill", self.LABELS)
+        assert backfill("fill", *words).code == 0
         refused = backfill("runs", "rerun", "--anyway")
-        assert refused.code == 1  # type: ignore[attr-defined]  # same
-        said = refused.stderr  # type: ignore[attr-defined]  # same
-        assert f"run 1 can't be repeated: the value of {lacking} was not kept" in said
-        assert hint in said
+        assert refused.code == 1
+        assert f"run 1 can't be repeated: the value of {lacking} was not kept" in refused.stderr
+        assert hint in refused.stderr
 
-    def test_a_masked_value_can_be_given_anew(self, backfill: Callable[..., object], server: object) -> None:
-        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
+    def test_a_masked_value_can_be_given_anew(self, backfill: Call, server: Server) -> None:
+        server.spec("fill", self.LABELS)
         backfill("fill", "--label", "s3cret-one-2024")
         again = backfill("runs", "rerun", env={"LABEL": "s3cret-one-2024"})
-        assert again.code == 0, again.stderr  # type: ignore[attr-defined]  # same
-        assert '"--label", "***-2024"' in again.stdout  # type: ignore[attr-defined]  # same
-        assert "argument list has changed" in backfill("runs", "rerun", env={"LABEL": "else"}).stderr  # type: ignore[attr-defined]  # same
+        assert again.code == 0, again.stderr
+        assert '"--label", "***-2024"' in again.stdout
+        assert "argument list has changed" in backfill("runs", "rerun", env={"LABEL": "else"}).stderr
 
-    def test_stars_that_the_operator_typed_are_a_value(
-        self, backfill: Callable[..., object], server: object
-    ) -> None:
-        server.spec("fill", self.LABELS)  # type: ignore[attr-defined]  # same
+    def test_stars_that_the_operator_typed_are_a_value(self, backfill: Call, server: Server) -> None:
+        server.spec("fill", self.LABELS)
         backfill("fill", "--label", "***")
-        assert '"--label", "***"' in backfill("runs", "rerun").stdout  # type: ignore[attr-defined]  # same
+        assert '"--label", "***"' in backfill("runs", "rerun").stdout
 
     def test_another_database_is_named_and_one_that_nobody_can_read_is_not_taken_for_the_same(
-        self, backfill: Callable[..., object]
+        self, backfill: Call
     ) -> None:
         for url, said in (
             (
@@ -355,4 +330,4 @@ name = "place"
         ):
             backfill("fill", env={"DATABASE_URL": url})
             again = url if "/b@" in url else f"{url}?service=x"
-            assert said in backfill("runs", "rerun", env={"DATABASE_URL": again}).stderr  # type: ignore[attr-defined]  # same
+            assert said in backfill("runs", "rerun", env={"DATABASE_URL": again}).stderr

@@ -6,15 +6,18 @@ import os
 import shutil
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pexpect
 import pytest
+from tools import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from run.conftest import Runs
+
+    Start: TypeAlias = Callable[..., pexpect.spawn]
 
 COUNTS = """
     import signal, sys, time
@@ -40,32 +43,30 @@ BRIEF = "print('ready', flush=True); gate(); print('done', flush=True)"
 
 
 @pytest.fixture
-def terminal(runs: Runs) -> Iterator[Callable[..., pexpect.spawn]]:
+def terminal(runs: Runs) -> Iterator[Start]:
     """Start the driver in a terminal of its own."""
     started: list[pexpect.spawn] = []
 
     def start(*words: str) -> pexpect.spawn:
         command, *arguments = runs.words(*words)
-        child = pexpect.spawn(command, arguments, timeout=20, env=os.environ, dimensions=(24, 300))
-        started.append(child)
-        return child
+        started.append(pexpect.spawn(command, arguments, timeout=20, env=os.environ, dimensions=(24, 300)))
+        return started[-1]
 
     yield start
     for child in started:
         child.close(force=True)
 
 
-def end_of(child: pexpect.spawn) -> int | None:
+def end_of(child: pexpect.spawn) -> object:
     """Wait for the end of a terminal's process and return its exit code."""
     child.expect(pexpect.EOF)
     child.wait()
-    code: int | None = child.exitstatus
-    return code
+    return child.exitstatus
 
 
 @pytest.mark.parametrize("through_uv", [False, True], ids=["python", "uv"])
 def test_a_first_ctrl_c_is_one_sigint_for_the_script(
-    runs: Runs, terminal: Callable[..., pexpect.spawn], *, through_uv: bool
+    runs: Runs, terminal: Start, *, through_uv: bool
 ) -> None:
     uv = shutil.which("uv", path=os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"])))  # noqa: PTH120  of a text
     assert uv
@@ -81,9 +82,7 @@ def test_a_first_ctrl_c_is_one_sigint_for_the_script(
     assert record.stopped_by == record.user
 
 
-def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(
-    runs: Runs, terminal: Callable[..., pexpect.spawn]
-) -> None:
+def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(runs: Runs, terminal: Start) -> None:
     child = terminal(runs.script(STUBBORN))
     child.expect("ready")
     child.sendintr()
@@ -103,9 +102,7 @@ def test_sigterm_is_passed_on_and_the_scripts_code_returned(runs: Runs) -> None:
     assert runs.record().state == "stopped"
 
 
-def test_a_closed_terminal_leaves_the_run_going_on(
-    runs: Runs, terminal: Callable[..., pexpect.spawn]
-) -> None:
+def test_a_closed_terminal_leaves_the_run_going_on(runs: Runs, terminal: Start) -> None:
     child = terminal(runs.script(BRIEF))
     child.expect("ready")
     child.close()
@@ -124,9 +121,7 @@ def test_sighup_is_left_by_the_cli_and_not_seen_by_the_script(runs: Runs) -> Non
     assert runs.wait_for_end().state == "succeeded"
 
 
-def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(
-    runs: Runs, terminal: Callable[..., pexpect.spawn]
-) -> None:
+def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(runs: Runs, terminal: Start) -> None:
     child = terminal(runs.script(BRIEF))
     child.expect("ready")
     child.send("\x1c")
@@ -170,17 +165,15 @@ def test_an_ignored_sighup_stays_ignored(runs: Runs) -> None:
     assert (process.returncode, out) == (0, b"ready\ndone\n")
 
 
-def test_sigterm_to_the_supervisor_asks_the_script(runs: Runs, until: Callable[..., None]) -> None:
+def test_sigterm_to_the_supervisor_asks_the_script(runs: Runs) -> None:
     runs.detach(runs.script(COUNTS))
     runs.wait_for_log(b"ready")
-    facts = runs.place().process()
-    assert facts is not None
-    os.kill(facts.supervisor, signal.SIGTERM)
-    until(lambda: runs.log().endswith(b"got TERM\n"))
+    os.kill(runs.process().supervisor, signal.SIGTERM)
+    wait_until(lambda: runs.log().endswith(b"got TERM\n"))
     assert (runs.wait_for_end().state, runs.record().exit_code) == ("stopped", 9)
 
 
-def test_a_wait_for_the_lock_is_left_with_ctrl_c(runs: Runs, terminal: Callable[..., pexpect.spawn]) -> None:
+def test_a_wait_for_the_lock_is_left_with_ctrl_c(runs: Runs, terminal: Start) -> None:
     runs.detach("--key", "k", runs.script("gate()"))
     child = terminal("--wait", "--key", "k", runs.script("", "next.py"))
     child.expect("waiting")

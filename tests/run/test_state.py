@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_it_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(tmp_path / "here"))
-    assert open_state().root == tmp_path / "here"
-    assert (tmp_path / "here").stat().st_mode & 0o777 == 0o700
+@pytest.mark.parametrize("mode", [None, 0o755], ids=["missing", "too open"])
+def test_it_is_where_the_variable_says_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None
+) -> None:
+    folder = tmp_path / "here"
+    if mode:
+        folder.mkdir()
+        folder.chmod(mode)
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(folder))
+    assert open_state().root == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_it_is_the_users_own_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,15 +42,6 @@ def test_the_users_own_is_where_other_programs_have_theirs(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", named)
     assert state_root() == platformdirs.user_state_path("corpus-backfill")
-
-
-def test_a_folder_too_open_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "open"
-    folder.mkdir()
-    folder.chmod(0o755)
-    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(folder))
-    open_state()
-    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_another_owners_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tools import wait_until
 
 from corpus_backfill_plugin.agent import processes, start, stop
 from corpus_backfill_plugin.agent.processes import boot_id, is_same, start_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from run.conftest import Runs
 
 COUNTS = """
@@ -83,17 +82,15 @@ def hidden(mark: str) -> list[int]:
 
 
 @pytest.mark.parametrize("ended", [True, False], ids=["script ended", "script lives"])
-def test_hidden_daemons_are_of_the_run_named_and_ended(
-    runs: Runs, until: Callable[..., None], *, ended: bool
-) -> None:
+def test_hidden_daemons_are_of_the_run_named_and_ended(runs: Runs, *, ended: bool) -> None:
     # Their parents are dead, their files closed, their environment empty, and they begin before a supervisor
     # that takes orphans in after the start would be ready to.
     mark = f"hidden-{os.getpid()}-{ended}"
     slow = runs.script(SLOW_TO_ADOPT.format(str(Path(start.SUPERVISOR).parent)), "slow.py")
     runs.detach("--supervisor", slow, "--key", "k", runs.script(HIDDEN), mark, *([] if ended else ["stay"]))
-    until(lambda: len(hidden(mark)) == 4)
+    wait_until(lambda: len(hidden(mark)) == 4)
     if ended:
-        until(runs.place().exit.exists)
+        wait_until(runs.place().exit.exists)
     assert {survivor.pid for survivor in runs.place().survivors()} >= set(hidden(mark))
     assert runs.run("--key", "k", runs.script("", "next.py")).code == 75
     assert runs.command("stop", "--after", "0.2").code == 0
@@ -103,8 +100,7 @@ def test_hidden_daemons_are_of_the_run_named_and_ended(
 
 def test_no_signal_but_sigkill_ends_a_supervisor(runs: Runs) -> None:
     runs.detach(runs.script("gate()"))
-    facts = runs.place().process()
-    assert facts is not None
+    facts = runs.process()
     spared = {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM}
     for number in [*(signal.valid_signals() - spared), signal.SIGALRM, signal.SIGALRM, signal.SIGCONT]:
         os.kill(facts.supervisor, number)
@@ -118,9 +114,7 @@ def test_no_signal_but_sigkill_ends_a_supervisor(runs: Runs) -> None:
 def test_a_supervisor_that_was_stopped_is_continued_by_stop(runs: Runs) -> None:
     runs.detach(runs.script("print('ready', flush=True); gate()"))
     runs.wait_for_log(b"ready")
-    facts = runs.place().process()
-    assert facts is not None
-    os.kill(facts.supervisor, signal.SIGSTOP)
+    os.kill(runs.process().supervisor, signal.SIGSTOP)
     assert runs.command("stop", "--after", "5").code == 0
     assert (runs.record().state, runs.record().signal) == ("stopped", signal.SIGINT)
 
@@ -151,13 +145,11 @@ def test_every_process_of_a_run_is_gone_when_stop_returns(runs: Runs, *, supervi
     runs.detach("--key", "k", runs.script(FAMILY))
     runs.wait_for_log(b"ready")
     place = runs.place()
-    facts = place.process()
-    assert facts is not None
     time.sleep(0.3)
     family = {survivor.pid for survivor in place.survivors()}
     assert len(family) == 4
     if not supervised:
-        os.kill(facts.supervisor, signal.SIGKILL)
+        os.kill(runs.process().supervisor, signal.SIGKILL)
     assert runs.command("stop", "--after", "0.3").code == 0
     assert not [pid for pid in family if start_time(pid)]
     assert place.survivors() == []
@@ -171,14 +163,12 @@ def test_what_is_left_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(stop, "_KILL_SECONDS", 0.3)
     monkeypatch.setattr(stop, "signal_all", lambda *_: None)  # as with another user's process
     left = stop.stop(runs.place(), 0.1)
-    facts = runs.place().process()
-    assert facts is not None
-    assert [survivor.pid for survivor in left or []] == [facts.pid]
+    assert [survivor.pid for survivor in left or []] == [runs.process().pid]
     monkeypatch.undo()
     assert stop.stop(runs.place(), 0) is None
 
 
-def test_a_number_given_to_another_process_is_not_signalled(until: Callable[..., None]) -> None:
+def test_a_number_given_to_another_process_is_not_signalled() -> None:
     me = os.getpid()
     assert is_same(me, start_time(me), boot_id(), 0)
     assert not is_same(me, start_time(me) + 1, boot_id(), 0)
@@ -189,7 +179,7 @@ def test_a_number_given_to_another_process_is_not_signalled(until: Callable[...,
     processes.send(sleeping, start_time(sleeping), signal.SIGKILL)
     assert os.waitpid(sleeping, 0) == (sleeping, signal.SIGKILL)
     child = os.posix_spawn("/bin/true", ["true"], {})
-    until(lambda: start_time(child) == 0)  # dead, and not yet waited for
+    wait_until(lambda: start_time(child) == 0)  # dead, and not yet waited for
     os.waitpid(child, 0)
 
 
@@ -211,5 +201,4 @@ def test_whoever_only_looks_at_the_lock_is_no_process_of_the_run(runs: Runs) -> 
 def test_stopping_what_does_not_run_is_an_error(runs: Runs) -> None:
     runs.run(runs.script(""))
     ended = runs.command("stop", "1")
-    assert ended.code == 1
-    assert b"does not run any more: succeeded" in ended.err
+    assert (ended.code, b"does not run any more: succeeded" in ended.err) == (1, True)

@@ -83,7 +83,7 @@ def test_it_can_be_told_of_failures_alone(place: Place, backfill: Program, told:
     ("words", "why"),
     [
         (["sh", "-c", "echo no mail today >&2; exit 3"], "sh ended with exit code 3: no mail today"),
-        (["sh", "-c", "sleep 60"], "sh was ended: it took longer than 0.3s"),
+        (["sh", "-c", "sleep 60"], "sh took longer than 0.3s and was ended"),
         (["not-there"], "not-there was not started: No such file or directory"),
     ],
     ids=["fails", "hangs", "is not there"],
