@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from subprocess import Popen  # nosec B404 - named, not used
 
 __all__ = [
-    "boot_id", "is_same", "is_stopped", "machine_id", "namespace_id", "pids", "send", "start_time", "survivors",
+    "boot_id", "is_same", "is_stopped", "machine_id", "namespace_id", "pids", "send", "start_time",
+    "survivors",
 ]  # fmt: skip
 
 MARK = "CORPUS_BACKFILL_RUN"
