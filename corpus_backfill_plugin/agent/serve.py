@@ -183,7 +183,7 @@ def _prune(wire: Wire, ask: dict[str, Any]) -> None:
 def _start(wire: Wire, ask: dict[str, Any]) -> None:
     """Start a run, or follow the one that the same token has started: whoever lost the link asks again."""
     with _opened(ask) as (state, ledger):
-        record = ledger.by_token(ask["token"])
+        record = _begun(ask["token"], state, ledger)
         if record is None:
             if files := changed(ask["expected"]):
                 wire.say(changed=files)
@@ -193,6 +193,24 @@ def _start(wire: Wire, ask: dict[str, Any]) -> None:
             wire.say(run=record.number)
             return
         _follow(wire, ask, state, ledger, record)
+
+
+def _begun(token: str, state: State, ledger: Ledger) -> RunRecord | None:
+    """Return the run that was started with a token; None when there is none.
+
+    One whose agent was killed before the script could begin is proved never to have run: it is forgotten.
+    """
+    while record := ledger.by_token(token):
+        folder = RunFolder(state.run_folder(record.number), record.token)
+        if folder.process() or not folder.path.exists() or record.state not in {"running", "lost"}:
+            break
+        if record.state == "lost":
+            ledger.forget([record.number])
+        elif folder.is_gone():
+            resolve(folder, record, ledger)
+        else:
+            time.sleep(_LONGEST)  # over another link it is being started just now
+    return record
 
 
 def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
@@ -225,6 +243,8 @@ def _follow(wire: Wire, ask: dict[str, Any], state: State, ledger: Ledger, recor
     folder = RunFolder(state.run_folder(record.number), record.token)
     if record.state == "running":
         _require_here(record, folder)
+        while folder.process() is None and not folder.is_gone():
+            time.sleep(_LONGEST)  # it is being started just now, its logs may not be there
     with _Logs(folder) as logs:
         if masked := folder.masked.exists():
             # Secrets were taken out of it, which changed its length: the near end has counted that as well.
@@ -254,19 +274,15 @@ class _Logs:
         self.open()
 
     def open(self) -> None:
-        """Open them, which were perhaps put in the place of others."""
+        """Open them, which were perhaps put in the place of others; one that never was is empty."""
         self.close()
-        until = time.monotonic() + _LEAVING_SECONDS
+        if not self._folder.path.exists():
+            raise AgentError(f"the logs in {self._folder.path} are gone")
         for stream in STREAMS:
-            while True:
-                try:
-                    self._files.append(open_regular(self._folder.log(stream)))
-                    break
-                except OSError as error:
-                    # Another link may be starting the run just now.
-                    if self._folder.exit.exists() or self._folder.is_gone() or time.monotonic() > until:
-                        raise AgentError(f"the logs in {self._folder.path} are gone") from error
-                    time.sleep(_LONGEST)
+            try:
+                self._files.append(open_regular(self._folder.log(stream)))
+            except FileNotFoundError:
+                self._files.append(os.open(os.devnull, os.O_RDONLY))
 
     def close(self) -> None:
         while self._files:

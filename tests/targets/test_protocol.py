@@ -94,13 +94,13 @@ def test_a_link_killed_again_and_again_loses_no_byte(there: There, tmp_path: Pat
 
 @over_a_link
 def test_a_link_killed_during_the_start_makes_one_run(there: There) -> None:
-    for turn in range(6):
+    for turn in range(8):
         process = there.run("echo one; sleep 0.2; echo two", command=f"turn-{turn}")
         time.sleep(random.uniform(0.0, 0.6))  # noqa: S311  no secret
         cut(process)
         code, out, err = ended(process)
         assert (code, out) == (0, b"one\ntwo\n"), err
-    assert sorted(run["command"] for run in there.runs()) == [f"turn-{turn}" for turn in range(6)]
+    assert sorted(run["command"] for run in there.runs()) == [f"turn-{turn}" for turn in range(8)]
     assert {run["state"] for run in there.runs()} == {"succeeded"}
 
 
