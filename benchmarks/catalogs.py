@@ -20,7 +20,7 @@ def by_count(bench: Bench) -> Table:
     """Measure help, completion and one command with few and with many specs active."""
     sizes = (4, 100) if bench.quick else (4, 100, 1000)
     programs = {(call, size): _program(bench, call, size) for call in CALLS for size in sizes}
-    host = python_module("hosts.programs.click_host", "--help", environ=environment(bench, WITHOUT))
+    host = python_module("click_host", "--help", environ=environment(bench, WITHOUT))
     times = minima(
         {"host": host.processor_seconds}
         | {f"{call} {size}": program.processor_seconds for (call, size), program in programs.items()},

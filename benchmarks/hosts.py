@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 
-from benchmarks.measure import ENTRY_POINT, ROOT, TESTS, Bench, minima, observe, python_module
+from benchmarks.measure import ENTRY_POINT, ROOT, Bench, minima, observe, python_module
 from benchmarks.table import Table, milliseconds, ratio
 
-# Title and module; the programs of the tests where they import no more than a host does.
-LAZY = {
-    "Click, lazy": "benchmarks.lazy_click_host",
-    "Typer, lazy": "hosts.programs.typer_lazy_host",
-}
+# Title and program of the guide for host authors.
+LAZY = {"Click, lazy": "lazy_click_host", "Typer, lazy": "typer_lazy_host"}
 EAGER = {
-    "Click, click-plugins": "hosts.programs.click_host",
-    "Typer, get_command": "benchmarks.typer_added_host",
-    "rich-click": "hosts.programs.rich_click_host",
-    "cloup": "hosts.programs.cloup_host",
+    "Click, click-plugins": "click_host",
+    "Typer, get_command": "typer_added_host",
+    "rich-click": "rich_click_host",
+    "cloup": "cloup_host",
 }
 WITH, WITHOUT = "hosts.with", "hosts.without"
+GUIDE = ROOT / "docs" / "host-integration.md"
 
 
 def environment(bench: Bench, group: str) -> dict[str, str]:
-    """Return the environment of a host program whose entry-point group has the plugin in it, or nothing."""
-    installed = bench.folder / "installed"
-    info = installed / "hosts_backfill-1.0.dist-info"
-    if not info.exists():
+    """Return the environment of the programs whose entry-point group has the plugin in it, or nothing."""
+    folder = bench.folder / group
+    if not folder.exists():
+        info = folder / "hosts_backfill-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hosts-backfill\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[{WITH}]\nbackfill = {ENTRY_POINT}\n")
-    paths = os.pathsep.join(map(str, (installed, ROOT, TESTS)))
-    return {**bench.environ, "PYTHONPATH": paths, "HOST_GROUP": group}
+        for name, text in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", GUIDE.read_text(), re.DOTALL):
+            (folder / name).write_text(text.replace("corpus_client_cli.plugins", group))
+    return {**bench.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, ROOT)))}
 
 
 def _programs(bench: Bench, module: str, word: str, rounds: int) -> tuple[float, float]:

@@ -33,15 +33,8 @@ if TYPE_CHECKING:
 # Constructor arguments of click.Context that a child takes from its parent. A host that lacks one, in some
 # release to come, leaves click's default.
 _FORWARDED = (
-    "obj",
-    "auto_envvar_prefix",
-    "default_map",
-    "terminal_width",
-    "max_content_width",
-    "help_option_names",
-    "token_normalize_func",
-    "color",
-    "show_default",
+    *("obj", "auto_envvar_prefix", "default_map", "terminal_width", "max_content_width"),
+    *("help_option_names", "token_normalize_func", "color", "show_default"),
 )
 
 # Click 8.1 exits 0 with the help on stdout instead; an empty tuple catches nothing.
@@ -55,9 +48,8 @@ class _Root(click.Context):
         if not hasattr(host, "exit"):
             # asyncclick's: it would await what this plugin just does. Its own exceptions are not known here.
             library = type(host).__module__.partition(".")[0]
-            raise SystemExit(
-                f"Error: {library} hosts await their commands, those of this plugin cannot run there."
-            )
+            what = "hosts await their commands, those of this plugin cannot run there."
+            raise SystemExit(f"Error: {library} {what}")
         forwarded: dict[str, Any] = {name: getattr(host, name, None) for name in _FORWARDED}
         super().__init__(click.Command(None), info_name=host.command_path, **forwarded)
         self._host = host
@@ -69,10 +61,9 @@ class _Root(click.Context):
 
     def end(self, error: BaseException) -> None:
         """End as the host does if `error` is one of click's: it is shown here, the host learns the code."""
-        if isinstance(error, click.exceptions.Exit):
-            self._host.exit(error.exit_code)
         if isinstance(error, click.ClickException):
             error.show()
+        if isinstance(error, click.ClickException | click.exceptions.Exit):
             self._host.exit(error.exit_code)
         if isinstance(error, click.Abort):
             self._host.abort()
@@ -113,9 +104,8 @@ class _Rest(click.Command):
         super().__init__(group.name)
         self.group, self.above = group, above
         # Bash hands "--option=val" over as three words.
-        self.words = [
-            word for before, word in zip(["", *words], words, strict=False) if not _joins(before, word)
-        ]
+        pairs = zip(["", *words], words, strict=False)
+        self.words = [word for before, word in pairs if word != "=" or not before.startswith("-")]
 
     def make_context(
         self,
@@ -153,10 +143,6 @@ class _RestContext(click.Context):
         self._protected_args = []  # read by the foreign completer, and not there before click 8.2
 
 
-def _joins(before: str, word: str) -> bool:
-    return word == "=" and before.startswith("-")
-
-
 class BridgedGroup(click.Group):
     """A group that behaves the same below a click context and below one that only looks like it."""
 
@@ -169,12 +155,7 @@ class BridgedGroup(click.Group):
         parent: click.Context | _Host | None = None,
         **extra: Any,  # noqa: ANN401  click's own signature: any argument of its Context
     ) -> click.Context:
-        """Parse `args` below `parent`, which may be the context of another library.
-
-        Raises:
-            click.ClickException: the arguments are wrong and `parent` is click's (or None). A foreign
-                parent gets the error shown and its own `exit` called instead.
-        """
+        """Parse `args` below `parent`. A foreign one has errors shown, and its own `exit` called."""
         open_streams()
         above = parent if parent is None or isinstance(parent, click.Context) else _Root(parent)
         if extra.get("resilient_parsing"):

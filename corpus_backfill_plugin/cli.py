@@ -17,7 +17,7 @@ import click
 from corpus_backfill_plugin.bridge import BridgedGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
     from click.shell_completion import CompletionItem
@@ -82,11 +82,7 @@ class BackfillGroup(BridgedGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of `args`, with near names in the error when there is none.
-
-        The command's own `--server-path` is looked at first: the server app has specs, and the command
-        may be one of them.
-        """
+        """Find the command of `args`. Its own `--server-path` goes first: the server app has specs."""
         name = args[0]
         _resolve(ctx, name, args[1:])
         command = self.get_command(ctx, name)
@@ -117,14 +113,18 @@ class BackfillGroup(BridgedGroup):
             formatter.write_text(f"Note: {note}; see 'doctor'.")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, show help where it is asked for; an error that nobody foresaw is shown in one line."""
+        """Parse, and show help where it is asked for."""
         with _errors_in_one_line(ctx):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the command; an error that nobody foresaw is shown in one line, its traceback on request."""
+        """Run the command. An error that nobody foresaw is one line, its traceback shown on request."""
         with _errors_in_one_line(ctx):
-            _refuse_windows()
+            if os.name == "nt":
+                raise click.ClickException(
+                    "Windows has no POSIX sessions, signals and locks, on which a safe run rests\n"
+                    "Run it on Linux, on macOS or in WSL."
+                )
             return super().invoke(ctx)
 
 
@@ -134,69 +134,57 @@ def _errors_in_one_line(ctx: click.Context) -> Iterator[None]:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
-    except OSError as error:
-        if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
-            raise
-        raise _refused_by_system(error) from error
     except Exception as error:
         from corpus_backfill_plugin.agent.errors import AgentError
+        from corpus_backfill_plugin.errors import BackfillError
 
         if isinstance(error, AgentError):
-            from corpus_backfill_plugin.errors import BackfillError
-
             raise BackfillError.of(error) from error
         if ctx.meta.get(DEBUG_KEY) or ctx.params.get("debug"):
             raise
-        from corpus_backfill_plugin.agent.redact import AMBIENT, mask
-        from corpus_backfill_plugin.database import secrets
-        from corpus_backfill_plugin.errors import BackfillError
-
-        # Nobody foresaw the error, so nobody knows what its text holds: a database's URL, say.
-        words = (part for word in sys.argv for part in (word, word.partition("=")[2]))
-        texts = [text for text in (*words, *os.environ.values()) if "://" in text or "pass" in text]
-        texts += [text for name in AMBIENT if (text := os.environ.get(name))]
-        found = [secret for text in texts for secret in secrets(text)]
+        if isinstance(error, OSError):
+            raise BackfillError(*_refused_by_system(error)) from error
         raise BackfillError(
-            mask(f"unexpected {type(error).__name__}: {error}", found),
+            f"unexpected {type(error).__name__}: {_masked(str(error))}",
             "This is a fault of corpus-backfill-plugin: run it again with --debug and report what it shows.",
         ) from error
 
 
-def _refused_by_system(error: OSError) -> click.ClickException:
-    """Return the error for what the system would not do, such as a full disk or a file that is gone."""
+def _masked(text: str) -> str:
+    """Mask a text that nobody foresaw, so that nobody knows what it holds: a database's URL, say."""
+    from corpus_backfill_plugin.agent.redact import AMBIENT, mask
+    from corpus_backfill_plugin.database import secrets
+
+    words = (part for word in sys.argv for part in (word, word.partition("=")[2]))
+    texts = [word for word in (*words, *os.environ.values()) if "://" in word or "pass" in word]
+    texts += [os.environ[name] for name in AMBIENT if os.environ.get(name)]
+    return mask(text, [secret for word in texts for secret in secrets(word)])
+
+
+def _refused_by_system(error: OSError) -> tuple[str, str]:
+    """Return problem and hint for what the system would not do, as on a full disk."""
     from errno import EMFILE, ENFILE, ENOSPC
 
-    from corpus_backfill_plugin.errors import BackfillError
     from corpus_backfill_plugin.text import one_line
 
     what = f"{one_line(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
-    hints = {
+    hints: dict[int | None, str] = {
         EMFILE: "Allow more of them, `ulimit -n 256`.",
         ENFILE: "Close some programs.",
         ENOSPC: "Make room on the disk, then look at `backfill runs`.",
     }
-    return BackfillError(
-        f"the system refused: {what}{error.strerror or error}",
-        hints.get(
-            error.errno or 0, "Look at that; `backfill doctor` checks each part, --debug shows where it was."
-        ),
-    )
+    hint = "Look at that; `backfill doctor` checks each part, --debug shows where it was."
+    return f"the system refused: {what}{error.strerror or error}", hints.get(error.errno, hint)
 
 
 def _site(ctx: click.Context) -> Site:
-    """Return the Site of this call, made from the group's options when no command was looked up yet."""
-    from corpus_backfill_plugin.workspace import Site, site_in
+    from corpus_backfill_plugin.workspace import Site
 
-    made = Site(dict(os.environ), ctx.params.get("server_path"), ctx.params.get("python"))
-    return site_in(ctx.meta, made)
+    return Site.of(ctx)
 
 
 def refuse_elsewhere(ctx: click.Context) -> None:
-    """Refuse a command that works here alone, when it is to work at a target: it must not work here then.
-
-    Raises:
-        BackfillError: it is.
-    """
+    """Refuse a command that works here alone, when it is to work at a target: it must not work here then."""
     if name := ctx.meta.get(ON_KEY):
         from corpus_backfill_plugin.errors import BackfillError
 
@@ -207,7 +195,7 @@ def refuse_elsewhere(ctx: click.Context) -> None:
 
 def _target_name(ctx: click.Context, *, strict: bool) -> str:
     """Return the target that `--on`, the environment or the configuration names; empty is here."""
-    name = ctx.params.get("on") or os.environ.get("CORPUS_BACKFILL_TARGET", "")
+    name: str = ctx.params.get("on") or os.environ.get("CORPUS_BACKFILL_TARGET", "")
     if not name and not ctx.resilient_parsing:
         # Nothing is imported for it where there is no configuration.
         from corpus_backfill_plugin.specs.catalog import operator_folder
@@ -225,29 +213,21 @@ def _target_name(ctx: click.Context, *, strict: bool) -> str:
     return "" if name == "here" else name
 
 
-def _resolve(ctx: click.Context, name: str, args: list[str]) -> None:
-    """Make the Site anew with what the words behind a command's name say, before it is looked up."""
-    words = args[: args.index("--")] if "--" in args else args
-    ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
-    for option in ("server_path", "python", "on"):
-        said = _last_value(words, "--" + option.replace("_", "-"))
-        if said is not None:
-            ctx.params[option] = said
-    ctx.meta[ON_KEY] = _target_name(ctx, strict=name not in MANAGE)
+def _resolve(ctx: click.Context, command: str, words: list[str]) -> None:
+    """Make the Site again, with the options behind a command's name, before that is looked up."""
     from corpus_backfill_plugin.workspace import SITE_KEY
 
+    words = words[: words.index("--")] if "--" in words else words
+    ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
+    for option, name in (("--server-path", "server_path"), ("--python", "python"), ("--on", "on")):
+        for position, word in enumerate(words, start=1):
+            if word == option and position < len(words):
+                ctx.params[name] = words[position]
+            elif word.startswith(f"{option}="):
+                ctx.params[name] = word.partition("=")[2]
+    ctx.meta[ON_KEY] = _target_name(ctx, strict=command not in MANAGE)
     ctx.meta.pop(SITE_KEY, None)
     _site(ctx)
-
-
-def _last_value(words: list[str], option: str) -> str | None:
-    value = None
-    for position, word in enumerate(words):
-        if word == option and position + 1 < len(words):
-            value = words[position + 1]
-        elif word.startswith(f"{option}="):
-            value = word.partition("=")[2]
-    return value
 
 
 def _plugin_entry_points() -> dict[str, EntryPoint]:
@@ -292,16 +272,6 @@ def _unknown(name: str, known: list[str], site: Site) -> str:
     return f"No such command {name!r}.{guess}{away}"
 
 
-def _refuse_windows() -> None:
-    if os.name == "nt":
-        from corpus_backfill_plugin.errors import BackfillError
-
-        raise BackfillError(
-            "Windows has no POSIX sessions, signals and locks, on which a safe run rests",
-            "Run it on Linux, on macOS or in WSL.",
-        )
-
-
 def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
     if asked and not ctx.resilient_parsing:
         # Not click's own option, which fails without the package's metadata.
@@ -319,21 +289,13 @@ def _complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [CompletionItem(incomplete, type="file")]
 
 
+def _place(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
+    return click.option(name, metavar=metavar, shell_complete=_complete_path, is_eager=True, help=text)
+
+
 @click.group(cls=BackfillGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--server-path",
-    metavar="DIR",
-    shell_complete=_complete_path,
-    is_eager=True,
-    help="The server app to work with. [env: CORPUS_SERVER_APP_PATH]",
-)
-@click.option(
-    "--python",
-    metavar="PATH",
-    shell_complete=_complete_path,
-    is_eager=True,
-    help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]",
-)
+@_place("--server-path", "DIR", "The server app to work with. [env: CORPUS_SERVER_APP_PATH]")
+@_place("--python", "PATH", "Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]")
 @click.option("--on", metavar="NAME", help="Work at this target. [env: CORPUS_BACKFILL_TARGET]")
 @click.option("--debug", is_flag=True, is_eager=True, help="Show a traceback for an error of ours.")
 @click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,9 @@ from corpus_backfill_plugin.params import (
 from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Script
-from corpus_backfill_plugin.specs.selection import Selection, broken_rules, settled, shown_name
+from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
 from corpus_backfill_plugin.text import one_line, printable
-from corpus_backfill_plugin.workspace import Site, site_in
+from corpus_backfill_plugin.workspace import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,9 +31,12 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
 
 
+_COMMON = frozenset(option.name for option in COMMON_OPTIONS)
+
+
 def site_of(ctx: click.Context) -> Site:
-    """Return the Site of this call, made from the environment when there is no group above."""
-    return site_in(ctx.meta, Site(dict(os.environ)))
+    """Return the Site of this call, also where there is no group above."""
+    return Site.of(ctx)
 
 
 class ScriptCommand(click.Command):
@@ -58,7 +60,7 @@ class ScriptCommand(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, but for what it gets wrong of optional values."""
+        """Parse as click does, but for values that it takes for options."""
         try:
             return super().parse_args(ctx, tie_values(args, self.script.option))
         except click.UsageError as error:
@@ -68,18 +70,17 @@ class ScriptCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in sections, each in the order of the spec."""
-        common = {option.name for option in COMMON_OPTIONS}
         titles = ("Arguments", "Options", "Common options", "Running")
         sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
         for param in self.get_params(ctx):
-            if isinstance(param, SpecArgument) and not param.declared.hidden:
-                sections["Arguments"].append((param.usage_word, help_text(param.declared)))
-            record = None if isinstance(param, SpecArgument) else param.get_help_record(ctx)
-            if record is None:
-                continue
-            is_own = isinstance(param, SpecOption) and param.declared.name not in common
-            title = "Options" if is_own else "Common options" if isinstance(param, SpecOption) else "Running"
-            sections[title].append(record)
+            if isinstance(param, SpecArgument):
+                if not param.declared.hidden:
+                    sections["Arguments"].append((param.usage_word, help_text(param.declared)))
+            elif record := param.get_help_record(ctx):
+                title = "Running"
+                if isinstance(param, SpecOption):
+                    title = "Common options" if param.declared.name in _COMMON else "Options"
+                sections[title].append(record)
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
@@ -87,14 +88,12 @@ class ScriptCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, each a line as it is typed under this host."""
-        if not self.script.examples:
-            return
         above = ctx.parent.command_path if ctx.parent else ""
-        with formatter.section("Examples"):
-            for example in self.script.examples:
-                formatter.write(
-                    " " * formatter.current_indent + f"{above} {printable(example)}".strip() + "\n"
-                )
+        if self.script.examples:
+            with formatter.section("Examples"):
+                for example in self.script.examples:
+                    line = f"{above} {printable(example)}".strip()
+                    formatter.write(f"{' ' * formatter.current_indent}{line}\n")
 
 
 def short_help(script: Script) -> str:
@@ -128,62 +127,42 @@ def command_for(spec: LoadedSpec | BrokenSpec) -> click.Command:
 
 def script_command(spec: LoadedSpec) -> ScriptCommand:
     """Return the command of a spec that loaded."""
-
-    def run(**_: Any) -> None:  # noqa: ANN401 - the values are read from the context, with their sources
-        _run(click.get_current_context(), spec)
-
-    return ScriptCommand(spec, run)
+    # The values are read from the context, with their sources.
+    return ScriptCommand(spec, lambda **_: _run(click.get_current_context(), spec))
 
 
 def _run(ctx: click.Context, spec: LoadedSpec) -> None:
-    script, site, chosen = spec.script, site_of(ctx), checked_selection(ctx, spec.script)
-    limits = {"timeout": ctx.params["timeout_"], "verify": not ctx.params["no_verify_"]}
-    if ctx.params["plan_"] is not None:
-        ctx.exit(_plan(ctx, spec, chosen, limits))
-    request = prepare(spec, chosen, site, **limits, commit=not ctx.params["show_command_"])
-    if ctx.params["show_command_"]:
-        # Here, not above: only this asks for the text form.
+    site, chosen, asked = site_of(ctx), checked_selection(ctx, spec.script), ctx.params
+    limits = {"timeout": asked["timeout_"], "verify": not asked["no_verify_"]}
+    # What only one of these ways needs is imported there: help and completion must not pay for it.
+    if asked["plan_"] is not None:
+        from corpus_backfill_plugin.plans.make import make_plan
+
+        contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if asked[_param(name)]]
+        if contrary:
+            raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
+        ctx.exit(make_plan(spec, chosen, site, asked["plan_"], **limits))
+    request = prepare(spec, chosen, site, **limits, commit=not asked["show_command_"])
+    if asked["show_command_"]:
         from corpus_backfill_plugin.shell import shell_form
 
         click.echo(shell_form(request.invocation))
         return
-    for text in _warnings(script, chosen, site):
+    for text in _warnings(spec.script, chosen, site):
         click.echo(f"Warning: {one_line(text)}", err=True)
-    confirm(request, yes=ctx.params["yes_"])
-    # Here, not above: help, completion and --show-command must not pay for what a run needs.
+    confirm(request, yes=asked["yes_"])
     from corpus_backfill_plugin.runs.execute import execute
 
-    ctx.exit(
-        execute(
-            request,
-            detach=ctx.params["detach_"],
-            wait=ctx.params["wait_"],
-            fresh=lambda: prepare_again(spec, chosen, site, **limits),
-            record=not ctx.params["no_record_"],
-        )
-    )
-
-
-def _plan(ctx: click.Context, spec: LoadedSpec, chosen: Selection, limits: dict[str, Any]) -> int:
-    contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if ctx.params[_param(name)]]
-    if contrary:
-        raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
-    # Here, not above: only this makes plans.
-    from corpus_backfill_plugin.plans.make import make_plan
-
-    return make_plan(spec, chosen, site_of(ctx), ctx.params["plan_"], **limits)
+    how = {"detach": asked["detach_"], "wait": asked["wait_"], "record": not asked["no_record_"]}
+    ctx.exit(execute(request, fresh=lambda: prepare_again(spec, chosen, site, **limits), **how))
 
 
 def checked_selection(ctx: click.Context, script: Script) -> Selection:
-    """Return what the operator chose, once it keeps every rule of the spec.
-
-    Raises:
-        click.UsageError: with each rule that is broken.
-    """
+    """Return what the operator chose; a UsageError names each rule of the spec that it breaks."""
     chosen = selection(ctx)
     if broken := broken_rules(script, chosen):
         raise click.UsageError("; ".join(broken), ctx)
-    return settled(script, chosen)
+    return without_displaced(script, chosen)
 
 
 def _warnings(script: Script, chosen: Selection, site: Site) -> Iterable[str]:
@@ -201,26 +180,21 @@ def _advice(deprecated: bool | str) -> str:  # noqa: FBT001 - a spec's value, ei
 
 
 def confirm(request: RunRequest, *, yes: bool) -> None:
-    """Ask before a destructive run.
-
-    Args:
-        request: the run.
-        yes: the answer was given beforehand.
-
-    Raises:
-        BackfillError: the answer is no, or nobody is there to give one.
-    """
+    """Ask before a destructive run; a BackfillError where the answer is no, or nobody gives one."""
     if not request.destructive or request.dry_run or yes:
         return
-    where = request.database or request.server
-    question = f"{request.command} changes data for good in {one_line(where)}. Run it?"
+    where = one_line(request.database or request.server)
+    ask(f"{request.command} changes data for good in {where}. Run it?")
+
+
+def ask(question: str) -> None:
+    """Ask whether to go on; a BackfillError where the answer is no, or nobody gives one."""
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)  # the question's line has no end yet
-        raise BackfillError(
-            "not run: nobody answered", "Give --yes to run it without the question."
-        ) from None
+        hint = "Give --yes to run it without the question."
+        raise BackfillError("not run: nobody answered", hint) from None
     if not agreed:
         raise BackfillError("not run")
 
@@ -242,31 +216,24 @@ def _param(name: str) -> str:
 
 def control_options() -> list[click.Option]:
     """Return our own options, which every command has."""
-    return [
-        click.Option(
-            ["server_path_", "--server-path"],
-            metavar="DIR",
-            type=click.Path(),
-            help="The server app to run in. [env: CORPUS_SERVER_APP_PATH]",
+    values: tuple[tuple[str, str, Any, str], ...] = (
+        ("server-path", "DIR", click.Path(), "The server app to run in. [env: CORPUS_SERVER_APP_PATH]"),
+        (
+            *("python", "PATH", click.Path()),
+            "Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
         ),
-        click.Option(
-            ["python_", "--python"],
-            metavar="PATH",
-            type=click.Path(),
-            help="Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
+        ("timeout", "TIME", DurationText(least=0.001), "Stop it after TIME, like 90s or 12h."),
+        (
+            *("plan", "FILE", click.Path(path_type=Path)),
+            "Do the dry run and write what would be done, for 'runs apply'.",
         ),
-        *(click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()),
-        click.Option(
-            ["timeout_", "--timeout"],
-            metavar="TIME",
-            type=DurationText(least=0.001),
-            help="Stop it after TIME, like 90s or 12h.",
-        ),
-        click.Option(
-            ["plan_", "--plan"],
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="Do the dry run and write what would be done, for 'runs apply'.",
-        ),
-        click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours."),
+    )
+    made = [
+        click.Option([_param(name), f"--{name}"], metavar=metavar, type=kind, help=text)
+        for name, metavar, kind, text in values
     ]
+    flags = [
+        click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()
+    ]
+    debug = click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours.")
+    return [*made[:2], *flags, *made[2:], debug]

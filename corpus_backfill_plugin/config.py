@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -89,28 +89,14 @@ def read_config(path: Path) -> Config:
     except reader.UnreadableError as error:
         faults = (error.diagnostic(shown),)
     except msgspec.ValidationError:
-        faults = reader.located(_misfits(raw), raw, text, shown)
+        from corpus_backfill_plugin.specs.schema import fit
+
+        faults = reader.located(fit(raw, Config)[1], raw, text, shown)
     except ValueError as error:
         faults = (reader.Diagnostic((), str(error), file=shown, key="on-end-timeout"),)
     if not faults:
         return config
     raise BackfillError("\n".join(map(str, faults)), "Correct the file; nothing was started.")
-
-
-def _misfits(raw: dict[str, Any]) -> list[reader.Diagnostic]:
-    """Return what is not as the tables declare it."""
-    from corpus_backfill_plugin.specs.shape import fit
-
-    found = fit({key: value for key, value in raw.items() if key != "target"}, Config)[1]
-    tables = raw.get("target", {})
-    if not isinstance(tables, dict):
-        return [*found, reader.Diagnostic(("target",), "expected tables", "write [target.NAME]")]
-    for name, table in tables.items():
-        if isinstance(table, dict):
-            found += [fault.under("target", name) for fault in fit(table, Target)[1]]
-        else:
-            found.append(reader.Diagnostic(("target", name), "expected a table"))
-    return found
 
 
 def _target_faults(targets: dict[str, Target]) -> Iterator[reader.Diagnostic]:

@@ -20,49 +20,37 @@ if TYPE_CHECKING:
 MIN_LONE_PASSWORD = 4
 """Shorter passwords are masked inside their URL only: masking each `abc` would eat the script's output."""
 
+# Texts, not compiled: most commands name no database.
 _HOST = r"(?:\[[^@/?#\[\]]*\]|[^:@/?#\[\],\s]*)(?::\d{1,5})?"
-_URL = re.compile(
-    r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?"
-    rf"(?P<host>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#;]*))?",
-    re.DOTALL,
+_URL = (
+    r"(?s)(?P<head>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?"
+    rf"(?P<host>{_HOST}(?:,{_HOST})*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#;]*))?"
 )
-_PAIR = re.compile(
-    r"\s*(?P<key>[a-z_]+)\s*=\s*(?P<raw>'(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)\s*", re.DOTALL
-)
-_SECRET_WORD = r"(?:pass|pwd|pw|secret|token|cred|key)"  # noqa: S105  # nosec B105 - names of parameters
-_SECRET_KEY = re.compile(_SECRET_WORD, re.IGNORECASE)
-_ASSIGNED = re.compile(
-    rf"(?P<key>{_SECRET_WORD}[\w-]{{0,40}}['\"]?\s*=\s*)(?=(?P<value>'(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*))",
-    re.IGNORECASE | re.DOTALL,
-)
-_SUFFIX = re.compile(r"(?= (?:PG|MYSQL_)[A-Z_]+=)")
-_USERS = {"user", "username", "uid"}
+_QUOTED, _BARE = r"'(?:[^'\\]|\\.)*'", r"(?:[^\s\\]|\\.)*"
+_PAIR = rf"(?s)\s*(?P<key>[a-z_]+)\s*=\s*(?P<raw>{_QUOTED}|(?!'){_BARE})\s*"
+_SECRET_KEY = r"(?:pass|pwd|pw|secret|token|cred|key)"  # noqa: S105  # nosec B105 - names of parameters
+_ASSIGNED = rf"(?si)(?P<key>{_SECRET_KEY}[\w-]{{0,40}}['\"]?\s*=\s*)(?=(?P<value>{_QUOTED}|{_BARE}))"
 _LIBPQ = (
-    " application_name channel_binding client_encoding connect_timeout dbname fallback_application_name "
-    "gssdelegation gssencmode gsslib host hostaddr keepalives keepalives_count keepalives_idle "
-    "keepalives_interval krbsrvname load_balance_hosts max_protocol_version min_protocol_version "
-    "oauth_client_id oauth_client_secret oauth_issuer oauth_scope options passfile password port replication "
-    "require_auth requirepeer requiressl scram_client_key scram_server_key service servicefile sslcert "
-    "sslcertmode sslcompression sslcrl sslcrldir sslkey sslkeylogfile sslmode sslnegotiation sslpassword "
-    "sslrootcert sslsni ssl_max_protocol_version ssl_min_protocol_version target_session_attrs "
-    "tcp_user_timeout user "
+    " application_name channel_binding client_encoding connect_timeout dbname gssencmode host hostaddr "
+    "keepalives keepalives_count keepalives_idle keepalives_interval options passfile password port "
+    "replication service servicefile sslcert sslcompression sslcrl sslkey sslmode sslpassword sslrootcert "
+    "target_session_attrs user "
 )
-"""Words that libpq knows. A text with others is not meant for it."""
+"""Words that libpq knows and people use. A text with others is not read."""
 
+_USERS = {"user", "username", "uid"}
 _PORTS = {"postgresql": "5432", "mysql": "3306"}
-_SAME_FAMILY = {"postgres": "postgresql", "mariadb": "mysql"}
+_SAME_FAMILY = {"": "postgresql", "postgres": "postgresql", "mariadb": "mysql"}
 _FROM_ELSEWHERE = {"service", "servicefile", "read_default_file", "read_default_group", "uri", "vfs"}
 """Parameters that leave to a file which database is meant."""
 
 _FILLED_IN = {
     "postgresql": {
-        "host": ("PGHOST", "PGHOSTADDR", "PGSERVICE"),
-        "hostaddr": ("PGHOSTADDR", "PGSERVICE"),
-        "port": ("PGPORT", "PGSERVICE"),
-        "dbname": ("PGDATABASE", "PGSERVICE"),
+        "host": ("PGHOST", "PGHOSTADDR", "PGSERVICE"), "hostaddr": ("PGHOSTADDR", "PGSERVICE"),
+        "port": ("PGPORT", "PGSERVICE"), "dbname": ("PGDATABASE", "PGSERVICE"),
     },
     "mysql": {"host": ("MYSQL_HOST", "MYSQL_UNIX_PORT"), "port": ("MYSQL_TCP_PORT",)},
-}
+}  # fmt: skip
 """Variables that client libraries take for what a name does not say."""
 
 _ALIASES = {"hostaddr": "host", "unix_socket": "host", "database": "dbname", "db": "dbname"}
@@ -85,17 +73,18 @@ class _Name(NamedTuple):
     @property
     def family(self) -> str:
         base = self.head.partition(":")[0].partition("+")[0].lower()
-        return _SAME_FAMILY.get(base, base or "postgresql")
+        return _SAME_FAMILY.get(base, base)
 
     def parameters(self) -> Iterator[tuple[str, str]]:
         """Yield keys and values decoded."""
         for key, raw in self.pairs:
             yield (unquote_plus(key).lower(), unquote(raw or "")) if self.head else (key, _plain(raw or ""))
 
-    def place(self) -> tuple[tuple[str, str], ...]:
-        """Return host, port and database before the parameters, decoded."""
+    def place(self) -> Iterator[tuple[str, str]]:
+        """Yield what it says of host, port and database, decoded: before its parameters, and in them."""
         host, _, port = self.host.rpartition(":") if re.search(r":\d*\Z", self.host) else (self.host, "", "")
-        return ("host", unquote(host)), ("port", port), ("dbname", unquote(self.path))
+        yield from (("host", unquote(host)), ("port", port), ("dbname", unquote(self.path)))
+        yield from self.parameters()
 
     def text(self) -> str:
         pairs = [key if raw is None else f"{key}={raw}" for key, raw in self.pairs]
@@ -108,36 +97,30 @@ class _Name(NamedTuple):
 def shown(text: str, environ: Mapping[str, str] | None = None) -> str:
     """Return a database's name with `***` for each password, or for all of it when that is not certain.
 
-    Args:
-        text: the name.
-        environ: the script's environment; what client libraries take from it is named behind the URL.
+    What client libraries take from `environ`, the script's environment, is named behind the URL.
     """
     name = _parse(text)
     if name is None:
         return HIDDEN
-    pairs = [(key, raw if raw is None or not _SECRET_KEY.search(unquote_plus(key)) else HIDDEN)
-             for key, raw in name.pairs]  # fmt: skip
+    pairs = [(key, HIDDEN if raw is not None and _is_secret(key) else raw) for key, raw in name.pairs]
     masked = name._replace(password=name.password and f":{HIDDEN}", pairs=pairs).text()
-    filled = "".join(f" {key}={environ[key]}" for key in _filled_in(name, environ)) if environ else ""
-    return masked + filled
+    return masked + "".join(f" {key}={value}" for key, value in _filled_in(name, environ or {}))
 
 
 def identity(shown_text: str | None, folder: str = "") -> str | None:
     """Return a name as of `shown` less user and passwords, a path of SQLite's absolute by `folder`."""
-    url, *filled_in = _SUFFIX.split(shown_text or "", maxsplit=1)
+    url, *filled_in = re.split(r"(?= (?:PG|MYSQL_)[A-Z_]+=)", shown_text or "", maxsplit=1)
     name = _parse(url)
     if name is None:
         return shown_text
-    pairs = [
-        (key, raw)
-        for (key, raw), (plain, _) in zip(name.pairs, name.parameters(), strict=True)
-        if plain not in _USERS and not _SECRET_KEY.search(plain)
-    ]
-    pairs.sort(key=lambda pair: pair[0])
+    pairs = zip(name.pairs, name.parameters(), strict=True)
+    kept = sorted(
+        (pair for pair, (key, _) in pairs if key not in _USERS and not _is_secret(key)), key=lambda p: p[0]
+    )
     path = name.path
     if name.family == "sqlite" and len(path) > 1 and not path.startswith(("/file:", "/:memory:")):
         path = "/" + os.path.join(folder, path[1:])  # noqa: PTH118  a text; pathlib would change it
-    return name._replace(user=None, password=None, path=path, pairs=pairs).text() + "".join(filled_in)
+    return name._replace(user=None, password=None, path=path, pairs=kept).text() + "".join(filled_in)
 
 
 def is_same(one: str | None, other: str | None) -> bool:
@@ -149,20 +132,26 @@ def lock_name(text: str, folder: str, environ: Mapping[str, str]) -> str | None:
     """Return what all names of one database have in common; None where that is not certain.
 
     Names of hosts are compared as texts: an alias of a host, or a pooler before a database, is another one.
-
-    Args:
-        text: the name.
-        folder: where the script runs, for SQLite's relative paths.
-        environ: the script's environment.
     """
     name = _parse(text)
     if name is None or _FROM_ELSEWHERE & {key for key, _ in name.parameters()}:
         return None
     if name.family == "sqlite":
-        return _file(name, folder)
+        path = name.path[1:]
+        if name.host or name.user is not None or not path or re.match("file:|:memory:", path) or "%" in path:
+            return None
+        return "sqlite " + os.path.realpath(os.path.join(folder, path))  # noqa: PTH118 - a text
     if name.family not in _PORTS or any(_filled_in(name, environ)):
         return None
-    found = _place(name)
+    found: dict[str, set[str | None]] = {"host": set(), "port": set(), "dbname": set()}
+    for key, value in name.place():
+        key = _ALIASES.get(key, key)  # noqa: PLW2901 - the same key by its first name
+        if key == "dbname" and (plain := value.strip("/").lower()):
+            found[key].add(None if "/" in plain else plain)
+        elif key == "port" and value:
+            found[key].add(value.lstrip("0") if value.isascii() and value.isdigit() else None)
+        elif key == "host" and value:
+            found[key].add(_host(value))
     if any(len(values) > 1 or None in values for values in found.values()) or not found["dbname"]:
         return None
     (host,), (port,) = found["host"] or {"local"}, found["port"] or {_PORTS[name.family]}
@@ -186,18 +175,22 @@ def secrets(text: str) -> tuple[Secret, ...]:
     )
 
 
+def _is_secret(key: str) -> bool:
+    return re.search(_SECRET_KEY, unquote_plus(key), re.IGNORECASE) is not None
+
+
 def _passwords(name: _Name) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each password of a name as it is written, and what stands around it."""
     if name.password:
         yield name.password[1:], (":", "@")
     for key, raw in name.pairs:
-        if raw and _SECRET_KEY.search(unquote_plus(key)):
+        if raw and _is_secret(key):
             yield raw, (f"{key}=", "")
 
 
 def _guessed(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield as `_passwords` whatever a program may take for a password, or print as a part of one."""
-    for match in islice(_ASSIGNED.finditer(text), _MOST):
+    for match in islice(re.finditer(_ASSIGNED, text), _MOST):
         found = match["value"]
         for value in (found, found.strip("\"'{};"), *re.split("[&;#]", found)[:_MOST]):
             yield value, (match["key"], "")
@@ -212,49 +205,46 @@ def _guessed(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
 def _parse(text: str) -> _Name | None:
     """Return what `text` says; None if it can be read in several ways, or a password may hide in it."""
     text = text.strip()
-    url = _URL.fullmatch(text)
-    name = _dsn(text) if url is None else _Name(
-        url["head"], url["user"], url["password"], url["host"], url["path"] or "",
-        [(k, v if eq else None) for k, eq, v in (p.partition("=") for p in _split(url["query"]))],
-    )  # fmt: skip
+    url = re.fullmatch(_URL, text)
+    query = url["query"] or "" if url else ""
+    name = None if url else _dsn(text)
+    if url:
+        parts = (part.partition("=") for part in query.split("&") if query)
+        pairs = [(key, value if equals else None) for key, equals, value in parts]
+        name = _Name(url["head"], url["user"], url["password"], url["host"], url["path"] or "", pairs)
     if name is None:
         return None
-    rest = name.path + "?" + ((url and url["query"]) or "")
-    if url and "@" in rest and (name.host or name.user is not None):
-        return None  # a program that takes the last @ for the end of a password reads another host
     keys = [key for key, _ in name.parameters()]
-    behind = dropwhile(lambda key: not _SECRET_KEY.search(key), keys)
-    if url and not (all(keys) and all(f" {key} " in _LIBPQ for key in behind)):
-        return None  # what follows a password in a query may be the rest of it, behind an & in it
-    if url and name.family != "sqlite" and re.search(r"\s", text):
+    behind = dropwhile(lambda key: not _is_secret(key), keys)
+    if url and (
+        # A program that takes the last @ for the end of a password reads another host.
+        ("@" in f"{name.path}?{query}" and (name.host or name.user is not None))
+        # What follows a password in a query may be the rest of it, behind an & in it.
+        or not (all(keys) and all(f" {key} " in _LIBPQ for key in behind))
+        or (name.family != "sqlite" and re.search(r"\s", text))
+    ):
         return None
     plain = [unquote(name.host), unquote_plus(name.path), name.user or ""]
-    plain += [value for key, value in name.parameters() if not _SECRET_KEY.search(key)]
-    return None if any("://" in each or _ASSIGNED.search(each) for each in plain) else name
-
-
-def _split(query: str | None) -> list[str]:
-    return query.split("&") if query else []
+    plain += [value for key, value in name.parameters() if not _is_secret(key)]
+    return None if any("://" in each or re.search(_ASSIGNED, each) for each in plain) else name
 
 
 def _dsn(text: str) -> _Name | None:
     pairs, at = [], 0
     while at < len(text):
-        found = _PAIR.match(text, at)
+        found = re.compile(_PAIR).match(text, at)
         if found is None or f" {found['key']} " not in _LIBPQ:
             return None
-        pairs.append((found["key"], _quoted(_plain(found["raw"]))))
+        value = _plain(found["raw"])
+        is_word = re.fullmatch(r"[^\s'\\]+", value)
+        pairs.append((found["key"], value if is_word else "'" + re.sub(r"([\\'])", r"\\\1", value) + "'"))
         at = found.end()
     return _Name("", None, None, "", "", pairs) if pairs else None
 
 
 def _plain(raw: str) -> str:
     """Return the value that libpq reads from `raw`."""
-    return re.sub(r"\\(.)", r"\1", raw[1:-1] if raw.startswith("'") else raw, flags=re.DOTALL)
-
-
-def _quoted(value: str) -> str:
-    return value if re.fullmatch(r"[^\s'\\]+", value) else "'" + re.sub(r"([\\'])", r"\\\1", value) + "'"
+    return re.sub(r"(?s)\\(.)", r"\1", raw[1:-1] if raw.startswith("'") else raw)
 
 
 def _forms(password: str) -> set[str]:
@@ -264,76 +254,31 @@ def _forms(password: str) -> set[str]:
     return plain | {quote(each, safe=safe, errors=how) for each in plain for safe in ("", " +")}
 
 
-def _filled_in(name: _Name, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the variables by which the environment decides where a name leads."""
-    named = {key for key, value in name.parameters() if value}
+def _filled_in(name: _Name, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the variables by which the environment decides where a name leads, with their values."""
+    named = {key for key, value in name.place() if (value.strip("/") if key == "dbname" else value)}
     named |= {_ALIASES.get(key, key) for key in named}
-    named |= {key for key, value in name.place() if value.strip("/")}
-    wanted = {
-        variable: None
-        for part, variables in _FILLED_IN.get(name.family, {}).items()
-        if part not in named
-        for variable in variables
-    }
-    return (variable for variable in wanted if environ.get(variable))
-
-
-def _file(name: _Name, folder: str) -> str | None:
-    path = name.path[1:]
-    if (
-        name.host
-        or name.user is not None
-        or not path
-        or path.startswith(("file:", ":memory:"))
-        or "%" in path
-    ):
-        return None
-    return "sqlite " + os.path.realpath(os.path.join(folder, path))  # noqa: PTH118 - a text
-
-
-def _place(name: _Name) -> dict[str, set[str | None]]:
-    """Return all that a name says of host, port and database, each in its one form or None."""
-    found: dict[str, set[str | None]] = {"host": set(), "port": set(), "dbname": set()}
-    for key, value in (*name.place(), *name.parameters()):
-        key = _ALIASES.get(key, key)  # noqa: PLW2901 - the same key by its first name
-        if key == "dbname" and (plain := value.strip("/").lower()):
-            found[key].add(None if "/" in plain else plain)
-        elif key == "port" and value:
-            found[key].add(value.lstrip("0") if value.isascii() and value.isdigit() else None)
-        elif key == "host" and value:
-            found[key].add(_host(value))
-    return found
+    parts = _FILLED_IN.get(name.family, {})
+    wanted = dict.fromkeys(variable for part in parts if part not in named for variable in parts[part])
+    return ((variable, environ[variable]) for variable in wanted if environ.get(variable))
 
 
 def _host(text: str) -> str | None:
     """Return the one form of a host's name, `local` for this machine; None where it is not certain."""
     import socket
+    from ipaddress import ip_address
 
     text = text.strip().lower().removeprefix("[").removesuffix("]").rstrip(".")
     own = os.uname().nodename.lower()
-    if (
-        text.startswith(("/", "@"))
-        or text in (*_LOCAL, own, own.partition(".")[0])
-        or text.endswith(".localhost")
-    ):
+    is_local = text in (*_LOCAL, own, own.partition(".")[0]) or text.endswith(".localhost")
+    if is_local or text.startswith(("/", "@")):
         return "local"
-    if re.fullmatch(r"(?:\d+\.)*0\d[\d.]*", text):
-        return None  # octal to some, decimal to others
+    is_octal = re.fullmatch(r"(?:\d+\.)*0\d[\d.]*", text)  # to some; decimal to others
+    if is_octal or not re.fullmatch(r"[a-z0-9_:][a-z0-9_.:-]*", text):
+        return None
     try:
-        packed = socket.inet_pton(socket.AF_INET6, text) if ":" in text else _ipv4(text)
-    except (OSError, ValueError):
-        packed = None
-        if ":" in text:
-            return None
-    if packed is None:
-        return text if re.fullmatch(r"[a-z0-9_][a-z0-9_.-]*", text) else None
-    if packed.startswith(bytes(10) + b"\xff\xff") and len(packed) == 16:  # noqa: PLR2004 - IPv4 inside IPv6
-        packed = packed[12:]
-    here = packed[0] == 127 if len(packed) == 4 else packed == bytes(15) + b"\x01"  # noqa: PLR2004 - of IPv4
-    return "local" if here or not any(packed) else packed.hex()
-
-
-def _ipv4(text: str) -> bytes | None:
-    import socket
-
-    return socket.inet_aton(text) if re.fullmatch(r"\d[0-9a-fx.]*", text) else None
+        found = ip_address(socket.inet_pton(socket.AF_INET6, text) if ":" in text else socket.inet_aton(text))
+    except OSError:
+        return None if ":" in text else text
+    address = getattr(found, "ipv4_mapped", None) or found
+    return "local" if address.is_loopback or address.is_unspecified else address.packed.hex()

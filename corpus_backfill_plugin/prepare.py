@@ -15,7 +15,8 @@ import msgspec
 
 from corpus_backfill_plugin import database
 from corpus_backfill_plugin.agent.commit import server_commit
-from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.output import Output
+from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import UnsendableError, arguments, invocation, positional_words
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Option, Script
     from corpus_backfill_plugin.specs.selection import Selection, Value
     from corpus_backfill_plugin.workspace import Site
+
+NO_VERIFY = "--no-verify"
+"""Why the postcondition of a run is not checked that was started with it."""
 
 
 _T = TypeVar("_T", Output, Postcondition)
@@ -113,7 +117,7 @@ def prepare(
         lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, databases, environ),
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
-        output=_agents(Output, script.output),
+        output=output_of(script),
         postcondition=_agents(Postcondition, script.postcondition),
         verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
@@ -215,6 +219,11 @@ def counts_what_is_left(script: Script) -> bool:
     return bool(script.postcondition and script.postcondition.run)
 
 
+def output_of(script: Script) -> Output | None:
+    """Return what the script's lines mean, as a run takes it."""
+    return _agents(Output, script.output)
+
+
 def _agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
     """Return a table of the spec as the agent has it: durations in seconds, and what is ours left out."""
     if table is None:
@@ -230,7 +239,7 @@ def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted:
     if dry_run:
         return "a dry run changes nothing"
     if not wanted:
-        return "--no-verify"
+        return NO_VERIFY
     skipped = [name for name in script.postcondition.skip_if_given if name in selection.given]
     return ", ".join(f"--{name}" for name in skipped) + " was given" if skipped else ""
 

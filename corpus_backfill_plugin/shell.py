@@ -38,7 +38,7 @@ def shell_line(words: Iterable[str]) -> str:
 def shell_form(invocation: Invocation) -> str:
     """Return lines that do the same when pasted into a shell.
 
-    Variables that hold a secret stand there by name alone: the lines take them from the shell's own
+    Variables that hold a secret are there by name alone: the lines take them from the shell's own
     environment, and stop when it has none.
     """
     exports = [

@@ -17,21 +17,20 @@ _GUESSED = 200
 _SHOWN = 60
 """Characters of a wrong value that a message repeats at most."""
 
-_KINDS: tuple[tuple[str, str], ...] = (
-    ("bool", "true or false"),
-    ("int", "a whole number"),
-    ("float", "a number with a decimal point"),
-    ("str", "text"),
-    ("datetime date time", "a date or time without quotes"),
-    ("list tuple", "a list"),
-    ("dict", "a table"),
-)
+_KINDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number with a decimal point",
+    "str": "text",
+    **dict.fromkeys(("datetime", "date", "time"), "a date or time without quotes"),
+    **dict.fromkeys(("list", "tuple"), "a list"),
+    "dict": "a table",
+}
 
 
 def kind(value: object) -> str:
     """Return what sort of TOML value this is, in words."""
-    name = type(value).__name__
-    return next((words for names, words in _KINDS if name in names.split()), "a value of another kind")
+    return _KINDS.get(type(value).__name__, "a value of another kind")
 
 
 def quoted(value: object) -> str:

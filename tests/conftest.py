@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tools import wait_until
+from tools import Outcome, ended, wait_until
 
 from corpus_backfill_plugin.cli import backfill as group
 
+if TYPE_CHECKING:
+    from terminals import Terminal
+
+__all__ = ["Backfill", "Cli", "Outcome", "Program", "Server"]
+
+PROGRAM = (sys.executable, "-m", "corpus_backfill_plugin")
 SCRIPTS = ("media_duration.py", "file_hashing.py", "snr_frequency.py", "backfill_version_0.py")
 
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
@@ -100,21 +105,6 @@ def server(make_server: Callable[[str], Server]) -> Server:
     return make_server("srv/corpus-server-app")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a process ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What a telling script said."""
-        value: dict[str, Any] = json.loads(self.stdout)
-        return value
-
-
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PATH with uv, python and git in it, and nothing else."""
@@ -128,57 +118,97 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Cli = Callable[..., Outcome]
+Environ = Mapping[str, str | None]
+"""What changes in the environment; None takes a variable away."""
+
+
+class Cli:
+    """The program as a process: run to its end, left running, or on a terminal."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder, self.environ = folder, environ
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._terminals: list[Terminal] = []
+
+    def __call__(
+        self, *words: str, env: Environ | None = None, uv: bool = False, cwd: Path | None = None
+    ) -> Outcome:
+        """Run it to its end; scripts get the tests' own interpreter, with `uv` what the program chooses."""
+        environ: dict[str, str | None] = {**os.environ, **self.environ, **(env or {})}
+        if uv and "CORPUS_BACKFILL_PYTHON" not in (env or {}):
+            environ["CORPUS_BACKFILL_PYTHON"] = None
+        given = {name: value for name, value in environ.items() if value is not None}
+        return ended([*PROGRAM, *words], env=given, cwd=cwd or self.folder)
+
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  Popen's own
+        """Start it, and return it while it runs."""
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        settings: dict[str, Any] = {**streams, "env": os.environ | self.environ, **more}
+        self._started.append(subprocess.Popen([*PROGRAM, *words], **settings))
+        return self._started[-1]
+
+    def terminal(self, *words: str, rows: int = 24, columns: int = 80, **environ: str) -> Terminal:
+        """Start it on a terminal."""
+        from terminals import Terminal
+
+        given = self.environ | {"LANG": "C.UTF-8", "PYTHONUTF8": "1"} | environ
+        self._terminals.append(Terminal([*PROGRAM, *words], rows=rows, columns=columns, environ=given))
+        return self._terminals[-1]
+
+    def shown(self, *number: str) -> dict[str, Any]:
+        """Return what `runs show --json` tells of a run, the latest if none is named."""
+        outcome = self("runs", "show", "--json", *number)
+        assert outcome.code == 0, outcome.stderr
+        told: dict[str, Any] = outcome.told
+        return told
+
+    def listed(self, *words: str) -> list[dict[str, Any]]:
+        """Return what `runs --json` tells."""
+        told: list[dict[str, Any]] = self("runs", *words, "--json").told
+        return told
+
+    def close(self) -> None:
+        """End what a test left behind."""
+        for terminal in self._terminals:
+            terminal.drop()
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+class Backfill(Cli):
+    """The program, which a call runs in the test's process: that saves half a second."""
+
+    capfd: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str, **_: Any) -> Outcome:  # noqa: ANN401  of a Cli
+        """Run it to its end; scripts are real processes."""
+        self.capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            group.main(list(words), prog_name="corpus-backfill")
+        return Outcome(int(ended.value.code or 0), *self.capfd.readouterr())
 
 
 @pytest.fixture
-def cli(tools: Path, tmp_path: Path) -> Cli:
-    """Run `corpus-backfill` as a real process: `cli("duration", "--limit", "1", env={...})`.
-
-    Scripts run with the tests' own interpreter unless the call names another way; `uv=True` leaves the
-    choice to the CLI.
-    """
-
-    def call(
-        *words: str, env: Mapping[str, str | None] | None = None, uv: bool = False, cwd: Path = tmp_path
-    ) -> Outcome:
-        environ = dict(os.environ) | {"PATH": str(tools)}
-        if not uv:
-            environ["CORPUS_BACKFILL_PYTHON"] = sys.executable
-        for name, value in (env or {}).items():
-            if value is None:
-                environ.pop(name, None)
-            else:
-                environ[name] = value
-        done = subprocess.run(
-            [sys.executable, "-m", "corpus_backfill_plugin", *words],
-            env=environ,
-            capture_output=True,
-            check=False,
-            timeout=120,
-            cwd=cwd,
-        )
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    return call
+def cli(tools: Path, tmp_path: Path) -> Iterator[Cli]:
+    """Run `corpus-backfill` as a real process: `cli("duration", "--limit", "1", env={...})`."""
+    made = Cli(tmp_path, PATH=str(tools), CORPUS_BACKFILL_PYTHON=sys.executable)
+    yield made
+    made.close()
 
 
 Program = Callable[..., Outcome]
-"""Runs the group in the test's process."""
+"""What runs the group in the test's process."""
 
 
 @pytest.fixture
-def backfill(capfd: pytest.CaptureFixture[str]) -> Program:
-    """Run the group in this process, which saves half a second a call; scripts are real processes."""
-
-    def call(*words: str) -> Outcome:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            group.main(list(words), prog_name="corpus-backfill")
-        stdout, stderr = capfd.readouterr()
-        return Outcome(int(ended.value.code or 0), stdout, stderr)
-
-    return call
+def backfill(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Backfill]:
+    """Run the group in this process: `backfill("duration", "--limit", "1")`."""
+    made = Backfill(tmp_path)
+    made.capfd = capfd
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -48,22 +48,27 @@ class Terminal:
         self._stream.feed(data)
         return bool(data)
 
-    def until(self, found: Callable[[], object], seconds: float = 30) -> None:
-        """Take in what comes until `found` holds."""
+    def until(self, found: Callable[[], object] | str, seconds: float = 30) -> None:
+        """Take in what comes until `found` holds, or is in what was written."""
+        if isinstance(found, str):
+            text = found
+            return self.until(lambda: text in self.text, seconds)
         end = time.monotonic() + seconds
         while not found():
             assert time.monotonic() < end, self.rows()
             if not self.pump():
                 assert found(), self.rows()
-                return
+                return None
+        return None
 
-    def finish(self, seconds: float = 30) -> list[str]:
-        """Take in all that comes and return the rows at the end."""
+    def finish(self, seconds: float = 30, code: int | None = None) -> list[str]:
+        """Take in all that comes, check the exit code if one is expected, and return the rows at the end."""
         end = time.monotonic() + seconds
         while self.pump():
             assert time.monotonic() < end, self.rows()
         self.process.wait()
         self.process.close()
+        assert code in (None, self.code), self.rows()
         return self.rows()
 
     @property

@@ -1,4 +1,4 @@
-"""Text made safe to stand on a terminal, and how a person is told something there."""
+"""Text made safe for a terminal, and notices written there."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from functools import cache
 # C0 without tab and newline, DEL, C1, and the marks that reorder text: any of them lets a spec or a
 # file name redraw the terminal or show a line other than the one that is there. Surrogates can't be written.
 _BYTES = (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))
-_TURNING = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x2070))
+_WIDE = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x2070))
 
 
 @cache
-def _unsafe() -> dict[int, str]:
-    wide = (*_TURNING, *range(0xD800, 0xE000))
-    return {code: f"\\x{code:02x}" for code in _BYTES} | {code: f"\\u{code:04x}" for code in wide}
-
-
-@cache
-def _unsafe_on_one_line() -> dict[int, str]:
-    return _unsafe() | {0x09: " ", 0x0A: "\\n"}
+def _escapes(*, newlines: bool) -> dict[int, str]:
+    escapes = {code: f"\\x{code:02x}" for code in _BYTES}
+    escapes |= {code: f"\\u{code:04x}" for code in (*_WIDE, *range(0xD800, 0xE000))}
+    return escapes | ({0x09: " ", 0x0A: "\\n"} if newlines else {})
 
 
 def printable(text: str) -> str:
     """Return `text` with every character that a terminal would obey, newline and tab aside, escaped."""
-    return text if text.isprintable() else text.translate(_unsafe())
+    return text if text.isprintable() else text.translate(_escapes(newlines=False))
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one line that is safe on a terminal: newlines are escaped as well."""
+    return text if text.isprintable() else text.translate(_escapes(newlines=True))
 
 
 def is_text(text: str) -> bool:
     """Return whether `text` can be written as UTF-8; bytes of an argument that are no text can't."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.encode(errors="ignore").decode() == text
 
 
 def duration(seconds: float) -> str:
@@ -50,11 +47,6 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}h {minutes:02}m"
     return f"{minutes}m {rest:02}s" if minutes else f"{rest}s"
-
-
-def one_line(text: str) -> str:
-    """Return `text` as one line that is safe on a terminal: newlines are escaped as well."""
-    return text if text.isprintable() else text.translate(_unsafe_on_one_line())
 
 
 def notify(text: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from corpus_backfill_plugin.agent.child import run_child
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify, one_line
+from corpus_backfill_plugin.agent.facts import all_facts
 from corpus_backfill_plugin.agent.plain import dump
 from corpus_backfill_plugin.agent.redact import AMBIENT
 
@@ -30,8 +31,6 @@ def call_hook(
         if not ledger.claim_end(number):
             return
         problem = "what was asked for is gone with the run's folder"
-        from corpus_backfill_plugin.agent.facts import all_facts
-
         if request and request.on_end and (record := ledger.get(number)):
             facts = dump(all_facts(record, ledger))
             problem = _call(request.on_end, facts, request.invocation, should_cancel)

@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import room_hint, write_whole
-from corpus_backfill_plugin.agent.finish import finish
+from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
 from corpus_backfill_plugin.agent.hook import call_hook
+from corpus_backfill_plugin.agent.outcome import explain_failure
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
 from corpus_backfill_plugin.agent.records import record_of, with_items_file, without_secrets
-from corpus_backfill_plugin.agent.start import not_started, start
+from corpus_backfill_plugin.agent.start import not_started, start, wait_for_start
 from corpus_backfill_plugin.agent.state import State, current_user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from corpus_backfill_plugin.agent.ledger import Ledger
+    from corpus_backfill_plugin.agent.link import Link
+    from corpus_backfill_plugin.agent.output import OutputReader
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-    from corpus_backfill_plugin.agent.start import Link
 
 
 class Launch:
@@ -60,8 +65,13 @@ class Launch:
         self._locks: tuple[int, ...] = ()
         self.number = 0
 
-    def begin(self, held: tuple[int, ...] = ()) -> Link:
-        """Record the run, start its script, and return the link to its supervisor."""
+    @property
+    def name(self) -> str:
+        """The run's name for people."""
+        return f"{self.request.command} (run {self.number})" if self.number else self.request.command
+
+    def begin(self, link: Link, held: tuple[int, ...] = ()) -> None:
+        """Record the run, and have the supervisor at the other end of `link` start its script."""
         self._locks = held
         temporary = None
         try:
@@ -69,8 +79,8 @@ class Launch:
                 temporary = tempfile.mkdtemp(prefix="corpus-backfill-")
                 self._state = State(Path(temporary))
                 self._state.runs.mkdir(mode=0o700)
-            self.number = self.ledger.begin(self._record(), self._make_folder)
-            link = self._start(self._state, held)
+            self._launch(link, self._state)
+            wait_for_start(link, self.folder, self.request)
         except BaseException as error:
             reason = getattr(error, "problem", "") or f"not started: {error!r}"
             if self.number:
@@ -85,16 +95,21 @@ class Launch:
                 problem = f"{self.request.command} was not started: {error.strerror}: {where}"
                 raise AgentError(problem, room_hint(error)) from error
             raise
+        if link.failure:
+            self.finish(link)
+            call_hook(self.ledger, self.number, self.request)
+            raise not_started(self.request, explain_failure(link.failure))
+
+    def _launch(self, link: Link, state: State) -> None:
+        held = self._locks
+        try:
+            self.number = self.ledger.begin(self._record(), self._make_folder)
+            self._start(link, state, held)
         finally:
-            # From here on the locks are the run's processes' alone.
+            # From here on the locks are the run's processes' alone: before this one waits for anything, as
+            # it may be stopped (Ctrl-Z) while it does, and the run must come to its end all the same.
             for descriptor in self._locks:
                 os.close(descriptor)
-        if link.failure:
-            finish(self.folder, self.request, self.ledger, self.number)
-            link.close(finished=True)
-            call_hook(self.ledger, self.number, self.request)
-            raise not_started(self.request, link.failure)
-        return link
 
     def _record(self) -> RunRecord:
         return record_of(
@@ -122,7 +137,7 @@ class Launch:
         self.request = with_items_file(self.request, str(path))
         return self._record()
 
-    def _start(self, state: State, held: tuple[int, ...]) -> Link:
+    def _start(self, link: Link, state: State, held: tuple[int, ...]) -> None:
         number, host = self.number or None, os.uname().nodename
         holder = lock.Holder(number, self.request.command, self._user, host, self._started)
         for descriptor in held:
@@ -139,4 +154,24 @@ class Launch:
         environ = self.request.invocation.environment(os.environ)
         if self._colours and not os.environ.get("NO_COLOR"):
             environ["FORCE_COLOR"] = "1"  # it writes to files: only we know that a person sees colours
-        return start(self.folder, self.request, self._locks, environ, self._kept)
+        start(link, self.folder, self.request, self._locks, environ, kept=self._kept)
+
+    def finish(
+        self, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
+    ) -> RunRecord:
+        """Finish the record, let the supervisor go, and return how the run ended."""
+
+        def beat() -> bool:
+            link.beat()
+            return should_cancel()
+
+        try:
+            record = finish(self.folder, self.request, self.ledger, self.number, beat, seen=seen)
+        except UnrecordedError as failed:
+            link.close(finished=False)
+            notify(
+                f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended."
+            )
+            return failed.record
+        link.close(finished=True)
+        return record

@@ -1,51 +1,77 @@
-"""What a run's logs say: at its end all of it, and in between how far it is, from the logs' last lines."""
+"""A run's logs: read as they grow or at its end, and what their last lines say of a run that goes on."""
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import open_regular
 from corpus_backfill_plugin.agent.folder import STREAMS
-from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.agent.progress import View
-from corpus_backfill_plugin.agent.records import Output
+from corpus_backfill_plugin.agent.output import Output, OutputReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from io import FileIO
+
     from corpus_backfill_plugin.agent.folder import RunFolder
-    from corpus_backfill_plugin.agent.output import Templates
+    from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.agent.records import RunRecord
 
-FRESH_SECONDS = 3.0
-"""A note of how far a run is that is younger is as good as a look into its logs."""
+FRESH_SECONDS = 3.0  # a note of how far a run is that is younger is as good as a look into its logs
+CHUNK = 1 << 18
+_TAIL = 1 << 22  # bytes at a log's end that are searched for its last word on progress
 
-_CHUNK = 1 << 20
-_TAILS = (1 << 16, 1 << 22)
-"""Bytes at a log's end that are searched for its last word on progress: few, and if it is not there, more."""
+# Seconds between two looks: short while lines come, growing while none do. A person sees no difference, and
+# a wake-up for every line, as file notifications give, doubles the work.
+SHORTEST, LONGEST = 0.001, 0.02
 
 
-def read_logs(folder: RunFolder, output: Templates | None) -> OutputReader:
-    """Return what has read the logs of an ended run, all of them if its spec names counts or failures.
+def read_on(
+    folder: RunFolder,
+    show: Callable[[str, bytes], object],
+    ended: Callable[[float], bool] = lambda _: True,
+    streams: Sequence[str] = STREAMS,
+) -> bool:
+    """Pass on what a run's logs hold, and what comes until it has ended; return whether one was truncated.
 
-    They are read once, in pieces: memory does not grow with them. A log that is gone says nothing.
-
-    Args:
-        folder: the run's.
-        output: what the script's lines mean.
+    The bytes go to `show`, with the name of their stream. `ended` waits so many seconds at most and returns
+    whether nothing can come any more; it may raise to leave. Raises an AgentError when the logs are gone.
     """
+    with ExitStack() as opened:
+        try:
+            logs = {s: opened.enter_context(_opened(folder, s)) for s in streams}
+        except FileNotFoundError:
+            raise AgentError(f"the logs in {folder.path} are gone") from None
+        except OSError as error:
+            raise AgentError(f"a log in {folder.path} can't be read: {error.strerror}") from None
+        cut, over, pause = False, False, SHORTEST
+        while True:
+            moved = 0
+            for stream, log in logs.items():
+                if piece := log.read(CHUNK):
+                    moved = max(moved, len(piece))
+                    show(stream, piece)
+                elif os.fstat(log.fileno()).st_size < log.tell():
+                    log.seek(0)  # truncated under us: what comes now is new
+                    cut = True
+            if over and not moved:
+                return cut
+            pause = SHORTEST if moved else min(pause * 1.5, LONGEST)
+            over = over or ended(0.0 if moved >= CHUNK else pause)
+
+
+def read_logs(folder: RunFolder, output: Output | None) -> OutputReader:
+    """Return what has read the logs of an ended run, all of them if its spec names counts or failures."""
     if output is None or not (output.failed or output.result):
         return _last_word(folder, output)
     reader = OutputReader(output)
     for stream in STREAMS:
-        try:
-            descriptor = open_regular(folder.log(stream))
-        except OSError:
-            continue
-        with os.fdopen(descriptor, "rb", buffering=0) as log:
-            while piece := log.read(_CHUNK):
-                reader.feed(stream, piece, 0.0)
+        with suppress(AgentError):  # gone
+            read_on(folder, lambda name, piece: reader.feed(name, piece, 0.0), streams=(stream,))
         reader.close(stream, 0.0)
     return reader
 
@@ -53,69 +79,50 @@ def read_logs(folder: RunFolder, output: Templates | None) -> OutputReader:
 def view_at_end(reader: OutputReader, took: float | None) -> View | None:
     """Return how far a run that took so many seconds came; None when it never said."""
     view = _view(reader, took or 0.0)
-    failures = reader.results.failures
-    return None if view is None else replace(view, eta=None, failures=failures)
+    return view and replace(view, eta=None, failures=reader.results.failures)
 
 
-def look(folder: RunFolder, output: Templates | None, took: float) -> View | None:
-    """Return how far a run is by the last lines of its logs; None when they don't say.
+def with_view(record: RunRecord, folder: RunFolder) -> RunRecord:
+    """Return the record of a running run as of now: what a reader noted, or else what its logs say."""
+    age = time.time() - (record.seen or 0.0)
+    if (noted := record.view) and 0 <= age < FRESH_SECONDS:
+        eta = None if noted.eta is None else max(noted.eta - age, 0.0)
+        view: View | None = replace(noted, eta=eta, elapsed=noted.elapsed + age)
+    else:
+        metadata = folder.metadata()
+        view = _view(_last_word(folder, metadata.request.output if metadata else None), record.took or 0.0)
+        view = view and replace(view, failures=record.failures)
+    return replace(record, view=view or noted)
 
-    The rate is that of the whole run, as the lines carry no time.
 
-    Args:
-        folder: the run's.
-        output: what the script's lines mean.
-        took: seconds since it began.
-    """
-    return _view(_last_word(folder, output), took)
-
-
-def _last_word(folder: RunFolder, output: Templates | None) -> OutputReader:
-    """Return what has read as much of the logs' ends as it takes to know how far the run is."""
-    only = None if output is None else Output(progress=output.progress)
-    reader = OutputReader(only)
-    for length in _TAILS:
-        reader = OutputReader(only)
-        for stream in STREAMS:
-            reader.feed(stream, _tail(folder, stream, length), 0.0)
-            reader.close(stream, 0.0)
-        if reader.progress is not None or all(folder.size(stream) <= length for stream in STREAMS):
-            break
+def _last_word(folder: RunFolder, output: Output | None) -> OutputReader:
+    """Return what has read the logs' last lines for progress."""
+    reader = OutputReader(output and Output(progress=output.progress))
+    for stream in STREAMS:
+        reader.feed(stream, _tail(folder, stream), 0.0)
+        reader.close(stream, 0.0)
     return reader
 
 
-def _view(reader: OutputReader, took: float) -> View | None:
-    said = reader.progress
-    if said is None:
-        return None
-    rate = said.done / took if said.done and took > 0 else None
-    known = rate and said.total is not None and said.done <= said.total
-    eta = (said.total - said.done) / rate if known and rate and said.total is not None else None
-    return View(done=said.done, total=said.total, rate=rate, eta=eta, elapsed=took)
-
-
-def _tail(folder: RunFolder, stream: str, length: int) -> bytes:
-    """Return the last `length` bytes of a log, from the begin of a line on."""
+def _tail(folder: RunFolder, stream: str) -> bytes:
+    """Return the last bytes of a log, from the begin of a line on."""
     try:
-        with os.fdopen(open_regular(folder.log(stream)), "rb") as log:
-            at = log.seek(0, os.SEEK_END) - length
+        with _opened(folder, stream) as log:
+            at = log.seek(0, os.SEEK_END) - _TAIL
             log.seek(max(at, 0))
-            tail = log.read(length)
+            tail = log.read(_TAIL)
     except OSError:
         return b""
     return tail if at <= 0 else tail[max(tail.find(b"\n"), tail.find(b"\r")) + 1 :]
 
 
-def with_view(record: RunRecord, folder: RunFolder) -> RunRecord:
-    """Return the record of a running run as of now: what a reader noted, or else what its logs say."""
-    took = record.took or 0.0
-    age = time.time() - (record.seen or 0.0)
-    if record.view is not None and 0 <= age < FRESH_SECONDS:
-        noted = record.view
-        eta = None if noted.eta is None else max(noted.eta - age, 0.0)
-        return replace(record, view=replace(noted, eta=eta, elapsed=noted.elapsed + age))
-    metadata = folder.metadata()
-    seen = look(folder, metadata.request.output if metadata else None, took)
-    if seen is None:
-        return record
-    return replace(record, view=replace(seen, failures=record.failures))
+def _opened(folder: RunFolder, stream: str) -> FileIO:
+    return os.fdopen(open_regular(folder.log(stream)), "rb", buffering=0)
+
+
+def _view(reader: OutputReader, took: float) -> View | None:
+    """Return how far a run is by its latest line; as lines have no time, the rate is that of all the run."""
+    said = reader.pace.said
+    if said is None:
+        return None
+    return replace(said.at(said.done / took if said.done and took > 0 else None), elapsed=took)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from corpus_backfill_plugin.agent.output import Failure  # noqa: TC001  `plain` reads the annotations
+from corpus_backfill_plugin.agent.output import Failure, Output  # noqa: TC001  `plain` reads the annotations
 from corpus_backfill_plugin.agent.progress import View  # noqa: TC001  `plain` reads the annotations
 from corpus_backfill_plugin.agent.redact import HIDDEN, Secret, mask
 
@@ -65,15 +65,6 @@ class Invocation:
     def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
         """Return the script's environment, made from that of the `caller`."""
         return {k: v for k, v in caller.items() if k not in self.dropped} | self.environ
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What the lines that a script prints mean, as `output.Templates`."""
-
-    progress: str | tuple[str, ...] | None = None
-    failed: str | tuple[str, ...] | None = None
-    result: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

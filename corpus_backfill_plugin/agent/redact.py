@@ -1,4 +1,4 @@
-"""Secrets: what of a value must not be seen, and what stands in its place."""
+"""Secrets: what of a value must not be seen, and what is shown in its place."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 
-AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")
-"""Variables that hold a database's password for whoever finds them in the environment."""
+AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")  # variables that hold a database's password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """A text that must not be seen, and what stands in its place."""
+    """A text that must not be seen, and what is shown in its place."""
 
     value: str
     shown_as: str = HIDDEN
@@ -31,24 +30,20 @@ def mask(text: str, secrets: Iterable[Secret]) -> str:
 
 
 class Masker:
-    """Replaces secrets in a stream. What could still become a secret waits, nothing else does.
-
-    Args:
-        secrets: what must not be seen; empty values are ignored.
-    """
+    """Replaces secrets in a stream. What could still become a secret waits, nothing else does."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         how = "surrogateescape"
         self._shown = {s.value.encode(errors=how): s.shown_as.encode(errors=how) for s in secrets if s.value}
         longest_first = sorted(self._shown, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if self._shown else None
+        self._pattern = re.compile(b"|".join(map(re.escape, longest_first)))
         self._longest = len(longest_first[0]) if longest_first else 0
         self._held = b""
         self.found = False
 
     def feed(self, piece: bytes) -> bytes:
         """Return what may be shown now that `piece` has come."""
-        if self._pattern is None:
+        if not self._shown:
             return piece
         text, shown, at = self._held + piece, [], 0
         if any(value in text for value in self._shown):  # many times faster than the pattern, and seldom true
@@ -65,10 +60,9 @@ class Masker:
 
     def flush(self) -> bytes:
         """Return what was waiting; at the end of the stream it can't become a secret any more."""
-        if self._pattern is None:
-            return b""
-        rest, count = self._pattern.subn(lambda match: self._shown[match[0]], self._held)
-        self._held, self.found = b"", self.found or count > 0
+        held, self._held = self._held, b""
+        rest = self._pattern.sub(lambda match: self._shown[match[0]], held) if held else b""
+        self.found = self.found or rest != held
         return rest
 
     def _viable_tail(self, text: bytes, at: int) -> int:

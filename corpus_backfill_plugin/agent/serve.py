@@ -27,6 +27,7 @@ from corpus_backfill_plugin.agent.finish import UnrecordedError
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.launch import Launch
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.link import Link
 from corpus_backfill_plugin.agent.place import about, changed, fingerprint, inspect, usable_state
 from corpus_backfill_plugin.agent.plain import build, dump
 from corpus_backfill_plugin.agent.records import RunRequest
@@ -220,8 +221,8 @@ def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
         version=ask["version"], user=_who(ask), token=token, colours=ask["colours"],
     )  # fmt: skip
     try:
-        held, _ = acquire(request, state, ledger, wait=False)
-        launch.begin(held).close(finished=False)
+        with Link() as link:
+            launch.begin(link, acquire(request, state, ledger, wait=False)[0])
     except AgentError:
         # The same request, over a link that was cut, may have been faster at the lock or at the record.
         if launch.number or (record := ledger.by_token(token)) is None:

@@ -8,9 +8,11 @@ It is started with all signals blocked, and only SIGKILL can end it. SIGTERM is 
 SIGCONT makes it look for a wish in the run folder: the number of a signal for every process of the run.
 It alone reaps the script and adopted orphans, and sends signals between two reaps, to no reused number.
 
-Arguments: run folder, working folder, token, control, alive, request and code descriptors (-1 for no code),
-where to import the finisher from, a line each, seconds allowed (0 for no limit), `--`, the script's argument
-list. Environment and standard input are the script's, and stdout and stderr are the run's logs.
+It starts before its run is known, as an interpreter takes milliseconds to start. Its argument is the
+descriptor of the control socket, on which the run comes as descriptors: of the facts (marshalled by the same
+Python: run folder, working folder, token, where this package is, whether there is code to finish from,
+seconds allowed, 0 for no limit, the script's argument list, its environment), of its input and of both logs,
+of that code, of the request, of `alive`, and of the other locks. It ends when none comes.
 
 On the control socket it writes `started PID` or `failed ERRNO STEP`; `left` when the script has ended and
 processes of it have not; `gone` when none is left. Then whoever watches the run finishes its record and
@@ -21,7 +23,9 @@ closes the other end; if nobody does, it becomes the finisher itself.
 
 from __future__ import annotations
 
+import _socket  # `socket` imports five times as much
 import fcntl
+import marshal
 import os
 import select
 import signal
@@ -36,6 +40,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _GRACE = 10.0
 _PATIENCE = 5
 _ROOM = 512
+_DESCRIPTORS = 16
 _LOOK = 1.0
 _HEARD = {signal.SIGCHLD, signal.SIGTERM, signal.SIGCONT}
 _INTERRUPT, _TERMINATE = 1, 2
@@ -63,10 +68,17 @@ quiet = _Quiet()
 class Supervisor:
     """One script, from its start to the end of its last process."""
 
-    def __init__(self, arguments: list[str]) -> None:
-        self.folder, self.working, self.token = arguments[:3]
-        self.control, self.alive, self.request, self.code = map(int, arguments[3:7])
-        self.folders, self.timeout, self.argv = arguments[7], float(arguments[8]), arguments[10:]
+    def __init__(self, control: int, descriptors: list[int]) -> None:
+        with open(descriptors[0], "rb") as stream:
+            facts = marshal.load(stream)  # noqa: S302  # nosec B302 - from the process that started this one
+        self.folder, self.working, self.token, package, bundled, self.timeout, self.argv, environ = facts
+        for at, number in enumerate(descriptors[1:4]):
+            os.dup2(number, at)
+            os.close(number)
+        os.environ.clear()
+        os.environ.update(environ)
+        self.control, (self.code, self.request, self.alive) = control, descriptors[4:7]
+        self.folders = f"/dev/fd/{self.code}\n{package}" if bundled else package
         self.child = self.pressure = 0
         self.ended = self.killing = False
         self.deadline = time.monotonic() + self.timeout if self.timeout else 0.0
@@ -79,7 +91,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Do it all, in this order."""
-        for number in {self.control, self.request, self.code} - {-1}:
+        for number in (self.control, self.request, self.code):
             os.set_inheritable(number, False)  # noqa: FBT003  positional-only
         if self.start():
             for heard in _HEARD:
@@ -237,7 +249,7 @@ class Supervisor:
 
     def finish(self) -> None:
         """Turn into the finisher, a complete interpreter that still holds the one-at-a-time lock."""
-        for number in {self.request, self.code} - {-1}:
+        for number in (self.request, self.code):
             os.set_inheritable(number, True)  # noqa: FBT003  positional-only
         try:
             log = os.open(f"{self.folder}/finisher.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -410,5 +422,20 @@ def write_whole(path: str, content: str) -> None:
     os.rename(f"{path}.new", path)
 
 
+def receive(control: int) -> list[int]:
+    """Return the descriptors that a run comes as; none when whoever started this process has ended."""
+    channel = _socket.socket(fileno=control)
+    _, ancillary, _, _ = channel.recvmsg(1, _socket.CMSG_SPACE(4 * _DESCRIPTORS))
+    channel.detach()
+    return [number for _, _, numbers in ancillary for number in memoryview(numbers).cast("i")]
+
+
+def main(kind: type[Supervisor] = Supervisor) -> None:
+    """Wait for a run, and see to it."""
+    control = int(sys.argv[1])
+    if descriptors := receive(control):
+        kind(control, descriptors).run()
+
+
 if __name__ == "__main__":
-    Supervisor(sys.argv[1:]).run()
+    main()

@@ -3,28 +3,23 @@
 A name stands for all text up to the next literal, to the line's end when it comes last; a count for one
 number; `{}` for anything, also nothing. A template matches anywhere in a line, or from its start with `^`.
 
-Matching goes through a line once, from left to right, and never back: a literal is taken where it comes
-first, and a number has a bounded length. So it takes time in proportion to the line's length, whatever the
-line, and no template has to be refused for its cost.
+A template becomes a regular expression of atomic groups, each up to the next literal behind a text. So
+matching goes through a line once and never back: it takes time in proportion to the line's length, whatever
+the line, and no template has to be refused for its cost.
 """
 
 from __future__ import annotations
 
 import re
 
-MAX_TEMPLATE = 1000
-"""Characters of a template."""
+MAX_TEMPLATE = 1000  # characters
 
 _PART = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[^{}]+|.", re.DOTALL)
 _GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()\\]|\\.)*\)")
 
 
 class TemplateError(ValueError):
-    """A text is no template.
-
-    Attributes:
-        hint: what to do about it, on one line; may be empty.
-    """
+    """A text is no template; `hint` is what to do about it, on one line or empty."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -32,58 +27,34 @@ class TemplateError(ValueError):
 
 
 class Template:
-    """One template, ready to be matched.
-
-    Args:
-        text: as the author wrote it.
-        counts: whether its names stand for numbers.
-
-    Attributes:
-        names: in the order of the text, `{}` left out.
-        needle: a text that each matching line contains.
-
-    Raises:
-        TemplateError: it is none; the message is one line, for its author.
-    """
+    """One template, whose names mean numbers if it `counts`; raises a `TemplateError` for its author."""
 
     def __init__(self, text: str, *, counts: bool) -> None:
         if len(text) > MAX_TEMPLATE:
             raise TemplateError(f"{len(text)} characters, at most {MAX_TEMPLATE}")
-        self._from_start = text.startswith("^")
         literals, names = _split(text.removeprefix("^"))
         self.names = tuple(name for name in names if name)
-        self.needle = max(literals, key=lambda literal: len(literal.strip()))
+        # Each matching line contains it.
+        self.needle = max(literals, key=lambda literal: len(literal.strip())).encode()
         _check(text, literals, names, counts=counts)
-        # A block has literals and numbers alone; between two blocks there is a text of any length.
-        block = re.escape(literals[0])
-        if not block and not self._from_start:
-            block = r"(?<![\w.,'+-])"  # a number that comes first begins a word
-        if names and not (counts and names[0]) and not literals[0]:
-            block = r"\A"
-        blocks: list[tuple[str, str]] = [("", block)]
+        begins_with_text = not literals[0] and not (counts and names[0])
+        pattern = "(?>" if text.startswith("^") or begins_with_text else "(?>.*?"
+        if pattern.endswith("?") and not literals[0]:
+            pattern += r"(?<![\w.,'+-])"  # a number that comes first begins a word
+        pattern += re.escape(literals[0])
         for name, after in zip(names, literals[1:], strict=True):
             if counts and name:
-                block = f" {{0,15}}+(?P<{name}>{_number(after)}){re.escape(after)}"
-                blocks[-1] = (blocks[-1][0], blocks[-1][1] + block)
+                pattern += f" {{0,15}}+(?P<{name}>{_number(after)}){re.escape(after)}"
+            elif name:
+                pattern += f")(?>(?P<{name}>.+?)" + (re.escape(after) or r"\Z")
             else:
-                blocks.append((name, re.escape(after) or (r"\Z" if name else "")))
-        self._first = re.compile(blocks[0][1])
-        self._rest = tuple((name, re.compile(block)) for name, block in blocks[1:])
+                pattern += f")(?>.*?{re.escape(after)}"
+        self._pattern = re.compile(f"{pattern})", re.DOTALL)
 
     def match(self, line: str) -> dict[str, str] | None:
-        """Return what the names stand for in `line`, blanks around it left out; None without a match."""
-        found = self._first.match(line) if self._from_start else self._first.search(line)
-        values = found.groupdict() if found else {}
-        for name, block in self._rest:
-            if found is None:
-                return None
-            begin = found.end()
-            found = block.search(line, begin + bool(name))
-            if found is not None:
-                values.update(found.groupdict())
-                if name:
-                    values[name] = line[begin : found.start()].strip()
-        return None if found is None else values
+        """Return what the names mean in `line`, blanks around it left out; None without a match."""
+        found = self._pattern.match(line)
+        return {name: value.strip() for name, value in found.groupdict().items()} if found else None
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
@@ -114,9 +85,7 @@ def _check(text: str, literals: list[str], names: list[str], *, counts: bool) ->
         both = f"{{{names[at - 1]}}}{{{names[at]}}}"
         raise TemplateError(f"nothing stands between {both}", "put the text that is printed between them")
     if not any(literal.strip() for literal in literals):
-        raise TemplateError(
-            "has no text to know the line by", "add some of the words that are printed with it"
-        )
+        raise TemplateError("has no text to know the line by", "add some of the words printed with it")
     if any(end in text for end in "\r\n"):
         raise TemplateError("holds an end of line, and lines are read one at a time", "describe one line")
     for name, after in zip(names, literals[1:], strict=True):
@@ -129,14 +98,13 @@ def _number(after: str) -> str:
     marks = re.escape("".join(mark for mark in ",_'" if after[:1] != mark))
     fraction, point = (r"(?:\.[0-9]{1,15})?", r"\.") if after[:1] != "." else ("", "")
     scale = r"(?:[kKMGT](?![A-Za-z]))?" if after[:1] not in tuple("kKMGT") else ""
-    whole = rf"(?:[0-9]{{1,3}}(?:[{marks}][0-9]{{3}}){{1,4}}|[0-9]{{1,15}})"
-    return rf"(?>{whole}{fraction}{scale})(?![0-9]|[{marks}{point}][0-9])"
+    digits = rf"(?:[0-9]{{1,3}}(?:[{marks}][0-9]{{3}}){{1,4}}|[0-9]{{1,15}})"
+    return rf"(?>{digits}{fraction}{scale})(?![0-9]|[{marks}{point}][0-9])"
 
 
 def _as_template(pattern: str) -> str:
     """Return the hint how a simple regular expression is written as a template."""
     text = re.sub(r"\\(\W)", r"\1", _GROUP.sub(r"{\1}", pattern).removesuffix("$"))
     simple = not set(text) & set("\\()*+?|") and "{" in text
-    return (
-        f"write '{text}'" if simple else "write {name} in place of (?P<name>...), the rest as it is printed"
-    )
+    any_other = "write {name} in place of (?P<name>...), the rest as it is printed"
+    return f"write '{text}'" if simple else any_other

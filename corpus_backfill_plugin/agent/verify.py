@@ -11,13 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from corpus_backfill_plugin.agent.child import last_line, run_child
-from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.agent.records import Output
+from corpus_backfill_plugin.agent.output import Output, OutputReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from corpus_backfill_plugin.agent.output import Templates
     from corpus_backfill_plugin.agent.records import Invocation, Outcome, ProofState, RunRequest, RunState
 
 Verified: TypeAlias = Literal["held", "failed", "unknown"]
@@ -61,7 +59,7 @@ def compare(expected: Mapping[str, int], counted: Counted) -> tuple[Verified, st
 
 def count(
     job: Invocation,
-    output: Templates | None,
+    output: Output | None,
     *,
     seconds: float,
     environ: Mapping[str, str],

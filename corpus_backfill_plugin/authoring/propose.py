@@ -1,22 +1,25 @@
-"""What a spec should say of one option of a script: the keys of its table, and what to tell its author."""
+"""What a spec should say of one option of a script: the keys of its table, and remarks for its author.
+
+`specs new` writes the proposal, `specs check` compares it with what a spec says, `--fix` takes keys from it.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corpus_backfill_plugin.parsers.rules import is_run_of_integers
+from corpus_backfill_plugin.specs.checks import RESERVED_OPTIONS, RESERVED_SHORTS
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN, NAME_PATTERN
-from corpus_backfill_plugin.specs.rules.names import RESERVED_OPTIONS, RESERVED_SHORTS
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
 
-    from corpus_backfill_plugin.parsers.model import ParsedOption
+    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
-LISTED_NUMBERS = 8
+_LISTED_NUMBERS = 8
 """Whole numbers without a gap are written as choices up to so many, else as the smallest and the largest."""
 
 _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)($|-)")
@@ -24,115 +27,98 @@ _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)
 _DEFAULT_STATED = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$", re.IGNORECASE)
 """The end of a help text that states the default."""
 
+_REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_MANY = ("*", "+")
+_UNSURE = {"kind": "how it takes its values", "nargs": "how many values it takes"}
+"""What must be known of an option for a spec to declare it, in words."""
 
-@dataclass
-class Proposal:
+
+class Leaf(NamedTuple):
+    """A parser without subcommands, the words that lead to it, and the parsers passed on the way."""
+
+    words: tuple[str, ...]
+    outer: tuple[ParserModel, ...]
+    parser: ParserModel
+
+    def options(self) -> list[tuple[ParsedOption, bool]]:
+        """Return the options that a spec can send, and whether each has to come before the subcommand."""
+        # argparse lets the subcommand decide about an option that both have.
+        inner = {flag for option in self.parser.options for flag in option.flags}
+        nearest = self.outer[-1].options if self.outer else ()
+        passed = [(option, True) for option in nearest if not inner & set(option.flags)]
+        return passed + [(option, False) for option in self.parser.options]
+
+
+class Proposal(NamedTuple):
     """An `[[option]]` or `[[argument]]` to be.
 
     Attributes:
         table: keys in the order to be written.
-        todo: what could not be known, and so is missing from the table.
-        notes: what else its author should hear.
-        unlisted: flags of the script's that it leaves out.
+        remarks: comments for its author; `TODO` begins what could not be known.
+        unlisted: a flag of the script's that it leaves out, or nothing.
         usable: False when it is not known how the option takes its values: to be completed by hand.
     """
 
     table: dict[str, Any]
-    todo: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    unlisted: list[str] = field(default_factory=list)
+    kind: str = "option"
+    remarks: tuple[str, ...] = ()
+    unlisted: str = ""
     usable: bool = True
 
-    @property
-    def name(self) -> str:
-        """The option's name in the spec."""
-        return str(self.table["name"])
+    def text(self) -> str:
+        """Return it as TOML, the remarks above it; as comments alone when it is not usable."""
+        body = toml_table(self.kind, self.table)
+        remarks = (f"# {one_line(text)}" for text in self.remarks)
+        return "\n".join([*remarks, body if self.usable else commented(body)])
 
 
-def propose_option(
-    option: ParsedOption,
+def propose(
+    parsed: ParsedOption,
     *,
     taken: Collection[str] = (),
-    shorts: Collection[str] = "",
+    shorts: Collection[str] = (),
     exclusive: bool = False,
     before: bool = False,
+    last: bool = True,
 ) -> Proposal:
-    """Return the table for an option.
+    """Return the table for an option, or for a positional, which has no flags.
 
-    Args:
-        option: the script's.
-        taken: names that other options of the spec have.
-        shorts: letters that other options have, or that are in use by common ones.
-        exclusive: whether it is one of a group of which one at most may be given.
-        before: whether it stands before the subcommand.
+    `taken` are names and `shorts` letters that others of the spec have. `exclusive` says that at most one of
+    its group may be given, `before` that it belongs before the subcommand, `last` that no positional follows.
     """
-    name = _free(option_name(option.flag, option.dest), taken)
-    table: dict[str, Any] = {"name": name}
-    proposal = Proposal(table)
-    flag = option.flag
-    if not re.search(FLAG_PATTERN, flag):
-        proposal.usable = False
-        proposal.todo.append(f"'{flag}' cannot be written as a flag")
-    elif flag != f"--{name}":
-        table["flag"] = flag
-    used = {*shorts, *RESERVED_SHORTS}
-    letters = [f[1] for f in option.flags if re.fullmatch(r"-[A-Za-z0-9]", f) and f[1] not in used]
-    if letters:
-        table["short"] = letters[0]
-    others = [option_name(f, "") for f in option.flags if f.startswith("--") and f != flag]
-    aliases = [alias for alias in others if alias not in {*taken, *RESERVED_OPTIONS, name}]
-    if aliases:
-        table["aliases"] = aliases
-    table |= value_keys(option, proposal, exclusive=exclusive)
-    if str(table.get("negate", "")).lstrip("-") in {*RESERVED_OPTIONS, *taken}:
-        proposal.unlisted.append(table.pop("negate"))
-    if before:
-        table["before-subcommand"] = True
-    table |= _words(option, table)
-    role = {"dry-run": "dry-run", "limit": "limit"}.get(name)
-    fits = table.get("type") == ("bool" if role == "dry-run" else "int")
-    if role and fits and not {"multiple", "nargs"} & table.keys():
-        table["role"] = role
-    if option.takes_value and _SECRET.search(name):
-        proposal.notes.append(
-            "if this is a secret, other users can see it on the script's command line: "
-            'let the script read a variable, and write pass-env = "NAME" and secret = true'
-        )
-    _add_remarks(option, proposal)
-    return proposal
-
-
-def propose_argument(option: ParsedOption, *, taken: Collection[str] = (), last: bool = True) -> Proposal:
-    """Return the table for a positional.
-
-    Args:
-        option: the script's.
-        taken: names that others of the spec have.
-        last: whether no positional comes after it.
-    """
-    name = _free(option_name(option.dest, option.dest), taken)
-    proposal = Proposal({"name": name})
-    keys = value_keys(option, proposal, exclusive=False)
-    if keys.pop("multiple", None) or option.nargs in {"*", "+"}:
-        keys["multiple"] = True
-        keys.pop("default", None)
+    name = _free(option_name(parsed.flag, parsed.dest), taken)
+    keys, unlisted, obstacles = _value_keys(parsed, exclusive=exclusive), "", list[str]()
+    if not parsed.flags and keys.get("multiple"):
+        keys |= {"multiple": True, "default": None}
         if not last:
-            proposal.usable = False
-            proposal.todo.append("takes any number of words with more after it, which a spec cannot declare")
-    keys.pop("value-optional", None)
-    proposal.table |= keys | _words(option, keys)
-    _add_remarks(option, proposal)
-    return proposal
+            obstacles.append("takes any number of words with more after it, which a spec cannot declare")
+    elif parsed.flags and not re.search(FLAG_PATTERN, parsed.flag):
+        obstacles.append(f"'{parsed.flag}' cannot be written as a flag")
+    if keys.get("negate") and keys["negate"].lstrip("-") in {*RESERVED_OPTIONS, *taken}:
+        unlisted = keys.pop("negate")
+    keys = {"name": name, **_spellings(parsed, name, taken, shorts), **keys, **_words(parsed, keys)}
+    keys["before-subcommand"] = before
+    if parsed.flags and name in {"dry-run", "limit"} and plays(name, keys):
+        keys["role"] = name
+    zeros = {"default", "min", "max"}  # 0 and an empty text are values of these
+    return Proposal(
+        {key: keys[key] for key in keys if keys[key] or (key in zeros and keys[key] is not None)},
+        "option" if parsed.flags else "argument",
+        tuple(_remarks(parsed, obstacles)),
+        unlisted,
+        not obstacles and not _UNSURE.keys() & parsed.unsure.keys(),
+    )
 
 
-def _free(name: str, taken: Collection[str]) -> str:
-    """Return `name`, or a name like it that nobody has."""
-    if name in RESERVED_OPTIONS or name in taken:
-        name = f"script-{name}"
-    count = 2
-    while name in taken or name in RESERVED_OPTIONS:
-        name, count = f"{name.removesuffix(f'-{count - 1}')}-{count}", count + 1
-    return name
+def claimed(table: Mapping[str, Any]) -> set[str]:
+    """Return the names that no other option may have beside the one with these keys."""
+    return {str(table["name"]), *map(str, table.get("aliases", ())), str(table.get("negate", "")).lstrip("-")}
+
+
+def plays(role: str, keys: dict[str, Any]) -> bool:
+    """Whether an option with these keys can have a role."""
+    fits = {"dry-run": "bool", "limit": "int"}.get(role) in {None, keys.get("type")}
+    return fits and not keys.get("multiple") and not keys.get("nargs")
 
 
 def option_name(flag: str, dest: str) -> str:
@@ -145,123 +131,136 @@ def option_name(flag: str, dest: str) -> str:
     return word if re.search(NAME_PATTERN, word) else f"opt-{word}".strip("-")
 
 
-def value_keys(option: ParsedOption, proposal: Proposal, *, exclusive: bool) -> dict[str, Any]:
-    """Return the keys that say what values an option takes; what cannot be said goes to `proposal`."""
-    if option.kind in {"true", "false", "const", "negatable"}:
-        return _flag_keys(option)
-    if option.kind == "count":
-        return {"type": "count"} | ({"default-note": str(option.default)} if option.default else {})
-    keys: dict[str, Any] = {}
-    if option.type == "bool":
-        proposal.notes.append(
-            "WARNING: type=bool makes every text true, 'False' as well; only an empty one is false"
-        )
-        keys["choices"] = ["true", ""]
-    elif option.type not in {"str", "other"}:
-        keys["type"] = option.type
-    if option.type == "other" and option.type_name:
-        proposal.notes.append(f"the script makes of the text what {option.type_name}() gives")
-    keys |= _allowed(option)
-    keys |= _arity(option, proposal)
-    if option.required and (option.flags or option.nargs != "*"):
-        keys["required"] = True
-    else:
-        keys |= _default(option, keys, exclusive=exclusive)
-    return keys
+def toml(value: Any) -> str:  # noqa: ANN401 - whatever a spec can hold
+    """Return a value as TOML on one line."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's; it lets pass what TOML forbids or a terminal would obey.
+        clean = value.encode("utf-8", "replace").decode().replace("\0", "")
+        return _REDRAWING.sub(lambda m: f"\\u{ord(m[0]):04X}", json.dumps(clean, ensure_ascii=False))
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _flag_keys(option: ParsedOption) -> dict[str, Any]:
-    keys: dict[str, Any] = {"type": "bool"}
-    if option.negative:
-        keys["negate"] = option.negative
-    if option.default_note:
-        keys["default-note"] = option.default_note
-    elif option.default is True and option.kind in {"negatable", "true"}:
-        keys["default-note"] = "on"
-    return keys
+def toml_table(kind: str, keys: dict[str, Any]) -> str:
+    """Return a table of an array as TOML, a line each key."""
+    return "\n".join([f"[[{kind}]]", *(f"{key} = {toml(value)}" for key, value in keys.items())])
 
 
-def _allowed(option: ParsedOption) -> dict[str, Any]:
-    if len(option.choices) > LISTED_NUMBERS and is_run_of_integers(option.choices):
-        return {"min": option.choices[0], "max": option.choices[-1]}
-    keys: dict[str, Any] = {
-        "choices": list(option.choices) or None,
-        "ignore-case": option.ignore_case or None,
-    }
-    keys |= {"min": option.min, "max": option.max}
-    return {key: value for key, value in keys.items() if value is not None}
+def commented(text: str) -> str:
+    """Return TOML as comments."""
+    return "\n".join(row if row.startswith("#") else f"# {row}" for row in text.split("\n"))
 
 
-def _arity(option: ParsedOption, proposal: Proposal) -> dict[str, Any]:
-    keys: dict[str, Any] = {}
-    many = option.nargs in {"*", "+"}
-    if option.kind == "append" and (many or option.nargs == "?"):
-        proposal.notes.append("the script takes several values each time; here it gets one each time")
-    if option.kind == "append" or (option.kind == "extend" and not many):
-        keys["multiple"] = "repeat"
-    elif many:
-        keys["multiple"] = "spread"
-    elif option.nargs == "?":
-        keys["value-optional"] = True
-        if option.flags and option.const is not None:
-            proposal.notes.append(f"without a value it means {option.const}")
-    if isinstance(option.nargs, int) and option.nargs > 1:
-        keys["nargs"] = option.nargs
-    return keys
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return `name`, or a name like it that nobody has."""
+    used = {*RESERVED_OPTIONS, *taken}
+    name = f"script-{name}" if name in used else name
+    others = (f"{name}-{count}" for count in range(2, len(used) + 3))
+    return next(other for other in (name, *others) if other not in used)
 
 
-def _default(option: ParsedOption, keys: dict[str, Any], *, exclusive: bool) -> dict[str, Any]:
-    if option.default_note:
-        return {"default-note": option.default_note}
-    default = option.default
-    if default is None:
+def _spellings(
+    parsed: ParsedOption, name: str, taken: Collection[str], shorts: Collection[str]
+) -> dict[str, Any]:
+    if not parsed.flags:
         return {}
-    shown = ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
-    plain = not exclusive and option.kind == "value" and option.type != "bool"
-    if not plain or not _sendable(default, option, keys):
-        # What is added to, conflicts with others, or would be refused when given, is not to be sent.
-        return {"default-note": shown} if shown else {}
-    return {"default": list(default) if isinstance(default, tuple) else default}
+    letters = [flag[1] for flag in parsed.flags if re.fullmatch(r"-[A-Za-z0-9]", flag)]
+    others = [option_name(flag, "") for flag in parsed.flags if flag.startswith("--") and flag != parsed.flag]
+    return {
+        "flag": parsed.flag if parsed.flag != f"--{name}" and re.search(FLAG_PATTERN, parsed.flag) else None,
+        "short": next((letter for letter in letters if letter not in {*shorts, *RESERVED_SHORTS}), None),
+        "aliases": [alias for alias in others if alias not in {*taken, *RESERVED_OPTIONS, name}],
+    }
 
 
-def _sendable(default: object, option: ParsedOption, keys: dict[str, Any]) -> bool:
-    """Whether the script would take its own default as a given value."""
+def _value_keys(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
+    """Return the keys that say what values an option takes; one that says nothing is empty."""
+    if parsed.kind == "count":
+        return {"type": "count", "default-note": str(parsed.default or "")}
+    if parsed.kind in {"true", "false", "const", "negatable"}:
+        on = parsed.default is True and parsed.kind in {"negatable", "true"}
+        return {"type": "bool", "negate": parsed.negative, "default-note": parsed.default_note or "on" * on}
+    choices: Any = parsed.choices or (("true", "") if parsed.type == "bool" else ())
+    least: Any = parsed.min
+    most: Any = parsed.max
+    if len(choices) > _LISTED_NUMBERS and is_run_of_integers(choices):
+        choices, least, most = (), choices[0], choices[-1]
+    many, extends = parsed.nargs in _MANY, parsed.kind == "extend"
+    repeated = parsed.kind == "append" or (extends and not many)
+    required = parsed.required and bool(parsed.flags or parsed.nargs != "*")
+    return {
+        "type": parsed.type if parsed.type not in {"str", "other", "bool"} else None,
+        "choices": choices,
+        "ignore-case": parsed.ignore_case,
+        "min": least,
+        "max": most,
+        "multiple": "repeat" if repeated else "spread" * many,
+        "value-optional": parsed.nargs == "?" and not repeated and bool(parsed.flags),
+        "nargs": parsed.nargs if isinstance(parsed.nargs, int) and parsed.nargs > 1 else None,
+        "required": required,
+        **({} if required else _default(parsed, exclusive=exclusive)),
+    }
+
+
+def _default(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
+    default = parsed.default
+    if parsed.default_note or default is None:
+        return {"default-note": parsed.default_note}
     items = default if isinstance(default, tuple) else (default,)
-    many = isinstance(option.nargs, int) or option.nargs in {"*", "+"}
-    if isinstance(default, tuple) is not many:
-        return False
-    if isinstance(option.nargs, int) and len(items) != option.nargs:
-        return False
-    if any(
-        isinstance(item, bool) or "\0" in str(item) or (many and str(item).startswith("-")) for item in items
-    ):
-        return False
-    if option.type not in {"str", "other", "int", "float", "path"}:
-        return False
-    if "min" in keys and not all(keys["min"] <= item <= keys["max"] for item in items if "max" in keys):
-        return False
-    return not option.choices or all(item in option.choices for item in items)
+    if not exclusive and parsed.kind == "value" and _sendable(items, parsed):
+        return {"default": default}
+    # What is added to, conflicts with others, or would be refused when given, is not to be sent.
+    return {"default-note": ", ".join(map(str, items))}
 
 
-def _words(option: ParsedOption, declared: dict[str, Any]) -> dict[str, Any]:
-    keys: dict[str, Any] = {}
-    if option.metavar and option.takes_value and one_line(option.metavar) == option.metavar:
-        keys["metavar"] = option.metavar
-    # The command's own help states the default, from where it is declared.
-    declares = declared.keys() & {"default", "default-note"}
-    text = _DEFAULT_STATED.sub("", option.help) if declares else option.help
-    if text:
-        keys["help"] = text
-    if option.hidden:
-        keys["hidden"] = True
-    return keys
+def _sendable(items: Collection[object], parsed: ParsedOption) -> bool:
+    """Whether the script would take its own default as a given value."""
+    many = isinstance(parsed.nargs, int) or parsed.nargs in _MANY
+    known = parsed.type in {"str", "other", "int", "float", "path"}
+    counted = not isinstance(parsed.nargs, int) or len(items) == parsed.nargs
+    if not known or not counted or isinstance(parsed.default, tuple) is not many:
+        return False
+    return not any(
+        isinstance(item, bool)
+        or "\0" in str(item)
+        or (many and str(item).startswith("-"))
+        or (parsed.choices and item not in parsed.choices)
+        or (isinstance(item, int | float) and parsed.min is not None and item < parsed.min)
+        or (isinstance(item, int | float) and parsed.max is not None and item > parsed.max)
+        for item in items
+    )
 
 
-def _add_remarks(option: ParsedOption, proposal: Proposal) -> None:
-    at = f"line {option.line}: " if option.line else ""
-    for part, reason in option.unsure.items():
-        words = {"kind": "how it takes its values", "nargs": "how many values it takes"}.get(part, part)
-        proposal.todo.append(f"{at}{words}: {reason}")
-        if part in {"kind", "nargs"}:
-            proposal.usable = False
-    proposal.notes += option.notes
+def _words(parsed: ParsedOption, keys: dict[str, Any]) -> dict[str, Any]:
+    fits = parsed.takes_value and parsed.metavar and one_line(parsed.metavar) == parsed.metavar
+    stated = keys.get("default") is not None or keys.get("default-note")
+    return {
+        "before-subcommand": False,
+        "metavar": parsed.metavar if fits else None,
+        # The command's own help states the default, from where it is declared.
+        "help": _DEFAULT_STATED.sub("", parsed.help) if stated else parsed.help,
+        "hidden": parsed.hidden,
+    }
+
+
+def _remarks(parsed: ParsedOption, obstacles: list[str]) -> Iterator[str]:
+    if parsed.group and parsed.flags:
+        yield parsed.group
+    yield from (f"TODO: {obstacle}" for obstacle in obstacles)
+    at = f"line {parsed.line}: " if parsed.line else ""
+    yield from (f"TODO: {at}{_UNSURE.get(part, part)}: {reason}" for part, reason in parsed.unsure.items())
+    if parsed.takes_value and parsed.type == "bool":
+        yield "WARNING: type=bool makes every text true, 'False' as well; only an empty one is false"
+    if parsed.type == "other" and parsed.type_name:
+        yield f"the script makes of the text what {parsed.type_name}() gives"
+    if parsed.kind == "append" and parsed.nargs in {*_MANY, "?"}:
+        yield "the script takes several values each time; here it gets one each time"
+    elif parsed.nargs == "?" and parsed.flags and parsed.const is not None:
+        yield f"without a value it means {parsed.const}"
+    if parsed.flags and parsed.takes_value and _SECRET.search(option_name(parsed.flag, parsed.dest)):
+        yield (
+            "if this is a secret, other users can see it on the script's command line: "
+            'let the script read a variable, and write pass-env = "NAME" and secret = true'
+        )
+    yield from parsed.notes

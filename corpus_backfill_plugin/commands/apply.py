@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from corpus_backfill_plugin.agent.records import without_secrets
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.verify import Counted
-from corpus_backfill_plugin.command import control_options, site_of
+from corpus_backfill_plugin.command import ask, control_options, site_of
 from corpus_backfill_plugin.commands.replay import Replayed, replay_plan
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
-from corpus_backfill_plugin.plans.file import changed, read_plan, remembered
-from corpus_backfill_plugin.plans.make import count_to_do, why_not_counted
-from corpus_backfill_plugin.plans.model import Tolerance, differences
+from corpus_backfill_plugin.plans.make import count_left, why_not_counted
+from corpus_backfill_plugin.plans.plan import differences, read_plan
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.viewer import Signals
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from corpus_backfill_plugin.agent.records import RunRequest
-    from corpus_backfill_plugin.plans.model import Plan
+    from corpus_backfill_plugin.plans.plan import Plan
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
 
 
-def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Tolerance:
-    try:
-        return Tolerance.parse(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
+def check_tolerance(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Return `value` if it is like `20` or `5%`."""
+    if not re.fullmatch(r"\d{1,15}(\.\d{1,6})?%?", value, re.ASCII):
+        raise click.BadParameter(f"{value!r} is neither a number like 20 nor a part like 5%", ctx, param)
+    return value
 
 
 @click.command(params=[option for option in control_options() if option.name in _OURS])
@@ -49,83 +49,53 @@ def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Tolera
     help="How old the plan may be, like 90m or 3d.",
 )  # fmt: skip
 @click.option(
-    "--tolerance", metavar="N|P%", default="0", show_default=True, callback=_tolerance,
+    "--tolerance", metavar="N|P%", default="0", show_default=True, callback=check_tolerance,
     help="By how much the count to do may be off, like 20 or 5%.",
 )  # fmt: skip
 @click.option(
     "-d", "--database-url", metavar="URL", help="Its database, with the password. [env: DATABASE_URL]"
 )
 @click.pass_context
-def apply(
-    ctx: click.Context,
-    /,
-    *,
-    file: Path,
-    yes: bool,
-    max_age: str,
-    tolerance: Tolerance,
-    database_url: str | None,
-    **_: object,
-) -> None:
+def apply(ctx: click.Context, /, *, file: Path, yes: bool, max_age: str, tolerance: str, **_: object) -> None:
     """Run exactly what the plan in FILE says, or name each difference and run nothing.
 
     A plan is made by --plan FILE on a command. It runs in your own server app, as any command does. Nothing
     is run before you have seen what it would be and said yes; then what is left to do is counted.
     """
-    plan, oldest = read_plan(file), parse_duration(max_age)
-    known = remembered(state_root(), plan)
-    if known is not None and known != plan.sha256:
-        raise changed(file)
+    (plan, is_ours), oldest = read_plan(file, state_root()), parse_duration(max_age)
 
     def replayed() -> Replayed:
-        return replay_plan(
-            plan, site_of(ctx).anew(), database_url=database_url, parent=plan.run if known else None
-        )
+        parent = plan.run if is_ours else None
+        return replay_plan(plan, site_of(ctx).anew(), ctx.params["database_url"], parent)
 
     def compared() -> RunRequest:
         now = replayed()
-        _refuse(differences(plan, now.request, now=datetime.now(UTC), max_age=oldest))
+        _refuse(plan, now.request, max_age=oldest)
         if plan.left:
-            counted = _counted(now)
-            _refuse(differences(
-                plan, now.request, now=datetime.now(UTC), counted=counted, tolerance=tolerance
-            ))  # fmt: skip
+            counted = Counted(reason=why_not_counted(now.script, now.request))
+            with Signals() as signals:
+                if not counted.reason:
+                    counted = count_left(*now, lambda: bool(signals.pending))
+            if signals.pending:
+                ctx.exit(128 + signals.pending[0])
+            _refuse(plan, now.request, counted=counted, tolerance=tolerance)
             _report({"left now": _counts(counted.counts, plan.left)})
         return now.request
 
-    first = replayed()
-    _report(_facts(plan, first.request, here=known is not None))
-    _refuse(differences(plan, first.request, now=datetime.now(UTC), max_age=oldest))
+    first = replayed().request
+    _report(_facts(plan, first, here=is_ours))
+    _refuse(plan, first, max_age=oldest)
     if not yes:
-        _ask(plan)
+        ask(f"Run {one_line(plan.command)} as planned?")
     # Whoever was asked may have gone for lunch, and the lock may come hours later: all is compared again.
     ctx.exit(execute(compared(), wait=ctx.params["wait_"], fresh=compared))
 
 
-def _counted(replayed: Replayed) -> Counted:
-    """Count what is left to do.
-
-    Raises:
-        click.exceptions.Exit: a signal asked to stop.
-    """
-    if reason := why_not_counted(replayed.script, replayed.request):
-        return Counted(reason=reason)
-    with Signals() as signals:
-        counted = count_to_do(
-            replayed.script, replayed.selection, replayed.request, lambda: bool(signals.pending)
-        )
-        if signals.pending:
-            raise click.exceptions.Exit(128 + signals.pending[0])
-    return counted
-
-
-def _refuse(found: tuple[str, ...]) -> None:
-    if found:
-        raise BackfillError(
-            "not run: it would not be what was planned:\n"
-            + "\n".join(f"  {one_line(each)}" for each in found),
-            "Make a new plan, and look at what it says.",
-        )
+def _refuse(plan: Plan, request: RunRequest, **limits: Any) -> None:  # noqa: ANN401 - of differences
+    if found := differences(plan, request, now=datetime.now(UTC), **limits):
+        lines = "\n".join(f"  {one_line(each)}" for each in found)
+        problem = f"not run: it would not be what was planned:\n{lines}"
+        raise BackfillError(problem, "Make a new plan, and look at what it says.")
 
 
 def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
@@ -134,6 +104,8 @@ def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
     The database and the options, which hold it, are the applier's: the file could name any.
     """
     options = without_secrets(request).options
+    previewed = [f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()]
+    left = _counts(plan.left, plan.left) or f"not compared: nothing was counted: {plan.not_counted}"
     return {
         "plan": f"{plan.sha256[:12]}, {'as it was made here' if here else 'not made here'}",
         "made": f"{clock_time(plan.made.timestamp())} by {plan.user} on {plan.host}, from dry run {plan.run}",
@@ -143,12 +115,8 @@ def _facts(plan: Plan, request: RunRequest, *, here: bool) -> dict[str, str]:
         "server": f"{request.server} at {request.server_commit or 'no commit'}",
         "planned for": f"{plan.server} at {plan.server_commit or 'no commit'}",
         "database": request.database or "(none)",
-        "dry run said": ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in plan.previewed.items()
-        )
-        or "(no counts)",
-        "left then": _counts(plan.left, plan.left)
-        or f"not compared: nothing was counted: {plan.not_counted}",
+        "dry run said": ", ".join(previewed) or "(no counts)",
+        "left then": left,
     }
 
 
@@ -160,14 +128,3 @@ def _report(facts: dict[str, str]) -> None:
 
 def _counts(counts: dict[str, int], names: Iterable[str]) -> str:
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names if name in counts)
-
-
-def _ask(plan: Plan) -> None:
-    try:
-        agreed = click.confirm(f"Run {one_line(plan.command)} as planned?", err=True)
-    except click.Abort:
-        raise BackfillError(
-            "not run: nobody answered", "Give --yes to run it without the question."
-        ) from None
-    if not agreed:
-        raise BackfillError("not run")

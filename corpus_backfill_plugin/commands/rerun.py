@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +15,13 @@ from corpus_backfill_plugin.commands.replay import replay_run
 from corpus_backfill_plugin.commands.shared import number_argument, opened_ledger
 from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.prepare import NO_VERIFY
 from corpus_backfill_plugin.runs.attach import find
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
+    from corpus_backfill_plugin.agent.folder import RunFolder
     from corpus_backfill_plugin.agent.output import Failure
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
 
@@ -34,8 +37,8 @@ _NAMED = 3
 def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
     """Run again what run N did, the latest if left out, with the same options."""
     with opened_ledger() as (state, ledger):
-        record, _ = find(state, ledger, number)
-    request = replay_run(record, os.environ)
+        record, folder = find(state, ledger, number)
+    request = replay_run(record, os.environ, verify=was_verified(folder))
     changed = changes_since(record, request)
     if changed and not anyway:
         raise BackfillError(
@@ -60,19 +63,22 @@ def retry(
 ) -> None:
     """Run again only what failed in run N, the latest if left out."""
     with opened_ledger() as (state, ledger):
-        record, _ = find(state, ledger, number)
+        record, folder = find(state, ledger, number)
         failed = ledger.failed_items(record.number)
     check_retryable(record, failed, anyway=anyway)
     items = tuple(dict.fromkeys(failure.item for failure in failed if not failure.masked))
-
-    def fresh() -> RunRequest:
-        return replay_run(record, os.environ, items)
-
+    fresh = partial(replay_run, record, os.environ, items, verify=was_verified(folder))
     request = fresh()
     if (database := other_database(record, request)) and not anyway:
         raise BackfillError(database, "Set DATABASE_URL as it was, or retry --anyway.")
     confirm(request, yes=yes)
     ctx.exit(execute(request, detach=detach, wait=wait, fresh=fresh))
+
+
+def was_verified(folder: RunFolder) -> bool:
+    """Return whether a run was to be verified, as far as its folder says: not if it was `--no-verify`."""
+    metadata = folder.metadata()
+    return metadata is None or metadata.request.not_checked != NO_VERIFY
 
 
 def changes_since(record: RunRecord, request: RunRequest) -> list[str]:
@@ -101,37 +107,26 @@ def other_database(record: RunRecord, request: RunRequest) -> str:
 
 
 def check_retryable(record: RunRecord, failed: tuple[Failure, ...], *, anyway: bool) -> None:
-    """Check that a run has ended, that items of it failed, and that it is known which.
-
-    Args:
-        record: the run.
-        failed: the items that failed, as far as they were kept.
-        anyway: whether some of them are enough.
-
-    Raises:
-        BackfillError: it can't be retried; says why.
-    """
+    """Check that a run has ended, items of it failed, and it is known which: for `anyway`, some of them."""
     masked = [failure.item for failure in failed if failure.masked]
     items = len({failure.item for failure in failed if not failure.masked})
-    again = f"`backfill runs rerun {record.number}` runs all of it again."
+    hint = f"`backfill runs rerun {record.number}` runs all of it again."
+    problem = f"{record.failures:,} items failed in run {record.number}"
     if record.state == "running":
-        raise BackfillError(f"run {record.number} still runs", "Retry it when it has ended.")
-    if not record.failures:
-        raise BackfillError(f"nothing failed in run {record.number}, as far as its output says", again)
-    if masked and not (anyway and items):
-        raise BackfillError(
-            f"{len(masked):,} of the items that failed in run {record.number} held a secret, "
-            f"which was not kept: {one_line(', '.join(masked[:_NAMED]))}"
-            f"{', ...' if len(masked) > _NAMED else ''}",
-            f"{again} --anyway retries the other {items:,}." if items else again,
-        )
-    if not items:
-        raise BackfillError(
-            f"{record.failures:,} items failed in run {record.number}, but it is not known which",
-            f"{again} Its spec names them by `failed` in [output].",
-        )
-    if items < record.failures and not anyway:
-        raise BackfillError(
-            f"{record.failures:,} items failed in run {record.number}, of which {items:,} were kept",
-            f"{again} --anyway retries those {items:,}.",
-        )
+        problem, hint = f"run {record.number} still runs", "Retry it when it has ended."
+    elif not record.failures:
+        problem = f"nothing failed in run {record.number}, as far as its output says"
+    elif not items and not masked:
+        problem += ", but it is not known which"
+        hint += " Its spec names them by `failed` in [output]."
+    elif items and (anyway or (not masked and items >= record.failures)):
+        return
+    elif masked:
+        names = one_line(", ".join(masked[:_NAMED])) + (", ..." if len(masked) > _NAMED else "")
+        problem = f"{len(masked):,} of the items that failed in run {record.number} held a secret, "
+        problem += f"which was not kept: {names}"
+        hint += f" --anyway retries the other {items:,}." if items else ""
+    else:
+        problem += f", of which {items:,} were kept"
+        hint += f" --anyway retries those {items:,}."
+    raise BackfillError(problem, hint)

@@ -28,7 +28,7 @@ from corpus_backfill_plugin.specs.values import MAX_SECONDS, parse_duration
 from corpus_backfill_plugin.terminal.table import write_facts, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from corpus_backfill_plugin.agent.records import RunRecord
     from corpus_backfill_plugin.targets.channel import Place
@@ -40,40 +40,22 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
-def list_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Put the options of the list on `command`: `runs` and `runs list` are the same."""
-    for option in (
-        json_option,
-        on_option,
-        click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="0 for all."),
-        click.option("--command", metavar="NAME", help="Only runs of this command."),
-        click.option("--state", type=click.Choice(STATES), help="Only runs in this state."),
-    ):
-        command = option(command)
-    return command
-
-
 @click.group(invoke_without_command=True)
-@list_options
+@click.option("--state", type=click.Choice(STATES), help="Only runs in this state.")
+@click.option("--command", metavar="NAME", help="Only runs of this command.")
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="0 for all.")
+@on_option
+@json_option
 @click.pass_context
 def runs(ctx: click.Context, /, **chosen: Any) -> None:  # noqa: ANN401  the options of the list
     """List runs, the newest first; the subcommands follow, stop and repeat them."""
     if ctx.invoked_subcommand is None:
-        _write_list(ctx, **chosen)
+        list_runs(**chosen)
 
 
-@runs.command("list")
-@list_options
-@click.pass_context
-def list_runs(ctx: click.Context, /, **chosen: Any) -> None:  # noqa: ANN401  the options of the list
+def list_runs(*, as_json: bool, limit: int, command: str | None, state: str | None) -> None:
     """List runs, the newest first."""
-    _write_list(ctx, **chosen)
-
-
-def _write_list(
-    ctx: click.Context, /, *, as_json: bool, limit: int, command: str | None, state: str | None
-) -> None:
-    if place := place_of(ctx):
+    if place := place_of(click.get_current_context()):
         from corpus_backfill_plugin.targets.runs import select
 
         _write(select(place, state=state, command=command, limit=limit), as_json=as_json)
@@ -88,6 +70,9 @@ def _write_list(
 
 def _write(records: list[RunRecord], *, as_json: bool) -> None:
     write_rows([facts(r) if as_json else row(r) for r in records], COLUMNS, as_json=as_json)
+
+
+runs.add_command(click.Command("list", params=runs.params, callback=list_runs, help=list_runs.__doc__))
 
 
 @runs.command("show")

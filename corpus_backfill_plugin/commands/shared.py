@@ -58,11 +58,7 @@ def opened_ledger() -> Iterator[tuple[State, Ledger]]:
 
 
 def spec_named(site: Site, name: str) -> LoadedSpec | BrokenSpec:
-    """Return the active spec of a name.
-
-    Raises:
-        BackfillError: there is none.
-    """
+    """Return the active spec of a name."""
     spec = site.catalog.load(name)
     if spec is None:
         raise BackfillError(

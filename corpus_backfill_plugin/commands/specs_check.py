@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from corpus_backfill_plugin.command import site_of
+from corpus_backfill_plugin.commands.shared import spec_named
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.prepare import unbroken
 from corpus_backfill_plugin.specs.catalog import (
@@ -25,22 +26,19 @@ from corpus_backfill_plugin.text import one_line
 from corpus_backfill_plugin.workspace import SCRIPTS_FOLDER, script_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from corpus_backfill_plugin.authoring.drift import Drift
     from corpus_backfill_plugin.parsers.model import ParserModel
     from corpus_backfill_plugin.workspace import Site
 
+    _Spec = LoadedSpec | BrokenSpec
+
 SCHEMA_FILE = "spec.schema.json"
 
 
 def read_parser(script: Path, site: Site, *, run: bool) -> ParserModel:
-    """Return what is known of a script's command line.
-
-    Args:
-        script: the script's file, in the server app's backfill folder or another's.
-        site: names the interpreter for a run.
-        run: let the script run up to its parsing, instead of reading its source.
+    """Return what is known of a script's command line, from its source or from a run up to its parsing.
 
     Raises:
         BackfillError: it can't be read, or did not come to parse.
@@ -93,7 +91,6 @@ def new(ctx: click.Context, script: str, output: str | None, name: str | None, *
 
 
 def _next_step(site: Site, place: Path, command: str) -> str:
-    """Say how to use a new spec, or why it is no command yet."""
     if site.catalog.reads(place.parent):
         return f"try it: backfill {command} --help"
     return (
@@ -103,11 +100,7 @@ def _next_step(site: Site, place: Path, command: str) -> str:
 
 
 def _found(site: Site, word: str) -> Path:
-    """Return the file that a word means: a path, or a name in the server's backfill folder.
-
-    Raises:
-        BackfillError: there is no such file in the folder.
-    """
+    """Return the file that a word means: a path, or a name in the server's backfill folder."""
     if os.sep in word or (Path(word).is_file() and site.server_trouble is not None):
         return Path(word)
     fault = script_fault(site.server, word)
@@ -125,6 +118,7 @@ def _write_new(texts: dict[Path, str], *, with_schema: bool) -> None:
 
     from corpus_backfill_plugin.specs.schema import json_schema
 
+    schema = json.dumps(json_schema(), indent=1) + "\n" if with_schema else ""
     for place in texts:
         if place.exists():
             raise BackfillError(f"{one_line(str(place))} is there already", "Give --name, or --output FILE.")
@@ -132,10 +126,8 @@ def _write_new(texts: dict[Path, str], *, with_schema: bool) -> None:
         for place, text in texts.items():
             with place.open("x", encoding="utf-8") as file:
                 file.write(text)
-            if not with_schema:
-                continue
-            schema = place.with_name(SCHEMA_FILE)
-            schema.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
+            if schema:
+                place.with_name(SCHEMA_FILE).write_text(schema, encoding="utf-8")
     except OSError as error:
         where = one_line(str(error.filename))
         raise BackfillError(f"{where} cannot be written: {error.strerror}", "Give --output FILE.") from error
@@ -153,65 +145,51 @@ def check(ctx: click.Context, names: tuple[str, ...], *, run: bool, fix: bool, a
     NAME is a command, FILE a spec or a script; without any, every spec active that is not hidden.
     """
     site = site_of(ctx)
-    specs = _chosen(site, names)
-    found = [one for spec, script in specs for one in _diagnostics(spec, script, site, run=run, fix=fix)]
+    named = [pair for name in names for pair in _named(site, name)] if names else list(_every(site))
+    specs: dict[Path, tuple[_Spec, Path | None]] = {}
+    for spec, script in named:
+        specs.setdefault(spec.file.path.absolute(), (spec, script))
+    found = [one for pair in specs.values() for one in _diagnostics(*pair, site, run=run, fix=fix)]
     if as_json:
         write_json([one.facts() for one in found])
     else:
-        for one in found:
-            click.echo(_line(one))
+        click.echo("".join(f"{one_line(str(one))}\n" for one in found), nl=False)
     bad = sum(one.kind != "note" for one in found)
     counted = f"{len(specs)} spec{'s' * (len(specs) != 1)} checked"
     click.echo(f"{counted}: {bad or 'no'} fault{'s' * (bad != 1)} or drift", err=True)
     ctx.exit(1 if bad else 0)
 
 
-def _line(found: Diagnostic) -> str:
-    where = found.file if found.line is None else f"{found.file}:{found.line}"
-    words = f"{found.problem}; {found.hint}" if found.hint else found.problem
-    kind = "note: " if found.kind == "note" else ""
-    return one_line(": ".join(part for part in (where, found.key, f"{kind}{words}") if part))
+def _every(site: Site) -> Iterator[tuple[_Spec, None]]:
+    for spec in [load(file) for name in site.catalog.names() for file in site.catalog.contenders(name)]:
+        if isinstance(spec, BrokenSpec) or not spec.script.hidden:
+            yield spec, None
 
 
-def _chosen(site: Site, names: Iterable[str]) -> list[tuple[LoadedSpec | BrokenSpec, Path | None]]:
-    """Return the specs that the words on the command line mean, once each, and their script if one was named.
+def _named(site: Site, name: str) -> Iterator[tuple[_Spec, Path | None]]:
+    """Yield the specs that a word on the command line means, and the script if that was named.
 
     A script means the specs beside it that name it, and those of installed packages that no spec beside it
     replaces.
     """
-    chosen: dict[Path, tuple[LoadedSpec | BrokenSpec, Path | None]] = {}
-    for spec, script in _named(site, names):
-        chosen.setdefault(spec.file.path.absolute(), (spec, script))
-    return list(chosen.values())
-
-
-def _named(site: Site, names: Iterable[str]) -> Iterator[tuple[LoadedSpec | BrokenSpec, Path | None]]:
-    if not names:
-        loaded = [load(file) for name in site.catalog.names() for file in site.catalog.contenders(name)]
-        yield from ((s, None) for s in loaded if isinstance(s, BrokenSpec) or not s.script.hidden)
-    for name in names:
-        suffix = Path(name).suffix
-        if suffix == SUFFIX:
-            path = _found(site, name)
-            yield load(SpecFile(path.stem, "file", path)), None
-        elif suffix == ".py":
-            yield from _specs_of(_found(site, name), site)
-        elif site.catalog.find(name) is None:
-            raise BackfillError(f"there is no spec named '{one_line(name)}'", "See 'specs list'.")
-        else:
-            yield from ((load(file), None) for file in site.catalog.contenders(name))
-
-
-def _specs_of(script: Path, site: Site) -> Iterator[tuple[LoadedSpec, Path]]:
-    if not script.is_file():
-        raise BackfillError(f"{one_line(str(script))} is not a file", "Check the path.")
-    beside = [load(SpecFile(path.stem, "file", path)) for path in sorted(script.parent.glob(f"*{SUFFIX}"))]
-    names = {spec.file.name for spec in beside}
-    files = [site.catalog.find(name) for name in site.catalog.names()]
-    installed = [load(file) for file in files if file and _is_installed(file) and file.name not in names]
-    for spec in (*beside, *installed):
-        if isinstance(spec, LoadedSpec) and spec.script.script == script.name:
-            yield spec, script
+    suffix = Path(name).suffix
+    if suffix not in {SUFFIX, ".py"}:
+        spec_named(site, name)
+        yield from ((load(file), None) for file in site.catalog.contenders(name))
+        return
+    path = _found(site, name)
+    if suffix == SUFFIX:
+        yield load(SpecFile(path.stem, "file", path)), None
+        return
+    if not path.is_file():
+        raise BackfillError(f"{one_line(str(path))} is not a file", "Check the path.")
+    beside = [SpecFile(spec.stem, "file", spec) for spec in sorted(path.parent.glob(f"*{SUFFIX}"))]
+    active = [file for name in site.catalog.names() if (file := site.catalog.find(name))]
+    names = {file.name for file in beside}
+    installed = [file for file in active if _is_installed(file) and file.name not in names]
+    for spec in map(load, (*beside, *installed)):
+        if isinstance(spec, LoadedSpec) and spec.script.script == path.name:
+            yield spec, path
 
 
 def _is_installed(file: SpecFile) -> bool:
@@ -219,8 +197,8 @@ def _is_installed(file: SpecFile) -> bool:
 
 
 def _diagnostics(
-    spec: LoadedSpec | BrokenSpec, script: Path | None, site: Site, *, run: bool, fix: bool
-) -> Iterable[Diagnostic]:
+    spec: _Spec, script: Path | None, site: Site, *, run: bool, fix: bool
+) -> Sequence[Diagnostic]:
     if isinstance(spec, BrokenSpec):
         return spec.faults
     from corpus_backfill_plugin.authoring.drift import compare, located
@@ -233,8 +211,7 @@ def _diagnostics(
             drifts = compare(_fixed(spec, drifts).script, model)
     except BackfillError as error:
         return [Diagnostic((), error.problem, error.hint, "drift", shown, key="script")]
-    found = located(drifts, spec.file.path.read_text(encoding="utf-8"), shown)
-    return sorted(found, key=lambda one: one.kind == "note")
+    return located(drifts, spec.file.path.read_text(encoding="utf-8"), shown)
 
 
 def _script_of(spec: LoadedSpec, site: Site) -> Path:
@@ -245,20 +222,20 @@ def _script_of(spec: LoadedSpec, site: Site) -> Path:
     return beside if in_place or spec.file.source == "server" else site.server.scripts / name
 
 
-def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
-    """Correct a spec's file, whole or not at all, and read it again."""
+def _fixed(spec: LoadedSpec, drifts: Sequence[Drift]) -> LoadedSpec:
+    """Correct a spec's file, completely or not at all, and read it again."""
     from corpus_backfill_plugin.agent.files import write_whole
     from corpus_backfill_plugin.authoring.fix import fix
     from corpus_backfill_plugin.specs.reader import read_script
 
-    path = spec.file.path
+    path, shown = spec.file.path, one_line(str(spec.file.path))
     if _is_installed(spec.file):
         raise BackfillError(
-            f"{one_line(str(path))} belongs to an installed package and is not edited",
+            f"{shown} belongs to an installed package and is not edited",
             "Copy it beside the script, where it replaces the package's, and fix the copy.",
         )
     text = fix(path.read_bytes().decode(), drifts)  # not `read_text`, which turns \r\n into \n
-    script, faults = read_script(text, one_line(str(path)), name=spec.file.name)
+    script, faults = read_script(text, shown, name=spec.file.name)
     if script is None:
         raise BackfillError(f"the corrected spec would have faults: {faults[0]}", "Correct it by hand.")
     try:
@@ -266,5 +243,5 @@ def _fixed(spec: LoadedSpec, drifts: tuple[Drift, ...]) -> LoadedSpec:
         write_whole(path, text.encode())
         path.chmod(mode)  # the repository's file, not a private one of ours
     except OSError as error:
-        raise BackfillError(f"{one_line(str(path))} cannot be written: {error.strerror}") from error
+        raise BackfillError(f"{shown} cannot be written: {error.strerror}") from error
     return unbroken(load(spec.file))

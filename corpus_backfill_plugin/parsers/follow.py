@@ -1,27 +1,22 @@
 """Reads how a script builds its parser: its statements in their order, once, and nothing of it runs.
 
-It knows literals and what follows from them, modules of the server's own, functions and classes that make a
-parser or are handed one, and loops over literals. There is no control flow beyond that: what stands below a
-condition that literals do not decide is in doubt, so an option added there is an `Unknown`, and a name set
-there is `Computed` from then on. No option is read wrong, and none is left out without a word.
+What the script does to a parser is done to one of argparse's own, which decides what becomes of it. Known are
+literals and what follows from them, modules of the server's own, functions and methods that make a parser or
+are handed one, and loops over literals. Below a condition that literals do not decide everything is in doubt:
+an option added there is an `Unknown`, and a name set there is `Computed` from then on. No option is read
+wrong, and none is left out silently.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.parsers.model import Unknown
-from corpus_backfill_plugin.parsers.rules import (
-    Choice,
-    Computed,
-    Converter,
-    Exclusive,
-    Parser,
-    RawAction,
-    Section,
-    infer_dest,
-)
+from corpus_backfill_plugin.parsers.probe import Computed
 from corpus_backfill_plugin.parsers.values import (
     CHANGING,
     PLAIN,
@@ -30,17 +25,20 @@ from corpus_backfill_plugin.parsers.values import (
     Outside,
     Scope,
     Value,
+    call_plain,
+    changing,
+    compute,
     converter,
-    item_of,
     items_of,
+    last_word,
     operate,
-    outside,
     parts_of,
-    pure_call,
+    stored,
+    text_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 _PARSERS = {"argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser"}
@@ -50,82 +48,105 @@ _PARSES = {
 }  # fmt: skip
 """Methods that read the command line, and whether they refuse what the parser does not know."""
 _HARMLESS = {
-    "append", "insert", "remove", "print_help", "print_usage", "format_help", "format_usage", "error",
-    "exit", "get_default", "register",
+    "append", "print_help", "print_usage", "format_help", "format_usage", "error", "exit", "get_default",
+    "usage", "formatter_class", "prog", "completer", "color", "suggest_on_error",
 }  # fmt: skip
-_ACTIONS = {
-    "argparse.BooleanOptionalAction": "boolean_optional", "argparse._StoreAction": "store",
-    "argparse._StoreTrueAction": "store_true", "argparse._StoreFalseAction": "store_false",
-    "argparse._AppendAction": "append", "argparse._CountAction": "count",
-}  # fmt: skip
-_ADDABLE = (Parser, Section, Choice)
-_OWN_METHODS = {"__init__", "__new__", "add_argument", "add_subparsers", "parse_args", "parse_known_args"}
+"""What may be called or set without a change of what the parser takes."""
+_OWN = {"__init__", "__new__", "add_argument", "add_subparsers", *_PARSES}
 """Methods that make a subclass of ArgumentParser something else than a parser."""
+_ADDABLE = (argparse._ActionsContainer, argparse._SubParsersAction)  # noqa: SLF001 - there are no public names
+_KEYWORDS = {"nargs", "const", "default", "type", "choices", "required", "help", "metavar"}
+_SETTABLE = {*_KEYWORDS, "description", "epilog"}
 _STEPS = 20_000
-"""Calls, and statements in functions and loops, that are followed before a script is given up."""
+"""Calls and items of loops that are followed before a script is given up."""
 _DEEP = 40
 """No script calls its way to its parser through more functions."""
 
 
-class Decided(Exception):  # noqa: N818 - not an error
-    """The script has read its command line, for certain: what follows adds nothing to its parser."""
+class Stop(Exception):  # noqa: N818 - not always an error
+    """Nothing more is followed: the script has read its command line for certain, or is too long."""
 
 
-class TooLong(Exception):  # noqa: N818 - not an error
-    """The script has more to follow than is followed."""
+class ReadParser(argparse.ArgumentParser):
+    """A parser as the source makes it, at `line`, below the undecided conditions `doubt`."""
+
+    line = 0
+    doubt: tuple[object, ...] = ()
+    below = False
+    """Whether it belongs to another parser: a subcommand's, or a parent."""
+
+    def error(self, message: str) -> Any:  # noqa: ANN401 - as argparse has it
+        """Raise what argparse would end the script with."""
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call, and the values that it gives; `**` among its keywords is a mapping that is not known."""
+
+    node: ast.Call
+    args: list[Value]
+    kwargs: dict[str, Value]
+
+    @property
+    def values(self) -> list[Value]:
+        """All that is given."""
+        return [*self.args, *self.kwargs.values()]
+
+    @property
+    def words(self) -> str:
+        """What messages call the option that is added."""
+        return ", ".join(arg for arg in self.args if isinstance(arg, str)) or "an option"
 
 
 class Follower:
     """Follows the statements of a script and of the server's modules that it imports.
 
     Attributes:
-        parsers: all parsers made.
         parsed: each call that reads the command line: parser, whether strictly, whether for certain.
         lost: why options may be missing.
-        trees: the files read, by module name; the script's own is `__main__`.
-        reached: calls that were seen to happen, or not to.
+        modules: the server's modules by name, the script as `__main__`; None is a module of a library.
         called: functions that were followed.
-        doubt: the undecided conditions that the current statement stands below, outermost first.
-        changed: lists and mappings that were changed after they were set, by id.
+        doubt: the undecided conditions that the current statement is below, outermost first.
+        changed: lists and mappings that may be changed where it is not followed, by id.
+        returned: what each of the functions that are being followed has returned so far.
     """
 
     def __init__(self, prog: str, roots: Iterable[Path]) -> None:
         self.prog = prog
         self.roots = tuple(roots)
-        self.parsers: list[Parser] = []
-        self.parsed: list[tuple[Parser, bool, bool]] = []
+        self.parsers: list[ReadParser] = []
+        self.parsed: list[tuple[ReadParser, bool, bool]] = []
         self.lost: list[Unknown] = []
-        self.trees: dict[str, ast.Module] = {}
+        self.trees: list[ast.Module] = []
         self.modules: dict[str, Scope | None] = {}
-        self.reached: set[int] = set()
         self.called: set[int] = set()
         self.doubt: tuple[object, ...] = ()
         self.changed: dict[int, Value] = {}
-        self.steps, self.limit = 0, _STEPS
-        self.depth = 0
+        self.steps = 0
         self.returned: list[list[Value]] = []
 
     # Modules
 
     def run(self, tree: ast.Module, name: str, folder: Path | None) -> Scope:
         """Follow a module from its first statement to its last."""
-        scope = Scope(folder=folder, shared=_set_by_functions(tree))
+        scope = Scope(folder=folder, changing=changing(tree))
         scope.names |= {"__name__": name, "__doc__": ast.get_docstring(tree, clean=False)}
-        self.trees[name] = tree
+        self.trees.append(tree)
         self.modules[name] = scope
         self.block(tree.body, scope)
         return scope
 
     def module(self, name: str, level: int, scope: Scope) -> Scope | None:
         """Return a module of the server's own, or None for any other."""
-        here, words = scope.module.folder, name.split(".") if name else []
+        here = scope.module.folder
         if name == "argparse" or (level and here is None):
             return None
-        roots = self.roots if here is None or not level else ((here, *here.parents)[level - 1],)
-        name = f"{roots[0]}.{name}" if level else name
-        if name not in self.modules:
-            self.modules[name] = None
-            bases = [root.joinpath(*words) for root in roots]
+        roots = (here, *here.parents)[level - 1 : level] if level and here else self.roots
+        key = f"{roots[0]}.{name}" if level else name
+        if key not in self.modules:
+            self.modules[key] = None
+            bases = [root.joinpath(*name.split(".")) for root in roots]
             files = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py")]
             path = next((file for file in files if file.is_file()), None)
             try:
@@ -133,21 +154,8 @@ class Follower:
             except (OSError, SyntaxError, ValueError):
                 tree = None
             if path and tree:
-                self._run_imported(tree, name, path.parent)
-        return self.modules[name]
-
-    def _run_imported(self, tree: ast.Module, name: str, folder: Path) -> None:
-        limit, doubt, depth, calls = self.limit, self.doubt, self.depth, len(self.returned)
-        self.limit = min(limit, self.steps + _STEPS // 10)
-        try:
-            self.run(tree, name, folder)
-        except TooLong:
-            # Too much for what a parser needs of a module: its names are then as those of a library.
-            if self.steps > limit:
-                raise
-            self.modules[name], self.doubt, self.depth = None, doubt, depth
-            del self.returned[calls:]
-        self.limit = limit
+                self.run(tree, key, path.parent)
+        return self.modules[key]
 
     def _import(self, node: ast.Import, scope: Scope) -> None:
         for alias in node.names:
@@ -155,38 +163,31 @@ class Follower:
             module: Value = self.module(alias.name, 0, scope)
             if module is None or (not alias.asname and "." in alias.name):
                 module = Outside(alias.name if alias.asname else head)
-            scope.bind(alias.asname or head, module)
+            self._bind(scope, alias.asname or head, module)
 
     def _import_from(self, node: ast.ImportFrom, scope: Scope) -> None:
         name = node.module or ""
         source = self.module(name, node.level, scope)
-        names = source.names if source else {}
+        names = source.names if source else {"ArgumentParser": Outside(f"{name}.ArgumentParser")}
         for alias in node.names:
-            value = names.get(alias.name)
             if alias.name == "*":
-                found = {"ArgumentParser": outside(f"{name}.ArgumentParser")} if source is None else names
-                scope.names |= {key: found[key] for key in found if not key.startswith("_")}
-            elif alias.name not in names:
-                value = self.module(f"{name}.{alias.name}".strip("."), node.level, scope)
-                value = outside(f"{name}.{alias.name}") if value is None else value
-            scope.bind(alias.asname or alias.name, value)
+                scope.names |= {key: names[key] for key in names if not key.startswith("_")}
+                continue
+            value = names.get(alias.name) or self.module(f"{name}.{alias.name}".strip("."), node.level, scope)
+            known = value is not None or (source and alias.name in names)
+            self._bind(
+                scope, alias.asname or alias.name, value if known else _outside(f"{name}.{alias.name}")
+            )
 
     # Statements
 
     def block(self, body: list[ast.stmt], scope: Scope) -> str:
         """Follow statements; return the word that leaves them (`return`, `break` ...), else nothing."""
         for statement in body:
-            if self.depth:
-                self._step()
             left = self._statement(statement, scope)
             if left:
                 return left
         return ""
-
-    def _step(self) -> None:
-        self.steps += 1
-        if self.steps > self.limit:
-            raise TooLong
 
     def _statement(self, node: ast.stmt, scope: Scope) -> str:  # noqa: C901, PLR0911, PLR0912 - one case each
         match node:
@@ -198,44 +199,37 @@ class Follower:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._values(node.decorator_list, scope)
                 # Methods do not see the names of their class.
-                scope.bind(
-                    node.name, Function(node, scope.outer if scope.is_class and scope.outer else scope)
-                )
+                around = scope.outer if scope.is_class and scope.outer else scope
+                self._bind(scope, node.name, Function(node, around))
             case ast.ClassDef():
-                inner = Scope(
-                    {}, scope, tuple(self._values(node.bases, scope)), is_class=True, name=node.name
-                )
+                bases = tuple(self._values(node.bases, scope))
+                inner = Scope({}, scope, bases, is_class=True, name=node.name)
                 self.block(node.body, inner)
-                scope.bind(node.name, inner)
+                self._bind(scope, node.name, inner)
             case ast.Import():
                 self._import(node, scope)
             case ast.ImportFrom():
                 self._import_from(node, scope)
-            case ast.Assign() | ast.AnnAssign(value=ast.expr()):
+            case ast.Assign() | ast.AnnAssign(value=ast.expr()) | ast.AugAssign():
                 value = self.value(node.value, scope) if node.value else None
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     self._set(target, value, scope)
-            case ast.AugAssign():
-                self._note_change([self.value(node.target, scope)])
-                self.value(node.value, scope)
-                self._set(node.target, Computed(f"{_text(node.target)}, which is changed"), scope)
             case ast.Delete():
                 for target in node.targets:
-                    self._set(target, Computed(f"{_text(target)}, which is deleted"), scope)
+                    self._set(target, Computed(f"{text_of(target)}, which is deleted"), scope)
             case ast.If():
-                return self._if(node, scope)
+                test = self.value(node.test, scope)
+                if isinstance(test, (*PLAIN, *_ADDABLE)):
+                    return self.block(node.body if test else node.orelse, scope)
+                return self._in_doubt(node, scope)
             case ast.For():
                 return self._for(node, scope)
             case ast.With() | ast.AsyncWith():
                 for item in node.items:
                     self.value(item.context_expr, scope)
                     if item.optional_vars:
-                        self._set(item.optional_vars, Computed(_text(item.context_expr)), scope)
+                        self._set(item.optional_vars, Computed(text_of(item.context_expr)), scope)
                 return self.block(node.body, scope)
-            case ast.Try() if all(_leaves(handler.body) for handler in node.handlers):
-                # What a handler would do ends the script: the body happens whole.
-                left = self.block([*node.body, *node.orelse], scope)
-                return self.block(node.finalbody, scope) or left
             case _:
                 return self._in_doubt(node, scope)
         return ""
@@ -246,72 +240,77 @@ class Follower:
         self._values([part for part in parts if isinstance(part, ast.expr)], scope)
         bodies = [getattr(node, field, []) for field in ("body", "orelse", "finalbody")]
         bodies += [part.body for part in parts if isinstance(part, ast.ExceptHandler | ast.match_case)]
-        stored, doubt, lefts = _stored(node), self.doubt, set()
-        for body in bodies:
-            for name in stored:
-                scope.bind(name, Computed(f"{name}, set by a condition"))
+        names, doubt, lefts = dict.fromkeys(stored(node), False), self.doubt, set()
+        for body in [*bodies, []]:
+            for name, held in names.items():
+                names[name] = held or _holds_parser(scope.names.get(name))
+                unknown = Computed(f"{name}, set by a condition", holds_parser=names[name])
+                self._bind(scope, name, unknown)
             self.doubt = (*doubt, body)
             lefts.add(self.block(body, scope))
-        for name in stored:
-            scope.bind(name, Computed(f"{name}, set by a condition"))
         # If it may leave, the rest of the function or loop may not happen.
         self.doubt = (*doubt, node) if lefts - {"", "raise"} else doubt
         word = type(node).__name__.lower()
         return word if word in {"raise", "break", "continue"} else ""
 
-    def _if(self, node: ast.If, scope: Scope) -> str:
-        truth = _truth(self.value(node.test, scope))
-        if truth is None:
-            return self._in_doubt(node, scope)
-        passed_over = node.orelse if truth else node.body
-        self.reached |= {id(part) for statement in passed_over for part in ast.walk(statement)}
-        return self.block(node.body if truth else node.orelse, scope)
-
     def _for(self, node: ast.For, scope: Scope) -> str:
         items = items_of(self.value(node.iter, scope))
-        if items is None:
+        if items is None or node.orelse:
             return self._in_doubt(node, scope)
-        doubt, left = self.doubt, ""
-        self.depth += 1
+        left = ""
         for item in items:
+            self.steps += 1
             self._set(node.target, item, scope)
             left = self.block(node.body, scope)
             if left in {"break", "return", "raise"}:
                 break
-        else:
-            self.block(node.orelse, scope)
-        self.depth -= 1
-        if not any(isinstance(part, ast.Return) for part in ast.walk(node)):
-            self.doubt = doubt
         return left if left in {"return", "raise"} else ""
+
+    def _bind(self, scope: Scope, name: str, value: Value) -> None:
+        scope.names[name] = self._steady(name, value, scope)
+
+    def _steady(self, name: str, value: Value, scope: Scope) -> Value:
+        """Return a value to be set, which is not known when it changes where the order is not followed."""
+        how = scope.module.changing.get(name)
+        if not how:
+            return value
+        self._note_change([value])
+        return Computed(f"{name}, {how}", holds_parser=_holds_parser(value))
 
     def _set(self, target: ast.expr, value: Value, scope: Scope) -> None:
         match target:
             case ast.Name():
-                scope.bind(target.id, value)
+                self._bind(scope, target.id, value)
             case ast.Tuple() | ast.List():
                 parts = items_of(value) or []
                 known = len(parts) == len(target.elts) and ast.Starred not in map(type, target.elts)
                 for at, part in enumerate(target.elts):
                     inner = part.value if isinstance(part, ast.Starred) else part
-                    self._set(inner, parts[at] if known else Computed(_text(part)), scope)
+                    self._set(inner, parts[at] if known else Computed(text_of(part)), scope)
             case ast.Attribute():
-                self._set_attribute(self.value(target.value, scope), target.attr, value)
+                steady = self._steady(target.attr, value, scope)
+                self._set_attribute(self.value(target.value, scope), target, steady)
             case ast.Subscript():
                 self._note_change([self.value(target.value, scope)])
 
-    def _set_attribute(self, receiver: Value, name: str, value: Value) -> None:
+    def _set_attribute(self, receiver: Value, target: ast.Attribute, value: Value) -> None:
+        name = target.attr
         if isinstance(receiver, Scope):
             unsure = self.doubt or receiver.is_class or receiver.folder
             receiver.names[name] = Computed(f"{name}, which is set later") if unsure else value
-        elif isinstance(receiver, Parser | RawAction):
-            receiver.given[name] = Computed(f"{name}, set by a condition") if self.doubt else value
-        elif isinstance(receiver, Choice) and name == "required":
-            receiver.required = value is True
+        elif isinstance(receiver, (argparse.Action, *_ADDABLE)) and name in _SETTABLE:
+            doubtful = Computed(f"{name}, set by a condition")
+            vars(receiver)[name] = doubtful if self.doubt else _given(name, value, name)
+        elif isinstance(receiver, (argparse.Action, *_ADDABLE)) and name not in _HARMLESS:
+            self._lose(target, "options", f"the parser's own {name} is set")
 
     def _note_change(self, values: Iterable[Value]) -> None:
-        """Note that lists or mappings are changed: what is in them is not known any more."""
-        self.changed |= {id(value): value for value in values if isinstance(value, list | dict)}
+        """Note that lists, mappings or objects may be changed: what is in them is not known any more."""
+        for value in values:
+            if isinstance(value, list | dict) or (
+                isinstance(value, Scope) and value.bases and not value.is_class
+            ):
+                self.changed[id(value)] = value
 
     # Expressions
 
@@ -320,12 +319,10 @@ class Follower:
         try:
             value = self._value(node, scope)
         except LookupError:
-            for part in ast.walk(node):
-                if adds(part) and id(part) not in self.reached:
-                    self.reached.add(id(part))
-                    self._lose(part, "an option", f"is added in what is not followed: {_text(node)}")
-            return Computed(_text(node))
-        return Computed(f"{_text(node)}, which is changed") if id(value) in self.changed else value
+            return Computed(text_of(node))
+        if id(value) not in self.changed:
+            return value
+        return Computed(f"{text_of(node)}, which is changed", holds_parser=_holds_parser(value))
 
     def _values(self, nodes: list[ast.expr], scope: Scope) -> list[Value]:
         """Return the values of expressions, those with a star opened."""
@@ -333,7 +330,7 @@ class Follower:
         for part in nodes:
             value = self.value(part.value if isinstance(part, ast.Starred) else part, scope)
             found = items_of(value) if isinstance(part, ast.Starred) else [value]
-            values += [Computed(_text(part))] if found is None else found
+            values += [Computed(text_of(part))] if found is None else found
         return values
 
     def _value(self, node: ast.expr, scope: Scope) -> Value:  # noqa: C901, PLR0911, PLR0912 - one case each
@@ -354,310 +351,305 @@ class Follower:
                 return self._values(node.elts, scope)
             case ast.Tuple():
                 return tuple(self._values(node.elts, scope))
-            case ast.Dict():
-                return self._mapping(node, scope)
+            case ast.Dict() if None not in node.keys:
+                keys = self._values([key for key in node.keys if key], scope)
+                if all(isinstance(key, str | int | float) for key in keys):
+                    return dict(zip(keys, self._values(node.values, scope), strict=True))
             case ast.JoinedStr():
-                return pure_call(Method("", "join"), [self._values(node.values, scope)], {})
-            case ast.FormattedValue(format_spec=None, conversion=-1 | 115):
-                return pure_call(Outside("builtins.str"), [self.value(node.value, scope)], {})
+                return compute("".join, self._values(node.values, scope))
+            case ast.FormattedValue(format_spec=None, conversion=-1):
+                return compute(str, self.value(node.value, scope))
             case ast.BinOp():
                 return operate(node.op, *self._values([node.left, node.right], scope))
-            case ast.UnaryOp(op=ast.Not()):
-                return not _known(_truth(self.value(node.operand, scope)))
-            case ast.UnaryOp():
+            case ast.UnaryOp(op=ast.USub()):
                 return operate(node.op, self.value(node.operand, scope))
             case ast.Compare(ops=[operator], comparators=[right]):
                 return operate(operator, *self._values([node.left, right], scope))
-            case ast.Subscript(slice=ast.Slice() as part):
-                bounds = [self.value(b, scope) if b else None for b in (part.lower, part.upper, part.step)]
-                return item_of(self.value(node.value, scope), slice(*bounds))
             case ast.Subscript():
-                return item_of(*self._values([node.value, node.slice], scope))
-            case ast.ListComp(generators=[loop]) | ast.GeneratorExp(generators=[loop]) if not loop.ifs:
-                items = _known(items_of(self.value(loop.iter, scope)))
-                return [self._in_loop(node.elt, loop.target, item, scope) for item in items]
-            case ast.IfExp() if _truth(test := self.value(node.test, scope)) is not None:
-                return self.value(node.body if test else node.orelse, scope)
+                items, at = self._values([node.value, node.slice], scope)
+                return compute(lambda items: items[at], items, keeps=True)
         # Parts of any other expression may be called, and may not.
         doubt = self.doubt
         self.doubt = (*doubt, node)
         self._values([part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)], scope)
         self.doubt = doubt
-        if isinstance(node, ast.NamedExpr):
-            self._set(node.target, Computed(_text(node.value)), scope)
         raise LookupError
-
-    def _in_loop(self, node: ast.expr, target: ast.expr, item: Value, scope: Scope) -> Value:
-        self._step()
-        inner = Scope({}, scope)
-        self._set(target, item, inner)
-        return self.value(node, inner)
-
-    def _mapping(self, node: ast.Dict, scope: Scope) -> Value:
-        result: dict[Value, Value] = {}
-        for key, part in zip(node.keys, node.values, strict=True):
-            value = self.value(part, scope)
-            name = self.value(key, scope) if key else None
-            if not isinstance(name, str | int | float | None) or (
-                key is None and not isinstance(value, dict)
-            ):
-                raise LookupError
-            result |= value if key is None else {name: value}
-        return result
 
     def _attribute(self, node: ast.Attribute, value: Value) -> Value:
         name = node.attr
         if isinstance(value, Outside):
-            return outside(f"{value.name}.{name}")
+            return _outside(f"{value.name}.{name}")
         if isinstance(value, Scope):
-            return self._bound(value, value.attribute(name))
-        if isinstance(value, Parser) and name == "_action_groups":
-            return Section(value)
-        if isinstance(value, Parser) and name.startswith("_"):
+            return _bound(value, value.attribute(name))
+        if name == "_action_groups" and isinstance(value, ReadParser):
+            return value  # only its `pop` and `append` are used, to have required options listed first
+        if isinstance(value, _ADDABLE) and name.startswith("_"):
             self._lose(node, "options", f"the parser's own {name} is used")
         if isinstance(value, (*PLAIN, *_ADDABLE)) and value is not None:
             return Method(value, name)
         raise LookupError(name)
 
-    def _bound(self, receiver: Scope, found: Value) -> Value:
-        """Return what an attribute is when it is asked of `receiver`: a method with its first argument."""
-        if not isinstance(found, Function) or receiver.folder:
-            return found
-        decorators = {_text(one).rpartition(".")[2] for one in getattr(found.node, "decorator_list", ())}
-        if decorators & {"property", "cached_property"}:
-            raise LookupError
-        plain = "staticmethod" in decorators or (receiver.is_class and "classmethod" not in decorators)
-        return found if plain else Function(found.node, found.scope, receiver)
-
     # Calls
 
     def _call(self, node: ast.Call, scope: Scope) -> Value:
-        self._step()
-        self.reached.add(id(node))
+        self.steps += 1
+        if self.steps > _STEPS:
+            raise Stop("the script is too long to follow")
         function = self.value(node.func, scope)
-        args, kwargs = self._values(node.args, scope), {}
+        call = Call(node, self._values(node.args, scope), self._keywords(node, scope))
+        receiver, name = getattr(function, "receiver", None), getattr(function, "name", "")
+        if isinstance(receiver, _ADDABLE):
+            return self._on_parser(receiver, name, call)
+        if isinstance(function, Outside) and name in _PARSERS:
+            return self._parser(partial(ReadParser, prog=self.prog), call)
+        # What is opened from something that is not known leaves the parameters unknown.
+        opened = any(isinstance(arg, Computed) and arg.text.startswith("*") for arg in call.args)
+        if not opened and "**" not in call.kwargs and len(self.returned) <= _DEEP:
+            if isinstance(function, Function):
+                value = self.follow(function, call)
+                unknown = isinstance(value, Computed)
+                return Computed(text_of(node), holds_parser=value.holds_parser) if unknown else value
+            if isinstance(function, Scope) and function.is_class:
+                return self._object(function, call)
+        if isinstance(function, Method) and name in CHANGING:
+            self._note_change([receiver])
+        try:
+            return call_plain(function, call.args, call.kwargs)
+        except LookupError:
+            self._note_lost(call)
+            self._note_change([] if name.startswith("builtins.") else call.values)
+            raise
+
+    def _keywords(self, node: ast.Call, scope: Scope) -> dict[str, Value]:
+        """Return the keywords of a call; under `**` stands a mapping that is not known."""
+        found: dict[str, Value] = {}
         for keyword in node.keywords:
             value = self.value(keyword.value, scope)
             if keyword.arg:
-                kwargs[keyword.arg] = value
-            elif isinstance(value, dict):
-                kwargs |= {str(key): item for key, item in value.items()}
+                found[keyword.arg] = value
             else:
-                kwargs["**"] = Computed(_text(keyword.value))
-        try:
-            return self._result(function, args, kwargs, node)
-        except LookupError:
-            known = isinstance(function, Function) or isinstance(
-                getattr(function, "receiver", None), _ADDABLE
-            )
-            if not known:
-                self._note_lost(args, kwargs, node)
-            outer = isinstance(function, Outside) and function.name.startswith("builtins.")
-            self._note_change([] if outer else [*args, *kwargs.values()])
-            raise
+                found |= value if isinstance(value, dict) else {"**": Computed(text_of(keyword.value))}
+        return found
 
-    def _result(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:
-        """Return what a call gives; LookupError when that is not known."""
-        receiver, name = getattr(function, "receiver", None), getattr(function, "name", "")
-        if isinstance(function, Function):
-            return self.follow(function, args, kwargs)
-        if isinstance(function, Scope) and function.is_class:
-            return self._object(function, args, kwargs, node)
-        if isinstance(receiver, _ADDABLE):
-            return self._on_parser(receiver, name, args, kwargs, node)
-        if isinstance(function, Method) and name in CHANGING:
-            if name == "setdefault" and isinstance(receiver, dict) and not self.doubt:
-                return receiver.setdefault(*args)
-            self._note_change([receiver])
-        if isinstance(function, Outside) and name in _PARSERS:
-            return self._parser(args, kwargs, node)
-        return function if name == "argparse.FileType" else pure_call(function, args, kwargs)
-
-    def _note_lost(self, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> None:
+    def _note_lost(self, call: Call) -> None:
         """Note that options may be missing: something is added to who knows what, or a parser given away."""
-        called = _text(node.func)
-        if called.endswith(".add_argument"):
-            flags = ", ".join(arg for arg in args if isinstance(arg, str)) or "an option"
-            self._lose(node, flags, f"is added to something that is not known: {called[:-13]}")
-        elif any(map(_holds_parser, [*args, *kwargs.values()])) and not called.startswith("argcomplete."):
-            self._lose(node, f"options added by {called}()", f"done by {called}, which is not read")
+        called = text_of(call.node.func)
+        method = getattr(call.node.func, "attr", "")
+        if method == "add_argument":
+            self._lose(call.node, call.words, f"is added to something that is not known: {called[:-13]}")
+        elif method in _PARSES and self.parsers:
+            self._lose(call.node, "options", f"the command line is read by what is not known: {called}")
+        elif any(map(_holds_parser, call.values)) and not called.startswith("argcomplete."):
+            self._lose(call.node, f"options added by {called}()", f"done by {called}, which is not read")
 
-    def _lose(self, node: ast.AST, what: str, reason: str) -> None:
-        self.lost.append(Unknown(getattr(node, "lineno", 0), what, reason, hides_options=True))
+    def _lose(self, node: ast.expr, what: str, reason: str) -> None:
+        self.lost.append(Unknown(node.lineno, what, reason, hides_options=True))
 
-    def follow(self, function: Function, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        """Follow a call of a function; return what it returns."""
-        self._step()
-        if len(self.returned) > _DEEP:
-            raise LookupError
+    def follow(self, function: Function, call: Call | None) -> Value:
+        """Follow a function, for a `call` or as something unknown may call it; return what it returns."""
         node, inner = function.node, Scope({}, function.scope)
-        for name, value in self._parameters(function, args, dict(kwargs)).items():
-            inner.bind(name, value)
+        for name, value in self._parameters(function, call).items():
+            self._bind(inner, name, value)
+        self.called.add(id(node))
         if isinstance(node, ast.Lambda):
             return self.value(node.body, inner)
-        self.called.add(id(node))
         self.returned.append([])
         doubt = self.doubt
-        self.depth += 1
         left = self.block(node.body, inner)
-        self.depth -= 1
         self.doubt = doubt
         values = [*self.returned.pop(), *([] if left == "return" else [None])]
         generator = any(isinstance(part, ast.Yield | ast.YieldFrom) for part in ast.walk(node))
-        if generator or isinstance(values[0], Computed) or any(other is not values[0] for other in values):
-            raise LookupError
+        if generator or any(other is not values[0] for other in values):
+            return Computed(node.name, holds_parser=any(map(_holds_parser, values)))
         return values[0]
 
-    def _parameters(
-        self, function: Function, args: list[Value], kwargs: dict[str, Value]
-    ) -> dict[str, Value]:
-        """Return the parameters of a call by name; one that is not known to be given is `Computed`."""
+    def _parameters(self, function: Function, call: Call | None) -> dict[str, Value]:
+        """Return the parameters of a call by name."""
         declared = function.node.args
-        given = [*([] if function.bound is None else [function.bound]), *args]
-        unsure = "**" in kwargs or any(isinstance(arg, Computed) and arg.text.startswith("*") for arg in args)
-        kwargs.pop("**", None)
         positional = [a.arg for a in (*declared.posonlyargs, *declared.args)]
-        defaults = dict(zip(reversed(positional), reversed(declared.defaults), strict=False))
-        defaults |= {a.arg: d for a, d in zip(declared.kwonlyargs, declared.kw_defaults, strict=True) if d}
         words = [*positional, *(a.arg for a in declared.kwonlyargs)]
         names: dict[str, Value] = {word: Computed(f"{word}, which a call gives") for word in words}
-        if not unsure:
-            names |= {name: self.value(default, function.scope) for name, default in defaults.items()}
+        if call is None:
+            return names
+        given = [*([] if function.bound is None else [function.bound]), *call.args]
+        defaults = dict(zip(reversed(positional), reversed(declared.defaults), strict=False))
+        defaults |= {a.arg: d for a, d in zip(declared.kwonlyargs, declared.kw_defaults, strict=True) if d}
+        names |= {name: self.value(default, function.scope) for name, default in defaults.items()}
         names |= dict(zip(positional, given, strict=False))
-        names |= {name: kwargs.pop(name) for name in list(kwargs) if name in names}
+        names |= {name: value for name, value in call.kwargs.items() if name in words}
         if declared.vararg:
-            names[declared.vararg.arg] = Computed("*args") if unsure else tuple(given[len(positional) :])
+            names[declared.vararg.arg] = tuple(given[len(positional) :])
         if declared.kwarg:
-            names[declared.kwarg.arg] = Computed("**kwargs") if unsure else kwargs
+            names[declared.kwarg.arg] = {k: v for k, v in call.kwargs.items() if k not in words}
         return names
 
-    def _object(self, cls: Scope, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value:
-        if any(getattr(base, "name", "") in _PARSERS for base in cls.bases):
-            if not _OWN_METHODS & cls.names.keys():
-                return self._parser(args, kwargs, node)
-            self._lose(node, "options", f"a parser of a class of the script's, {cls.name}")
-            raise LookupError
+    def _object(self, cls: Scope, call: Call) -> Value:
+        """Return an object of a class of the server's own, after its `__init__`."""
+        if any(getattr(base, "name", "") in _PARSERS for base in cls.bases) and not _OWN & cls.names.keys():
+            return self._parser(partial(ReadParser, prog=self.prog), call)
         made = Scope({}, None, (cls,))
         try:
-            init = self._bound(made, made.attribute("__init__"))
+            init = _bound(made, made.attribute("__init__"))
         except LookupError:
-            if args or kwargs:
+            if call.values:
+                self._note_lost(call)
                 raise
             return made
-        self.follow(init, args, kwargs)
+        self.follow(init, call)
         return made
 
     # argparse
 
-    def _certain(self, parser: Parser) -> bool:
+    def _certain(self, parser: ReadParser) -> bool:
         """Whether what is done now to a parser happens wherever the parser exists."""
         return parser.doubt[: len(self.doubt)] == self.doubt
 
-    def _parser(self, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Parser:
-        given = dict(zip(("prog", "usage", "description", "epilog"), args, strict=False)) | kwargs
-        prog = given.get("prog")
-        parser = Parser(node.lineno, given, prog if isinstance(prog, str) else self.prog, self.doubt)
-        self.parsers.append(parser)
-        if given.get("parents"):
-            parser.adopt(given["parents"], node.lineno)
+    def _made(self, call: Call, make: Callable[..., Any], *args: Value, **kwargs: Value) -> Any:  # noqa: ANN401
+        """Return what argparse itself makes of a call, or note that it refuses."""
+        try:
+            return make(*args, **kwargs)
+        except Exception as error:
+            self._lose(call.node, call.words, f"is refused by argparse: {error}")
+            raise LookupError from error
+
+    def _parser(self, make: Callable[..., Any], call: Call) -> Value:
+        given = dict(zip(("prog", "usage", "description", "epilog"), call.args, strict=False)) | call.kwargs
         if given.get("prefix_chars", "-") != "-" or "**" in given:
-            self._lose(node, "options", "the parser is made with keywords that are not read")
+            self._lose(call.node, "options", "the parser is made with keywords that are not read")
+        parents = given.get("parents", [])
+        for parent in parents if isinstance(parents, list | tuple) else [parents]:
+            if isinstance(parent, ReadParser):
+                parent.below = True
+            else:
+                self._lose(call.node, "parents", getattr(parent, "reason", "no parser"))
+        known = {"parents": [parent for parent in parts_of(parents) if isinstance(parent, ReadParser)]}
+        for key, kind in (("prog", str), ("conflict_handler", str), ("add_help", bool)):
+            if isinstance(given.get(key), kind):
+                known[key] = given[key]
+        parser = self._made(call, make, argument_default=given.get("argument_default"), **known)
+        texts = {key: _given(key, given.get(key), key) for key in ("description", "epilog")}
+        vars(parser).update(texts, line=call.node.lineno, doubt=self.doubt)
+        self.parsers.append(parser)
         return parser
 
-    def _on_parser(  # noqa: C901, PLR0911 - one case each
-        self, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.Call
-    ) -> Value:
-        parser = receiver if isinstance(receiver, Parser) else receiver.parser
-        section = receiver if isinstance(receiver, Section) else Section(parser)
+    def _on_parser(self, receiver: Value, name: str, call: Call) -> Value:  # noqa: C901, PLR0911 - one case each
+        """Do to a parser, or to a group of one, what the script does."""
+        parser: ReadParser = receiver if isinstance(receiver, ReadParser) else vars(receiver)["parser"]
         match name:
             case "add_argument":
-                return self._add_argument(section, args, kwargs, node)
-            case "add_parser" if isinstance(receiver, Choice):
-                return self._add_parser(receiver, [*args, kwargs.get("name")][0], kwargs, node)
+                return self._add_argument(receiver, parser, call)
+            case "add_parser":
+                return self._add_parser(receiver, parser, call)
             case "add_argument_group":
-                title = [*args, kwargs.get("title")][0]
-                return Section(parser, title if isinstance(title, str) else "", section.exclusive)
+                title = [*call.args, call.kwargs.get("title")][0]
+                group = self._made(call, receiver.add_argument_group, title if isinstance(title, str) else "")
+                return _joined(group, parser, call)
             case "add_mutually_exclusive_group":
-                required = kwargs.get("required", False)
-                exclusive = Exclusive(required if isinstance(required, Computed) else bool(required))
-                parser.exclusives.append(exclusive)
-                return Section(parser, section.title, exclusive)
+                return _joined(self._made(call, receiver.add_mutually_exclusive_group), parser, call)
             case "add_subparsers":
-                parser.choice = Choice(parser, kwargs.get("required") is True)
-                return parser.choice
-            case "set_defaults" if "**" in kwargs:
-                # Which ones is not known: no default of this parser is.
-                parser.set_defaults({action.dest: kwargs["**"] for action in parser.actions})
-                parser.given["argument_default"] = kwargs["**"]
+                return _joined(self._made(call, parser.add_subparsers, prog=parser.prog), parser, call)
             case "set_defaults":
+                values, unknown = call.kwargs, call.kwargs.pop("**", None)
+                if unknown:
+                    # Which ones is not known: no default of this parser is.
+                    vars(parser).update(argument_default=unknown)
+                    values = {action.dest: unknown for action in parser._actions}  # noqa: SLF001 - as above
                 sure = self._certain(parser)
-                parser.set_defaults({key: v if sure else Computed(key) for key, v in kwargs.items()})
+                parser.set_defaults(
+                    **{k: _given(k, v, k) if sure else Computed(k) for k, v in values.items()}
+                )
             case _ if name in _PARSES:
                 self.parsed.append((parser, _PARSES[name], self._certain(parser)))
                 if _PARSES[name] and not self.doubt:
-                    raise Decided
+                    raise Stop
                 what = Computed("what the operator gives")
                 return what if _PARSES[name] else (what, what)
             case "pop":
-                return section
+                return receiver
             case _ if name not in _HARMLESS:
-                self._lose(node, f"options added by {name}()", "a method that is not read")
+                self._lose(call.node, f"options added by {name}()", "a method that is not read")
         return None
 
-    def _add_parser(self, choice: Choice, word: Value, kwargs: dict[str, Value], node: ast.Call) -> Value:
-        given = {key: value for key, value in kwargs.items() if key not in {"help", "aliases", "name"}}
-        parser = self._parser([], given, node)
-        parser.below = True
-        if not isinstance(word, str) or not self._certain(choice.parser):
+    def _add_parser(self, choice: Value, parser: ReadParser, call: Call) -> Value:
+        word = [*call.args, call.kwargs.get("name")][0]
+        if not isinstance(word, str) or not self._certain(parser):
             unsure = "is added only if a condition holds" if isinstance(word, str) else "its name is computed"
-            self._lose(node, "a subcommand", unsure)
-            return parser
-        aliases = tuple(alias for alias in parts_of(kwargs.get("aliases", ())) if isinstance(alias, str))
-        choice.entries.append((word, aliases, kwargs.get("help"), parser))
-        return parser
+            self._lose(call.node, "a subcommand", unsure)
+            raise LookupError
+        aliases = [alias for alias in parts_of(call.kwargs.get("aliases", ())) if isinstance(alias, str)]
+        text = call.kwargs.get("help")
+        make = partial(choice.add_parser, word, aliases=aliases, help=text if isinstance(text, str) else "")
+        made = self._parser(make, Call(call.node, [], call.kwargs))
+        made.below = True
+        return made
 
-    def _add_argument(
-        self, section: Section, args: list[Value], kwargs: dict[str, Value], node: ast.Call
-    ) -> Value:
-        parser, words = section.parser, tuple(arg for arg in args if isinstance(arg, str))
-        unknown = next((v for v in (*args, kwargs.get("**")) if isinstance(v, Computed)), None)
-        reason = unknown.reason if unknown else "" if len(words) == len(args) else "its flags are not known"
+    def _add_argument(self, receiver: Value, parser: ReadParser, call: Call) -> Value:
+        flags = [arg for arg in call.args if isinstance(arg, str)]
+        unknown = next((v for v in (*call.args, call.kwargs.get("**")) if isinstance(v, Computed)), None)
+        reason = unknown.reason if unknown else ""
+        if len(flags) < len(call.args) and not reason:
+            reason = "its flags are not known"
         if not self._certain(parser) and not reason:
             reason = "is added only if a condition holds that the source does not decide"
         if reason:
-            self._lose(node, ", ".join(words) or "an option", reason)
+            self._lose(call.node, call.words, reason)
             raise LookupError
-        given = {key: value for key, value in kwargs.items() if key not in {"action", "dest"}}
-        if given.get("type") is None:
-            given.pop("type", None)
-        else:
-            given["type"] = converter(given["type"])
-        if isinstance(given.get("choices"), str | tuple | dict):
-            given["choices"] = items_of(given["choices"])
-        given = {
-            key: value if isinstance(value, (*PLAIN, Computed, Converter)) else Computed(_keyword(node, key))
-            for key, value in given.items()
-        }
-        flags = tuple(word for word in words if word.startswith("-"))
-        dest = infer_dest(flags, kwargs.get("dest")) if flags else str((*words, kwargs.get("dest", ""))[0])
-        kind = _action(kwargs.get("action"), node)
-        action = RawAction(flags, dest, kind, given, "", node.lineno, parser.prog)
-        parser.add(action, section)
-        return action
+        texts = {keyword.arg: text_of(keyword.value) for keyword in call.node.keywords}
+        given = {k: _given(k, v, texts.get(k, k)) for k, v in call.kwargs.items() if k in _KEYWORDS}
+        # Argparse looks into most of what it is given: it gets what is known, the rest is noted afterwards.
+        now = {k: v for k, v in given.items() if k != "help" and not isinstance(v, Computed)}
+        if isinstance(call.kwargs.get("dest"), str):
+            now["dest"] = call.kwargs["dest"]
+        action, unread = _action(call.kwargs.get("action"), texts.get("action", "action"))
+        added = self._made(call, receiver.add_argument, *flags, action=action, **now)
+        later = {k: v for k, v in given.items() if k not in now}
+        vars(added).update(later, line=call.node.lineno, unread=unread)
+        return added
 
 
-def _action(value: Value, node: ast.Call) -> str | Computed:
-    if isinstance(value, Outside):
-        return _ACTIONS.get(value.name, value.name)
-    if isinstance(value, Scope):
-        return value.name
-    return (
-        "store" if value is None else value if isinstance(value, str) else Computed(_keyword(node, "action"))
-    )
+def _joined(group: Value, parser: ReadParser, call: Call) -> Value:
+    """Return a group, or what subcommands are added to, that knows its parser and whether it is required."""
+    required = call.kwargs.get("required", False)
+    required = required if isinstance(required, Computed) else bool(required)
+    group.__dict__.update(parser=parser, required=required)
+    return group
 
 
-def _keyword(node: ast.Call, key: str) -> str:
-    return next((_text(keyword.value) for keyword in node.keywords if keyword.arg == key), key)
+def _outside(name: str) -> Value:
+    """Return the value of a name of a library: a word that argparse knows, or the name itself."""
+    word = getattr(argparse, name.removeprefix("argparse."), None)
+    return word if isinstance(word, str) else Outside(name)
+
+
+def _given(key: str, value: Value, text: str) -> Value:
+    """Return the value of a keyword as argparse may hold it: plain, callable, or `Computed`."""
+    if key == "type":
+        return converter(value)
+    if key == "choices" and not isinstance(value, list | range | Computed | None):
+        return items_of(value) or Computed(text)
+    parts = value if isinstance(value, list | tuple) else [value]
+    plain = all(isinstance(part, (*PLAIN, Computed)) and not isinstance(part, dict) for part in parts)
+    return value if plain else Computed(text)
+
+
+def _action(value: Value, text: str) -> tuple[Value, str]:
+    """Return an action as argparse takes it, and why what it does is not known."""
+    if value is None or isinstance(value, str):
+        return value or "store", ""
+    if isinstance(value, Outside | Scope):
+        known = getattr(argparse, value.name.removeprefix("argparse."), None)
+        reason = "" if known else f"is handled by a class of the script's, {value.name}"
+        return known or argparse.Action, reason
+    return argparse.Action, getattr(value, "reason", f"computed when the script runs: {text}")
+
+
+def _bound(receiver: Scope, found: Value) -> Value:
+    """Return what an attribute is when it is asked of `receiver`: a method with its first argument."""
+    if not isinstance(found, Function) or receiver.folder:
+        return found
+    decorators = {last_word(one) for one in getattr(found.node, "decorator_list", ())}
+    plain = "staticmethod" in decorators or (receiver.is_class and "classmethod" not in decorators)
+    return found if plain else Function(found.node, found.scope, receiver)
 
 
 def adds(node: ast.AST) -> bool:
@@ -665,59 +657,17 @@ def adds(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
 
 
-def _set_by_functions(tree: ast.Module) -> dict[str, bool]:
-    """Return the names that functions set (True) or change (False) outside of themselves."""
-    found: dict[str, bool] = {}
-    for function in ast.walk(tree):
-        for node in (
-            ast.walk(function) if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) else ()
-        ):
-            changes = isinstance(node, ast.Attribute) and node.attr in CHANGING
-            changes |= isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del)
-            name = getattr(node, "value", None)
-            if changes and isinstance(name, ast.Name):
-                found.setdefault(name.id, False)
-            elif isinstance(node, ast.Global | ast.Nonlocal):
-                found |= dict.fromkeys(node.names, True)
-    return found
-
-
-def _stored(node: ast.AST) -> set[str]:
-    """Return the names that a statement sets."""
-    parts = list(ast.walk(node))
-    found = {n.id for n in parts if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    found |= {(n.asname or n.name).partition(".")[0] for n in parts if isinstance(n, ast.alias)}
-    return found | {
-        n.name for n in parts if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
-
-
-def _truth(value: Value) -> bool | None:
-    if isinstance(value, Outside) and value.name.endswith("TYPE_CHECKING"):
-        return False
-    return bool(value) if isinstance(value, (*PLAIN, *_ADDABLE, Function)) else None
+def makes_parser(node: ast.AST) -> bool:
+    """Whether a parser is made somewhere in a node."""
+    return "ArgumentParser" in map(last_word, ast.walk(node))
 
 
 def _holds_parser(value: Value) -> bool:
-    if isinstance(value, Method):
-        return isinstance(value.receiver, _ADDABLE)
-    parts = value.names.values() if isinstance(value, Scope) else parts_of(value)
-    return isinstance(value, _ADDABLE) or any(isinstance(part, _ADDABLE) for part in parts)
-
-
-def _known(value: Any) -> Any:  # noqa: ANN401 - of the type that was asked about
-    """Return a value that is known; LookupError for None."""
-    if value is None:
-        raise LookupError
-    return value
-
-
-def _text(node: ast.AST) -> str:
-    return " ".join(ast.unparse(node).split())[:100]
-
-
-def _leaves(body: list[ast.stmt]) -> bool:
-    """Whether a block surely ends the script; what only returns leaves its caller to go on."""
-    last = body[-1]
-    exits = isinstance(last, ast.Expr) and _text(last).startswith(("sys.exit(", "exit(", "os._exit("))
-    return exits or isinstance(last, ast.Raise)
+    if isinstance(value, (Computed, *_ADDABLE)):
+        return getattr(value, "holds_parser", True)
+    if isinstance(value, Function):
+        return any(map(adds, ast.walk(value.node))) and not makes_parser(value.node)
+    parts = [value.receiver] if isinstance(value, Method) else parts_of(value)
+    if isinstance(value, Scope):
+        parts = [part for part in value.names.values() if isinstance(part, _ADDABLE)]
+    return any(map(_holds_parser, parts))

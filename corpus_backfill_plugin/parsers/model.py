@@ -31,8 +31,7 @@ class Unknown(msgspec.Struct, frozen=True):
 
     Attributes:
         where: line in the script, counted from 1; 0 when no line is meant.
-        what: what it is about: a flag, a positional's name, or a part such as `description`.
-        reason: why it could not be known.
+        what: a flag, a positional's name, or a part such as `description`.
         hides_options: whether there may be options that were not seen at all.
     """
 
@@ -47,14 +46,11 @@ class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         flags: the spellings in the script's order; empty for a positional.
-        dest: the name that the script finds the value under.
-        min: smallest value, inclusive, where the script declares one (click's ranges; argparse has none).
-        max: largest value, inclusive.
+        min, max: inclusive, where the script declares them (click's ranges; argparse has none).
         type_name: the callable as the source calls it, when `type` is `other`.
         default: what the script uses when nothing is given; None is none, or unknown (see `unsure`).
         default_note: set when the default is no literal: its source text.
         nargs: as argparse means it; None is one value (or none, for a flag).
-        negative: the flag that a `negatable` is turned off by.
         unsure: for each field that could not be known, why.
         notes: what a reader of the spec should hear, a sentence each.
         line: line of the declaration; 0 when it is not known.
@@ -119,10 +115,8 @@ class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a script's command line.
 
     Attributes:
-        library: what the script reads its command line with.
         environment: names of environment variables that the script's text reads.
         database: why the script is taken to read DATABASE_URL; empty when nothing names it.
-        subcommand_required: whether one of `subcommands` must be given.
         strict: False when the script lets options pass that it does not know.
         unknowns: what could not be known, those of `options` and `positionals` as well, by line.
     """

@@ -13,8 +13,25 @@ import runpy
 import sys
 from typing import Any
 
+SUPPRESS = "==SUPPRESS=="
+"""The value of ``argparse.SUPPRESS``."""
+_MOST = 100_000
+"""More items are counted, not listed."""
 Thing = Any
 """An object of the script's or of its libraries, or JSON made of it: nothing is known of its type here."""
+
+
+class Computed:
+    """Stands for a value that is not known, by its source text or what else is known of it."""
+
+    def __init__(self, text: str, *, holds_parser: bool = False) -> None:
+        self.text = text
+        self.holds_parser = holds_parser
+
+    @property
+    def reason(self) -> str:
+        """Why nothing more is known, for messages."""
+        return "computed when the script runs: " + self.text
 
 
 class _ParserMet(BaseException):
@@ -28,20 +45,24 @@ def _write(path: Thing, answer: Thing) -> None:
     os.replace(path + ".part", path)  # noqa: PTH105 - no need for pathlib here
 
 
-def _value(value: Thing) -> Thing:
+def _value(value: Thing) -> Thing:  # noqa: PLR0911 - a line for each sort of value
     """Return a value as JSON: scalars as they are, the rest in objects that say what they are."""
     if type(value).__name__ in ("Sentinel", "UnsetType"):
         return None  # click's own word for "not given"
     if isinstance(value, enum.Enum):
-        return {"is": "member", "enum": _name(type(value)), "name": value.name, "value": _value(value.value)}
+        return {"is": "member", "name": value.name, "value": _value(value.value)}
     if value is None or isinstance(value, (str, int, float)):
         return value if type(value) in (str, int, float, bool, type(None)) else type(value).__mro__[-2](value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, (list, tuple, set, frozenset, range)):
+        if len(value) > _MOST:
+            return _value(Computed(str(len(value)) + " of them"))
         items = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else list(value)
-        return {"is": "list", "items": [_value(item) for item in items[:10000]]}
-    return {"is": "object", "type": type(value).__name__}
+        return {"is": "list", "items": [_value(item) for item in items]}
+    is_computed = isinstance(value, Computed)
+    text = value.text if is_computed else "an object of the script's, " + type(value).__name__
+    return {"is": "object", "text": text}
 
 
 def _name(thing: Thing) -> Thing:
@@ -58,15 +79,17 @@ def _name(thing: Thing) -> Thing:
 
 def _type(thing: Thing) -> Thing:
     """Return a ``type=`` callable: its name, and its members when it is an Enum."""
-    if thing is None:
-        return None
+    if thing is None or isinstance(thing, Computed):
+        return _value(thing)
     members = list(thing) if isinstance(thing, type) and issubclass(thing, enum.Enum) else []
     return {"name": _name(thing), "members": [_value(member) for member in members]}
 
 
 def _action(action: Thing, titles: Thing) -> Thing:
-    """Return one argparse action."""
+    """Return one argparse action; `line` and `unread` are set where it was made from a source."""
     return {
+        "line": getattr(action, "line", 0),
+        "unread": getattr(action, "unread", ""),
         "class": type(action).__name__,
         "flags": list(action.option_strings),
         "dest": action.dest if isinstance(action.dest, str) else "",
@@ -75,20 +98,19 @@ def _action(action: Thing, titles: Thing) -> Thing:
         "default": _value(action.default),
         "type": _type(action.type),
         "choices": _choices(action.choices),
-        "required": bool(action.required),
-        "help": None if action.help is None else str(action.help),
+        "required": _value(action.required),
+        "help": _value(action.help),
         "metavar": _value(action.metavar),
         "group": titles.get(id(action), ""),
     }  # fmt: skip
 
 
 def _choices(choices: Thing) -> Thing:
-    if choices is None or isinstance(choices, (set, frozenset)):
-        return _value(choices)
-    return _value(list(choices))
+    plain = choices is None or isinstance(choices, (set, frozenset, range, Computed))
+    return _value(choices if plain else list(choices))
 
 
-def _argparse(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
+def describe(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
     """Return an ArgumentParser and those below it."""
     titles = {}
     own = {id(parser._optionals), id(parser._positionals)}  # noqa: SLF001 - there is no public way
@@ -99,8 +121,9 @@ def _argparse(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
         "library": "argparse",
         "method": method,
         "prog": parser.prog,
-        "description": parser.description,
-        "epilog": parser.epilog,
+        "line": getattr(parser, "line", 0),
+        "description": _value(parser.description),
+        "epilog": _value(parser.epilog),
         "actions": [],
         "exclusive": [],
         "subcommands": [],
@@ -109,14 +132,14 @@ def _argparse(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
     positions = {}
     for action in parser._actions:  # noqa: SLF001 - as above
         if type(action).__name__ == "_SubParsersAction":
-            answer["subcommand_required"] = bool(action.required)
+            answer["subcommand_required"] = action.required is True
             answer["subcommands"] = _subcommands(action, method, seen)
             continue
         positions[id(action)] = len(answer["actions"])
         answer["actions"].append(_action(action, titles))
     for group in parser._mutually_exclusive_groups:  # noqa: SLF001 - as above
         members = [positions[id(a)] for a in group._group_actions if id(a) in positions]  # noqa: SLF001
-        answer["exclusive"].append({"members": members, "required": bool(group.required)})
+        answer["exclusive"].append({"members": members, "required": _value(group.required)})
     return answer
 
 
@@ -130,72 +153,137 @@ def _subcommands(action: Thing, method: Thing, seen: Thing) -> Thing:
             "name": words[0],
             "aliases": words[1:],
             "help": helps.get(words[0]) or "",
-            "parser": _argparse(parser, method, (*seen, id(parser))),
+            "parser": describe(parser, method, (*seen, id(parser))),
         }
         for parser, words in names.values()
         if id(parser) not in seen
     ]
 
 
+_TYPES = {
+    "integer": "int", "integer range": "int", "float range": "float", "path": "pathlib.Path",
+    "directory": "pathlib.Path", "file": "pathlib.Path", "filename": "pathlib.Path",
+    "purepath": "pathlib.Path", "uuid": "uuid.UUID", "text": "str", "string": "str", "choice": "str",
+    "boolean": "str", "bool": "str",
+}  # fmt: skip
+"""What click calls its types, and the callables that argparse has for them."""
+
+
 def _click_type(param: Thing) -> Thing:
     """Return the type of a click parameter: its name, and what it says of its values."""
     kind = getattr(param, "type", None)
-    if kind is None:
-        return _typer_type(param)
-    found = {"word": getattr(kind, "name", "")}
-    for key in ("choices", "min", "max", "min_open", "max_open", "case_sensitive"):
-        if hasattr(kind, key):
-            found[key] = _value(getattr(kind, key))
-    return found
-
-
-def _typer_type(param: Thing) -> Thing:
-    """Return the type of a parameter of a Typer that has no click types any more, by its annotation."""
+    if kind is not None:
+        return dict(vars(kind), word=getattr(kind, "name", ""))
+    # A Typer that has no click types any more has annotations.
     described = param.type_descriptor
-    annotation = described.annotation
-    inner = getattr(annotation, "__args__", None)
-    if inner:
-        annotation = inner[0]
+    annotation = (getattr(described.annotation, "__args__", None) or [described.annotation])[0]
     found = {"word": getattr(annotation, "__name__", "").lower(), "min": param.min, "max": param.max}
     if getattr(described, "is_choice", False) and described.choices is not None:
-        values = [c.value if isinstance(c, enum.Enum) else c for c in described.choices]
-        found["choices"] = _value(values)
-        found["case_sensitive"] = bool(described.case_sensitive)
+        choices = [one.value if isinstance(one, enum.Enum) else one for one in described.choices]
+        found.update(choices=choices, case_sensitive=bool(described.case_sensitive))
     return found
 
 
 def _click_param(param: Thing) -> Thing:
-    """Return one parameter of a click command."""
-    found = {
-        "kind": param.param_type_name,
-        "flags": list(param.opts),
-        "negative": list(param.secondary_opts),
-        "type": _click_type(param),
-        "eager": bool(param.is_eager),
+    """Return one parameter of a click command, in argparse's words."""
+    kind, negative = _click_type(param), list(param.secondary_opts)
+    word, name = kind["word"], _click_class(param)
+    takes_value = name in ("_StoreAction", "_AppendAction")
+    choices = ["true", "false"] if word in ("boolean", "bool") else None
+    if kind.get("choices"):
+        word = "choice"
+        choices = [one.name if isinstance(one, enum.Enum) else str(one) for one in kind["choices"]]
+    default = _value(Computed("computed by the script") if callable(param.default) else param.default)
+    default = _without_members(default)
+    if isinstance(default, bool) and takes_value:
+        default = str(default).lower()
+    variables = _value(getattr(param, "envvar", None))
+    names = variables["items"] if isinstance(variables, dict) else [variables] if variables else []
+    return {
+        "class": name,
+        "flags": list(param.opts) if param.param_type_name == "option" else [],
+        "negative": negative[0] if negative else "",
+        "dest": param.name,
+        "nargs": _click_nargs(param, name),
+        "default": default,
+        "type": {"name": _TYPES.get(word, word), "members": []},
+        "choices": _value(choices if takes_value else None),
+        "ignore_case": kind.get("case_sensitive") is False,
+        "min": _bound(kind, "min", 1),
+        "max": _bound(kind, "max", -1),
+        "required": bool(param.required),
+        "help": _click_text(getattr(param, "help", None)),
+        "hidden": bool(getattr(param, "hidden", False)),
+        "metavar": _value(getattr(param, "metavar", None)),
+        "notes": ["the script also reads it from " + " or ".join(map(str, names))] if names else [],
     }
-    for key in ("multiple", "required", "is_flag", "count", "hidden"):
-        found[key] = bool(getattr(param, key, False))
-    for key in ("name", "nargs", "envvar", "flag_value", "help", "metavar"):
-        found[key] = _value(getattr(param, key, None))
-    computed = callable(param.default)
-    found["default"] = {"is": "object", "type": "function"} if computed else _value(param.default)
-    return found
+
+
+def _without_members(described: Thing) -> Thing:
+    """Return a described value with the values of an Enum's members in their place."""
+    if isinstance(described, dict) and described["is"] == "member":
+        return described["value"]
+    if isinstance(described, dict) and described["is"] == "list":
+        return {"is": "list", "items": [_without_members(item) for item in described["items"]]}
+    return described
+
+
+def _click_class(param: Thing) -> str:
+    if getattr(param, "count", False):
+        return "_CountAction"
+    if param.secondary_opts:
+        return "BooleanOptionalAction"
+    if getattr(param, "is_flag", False):
+        return (
+            "_StoreTrueAction"
+            if _value(getattr(param, "flag_value", None)) in (True, None)
+            else "_StoreConstAction"
+        )
+    return "_AppendAction" if getattr(param, "multiple", False) else "_StoreAction"
+
+
+def _click_nargs(param: Thing, name: str) -> Thing:
+    if param.nargs < 0:
+        return "+" if param.required else "*"
+    if param.nargs > 1:
+        return param.nargs
+    optional = param.param_type_name == "argument" and not param.required
+    optional = optional or (name == "_StoreAction" and isinstance(getattr(param, "flag_value", None), str))
+    return "?" if optional else None
+
+
+def _bound(kind: Thing, side: str, step: int) -> Thing:
+    """Return the smallest or largest value that is allowed; of a range that is open there, the next one."""
+    if not kind.get(side + "_open"):
+        return kind.get(side)
+    return kind[side] + step if kind["word"] == "integer range" else None
+
+
+def _click_text(text: Thing) -> str:
+    return (text or "").split("\f")[0].replace("\b", "").replace("%", "%%")
+
+
+_PRINTING = {"--install-completion", "--show-completion"}
 
 
 def _click(command: Thing, library: Thing) -> Thing:
     """Return a click command and those below it."""
     below = getattr(command, "commands", None) or {}
+    ending = [p for p in command.params if p.is_eager and {"--help", "--version"} & set(p.opts)]
     return {
         "library": library,
-        "description": command.help,
-        "epilog": command.epilog,
-        "params": [_click_param(param) for param in command.params],
+        "method": "parse_args",
+        "description": _click_text(command.help),
+        "epilog": _click_text(command.epilog),
+        "actions": [
+            _click_param(p) for p in command.params if p not in ending and not _PRINTING & set(p.opts)
+        ],
         "subcommands": [
-            {"name": name, "help": sub.get_short_help_str(200), "parser": _click(sub, library)}
+            {"name": name, "help": _click_text(sub.get_short_help_str(200)), "parser": _click(sub, library)}
             for name, sub in below.items()
         ],
         "subcommand_required": bool(below) and not getattr(command, "invoke_without_command", False),
-    }
+    }  # fmt: skip
 
 
 def _intercept(result: Thing) -> None:
@@ -204,7 +292,7 @@ def _intercept(result: Thing) -> None:
 
     def parse_known_args(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
         caller = sys._getframe(1).f_code.co_name  # noqa: SLF001 - how the script called it is asked
-        _write(result, _argparse(self, caller if caller == "parse_args" else "parse_known_args"))
+        _write(result, describe(self, caller if caller == "parse_args" else "parse_known_args"))
         raise _ParserMet
 
     argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[method-assign]  # that is the point

@@ -1,15 +1,13 @@
-"""argparse's own rules, for what a reader saw: parsers that only remember, and what an option then takes.
+"""argparse's own rules: what an option takes, by the description of a parser that `probe` gives.
 
-Pure, and the same for calls read in a source and for actions met in a run: what argparse makes of `nargs`,
-`const`, a default given as text or a type that is a class is decided here alone.
+The same for parsers made from a source and for those met in a run: what argparse makes of `nargs`, `const`, a
+default given as text or a type that is a class is decided here alone.
 """
 
 from __future__ import annotations
 
-import pathlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.parsers.model import (
@@ -21,228 +19,115 @@ from corpus_backfill_plugin.parsers.model import (
     Subcommand,
     Unknown,
 )
+from corpus_backfill_plugin.parsers.probe import SUPPRESS, Computed
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.specs.model import Scalar
+    from collections.abc import Mapping, Sequence
 
-SUPPRESS = "==SUPPRESS=="
-"""The value of `argparse.SUPPRESS`."""
+    from corpus_backfill_plugin.specs.model import Scalar
 
 MAX_CHOICES = 200
 """More choices than these are not written down one by one."""
 
 
 @dataclass(frozen=True)
-class Computed:
-    """Stands for a value that is no literal, by its source text or what else is known of it."""
-
-    text: str
-
-    @property
-    def reason(self) -> str:
-        """Why nothing more is known, for messages."""
-        return f"computed when the script runs: {self.text}"
-
-
-@dataclass(frozen=True)
 class Member:
     """A member of an Enum, which a command line has no word for."""
 
-    enum: str
     name: str
     value: object
 
 
-@dataclass(frozen=True)
-class Converter:
-    """A callable given as `type`: its dotted name, and its values when it is an Enum."""
-
-    name: str
-    members: tuple[Member, ...] = ()
-
-
-@dataclass
-class RawAction:
-    """One `add_argument` as it was met. Any value may be `Computed`.
-
-    Attributes:
-        action: argparse's word for it (`store`, `append` ...), or the name of a class of the script's.
-        given: keyword to value, as far as given: nargs, const, default, type, choices, required, help,
-            metavar.
-        prog: what `%(prog)s` stands for.
-    """
-
-    flags: tuple[str, ...]
-    dest: str
-    action: str | Computed
-    given: dict[str, Any] = field(default_factory=dict)
-    group: str = ""
-    line: int = 0
-    prog: str = ""
+def value_of(described: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a value as the probe describes it."""
+    if not isinstance(described, dict):
+        return described
+    if described["is"] == "list":
+        return [value_of(item) for item in described["items"]]
+    if described["is"] == "member":
+        return Member(described["name"], value_of(described["value"]))
+    return Computed(described["text"])
 
 
-@dataclass(eq=False)
-class Exclusive:
-    """A mutually exclusive group."""
-
-    required: bool | Computed
-    members: list[RawAction] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Section:
-    """An argument group: a place of its own to add to, with a title; perhaps exclusive."""
-
-    parser: Parser
-    title: str = ""
-    exclusive: Exclusive | None = None
-
-
-@dataclass(eq=False)
-class Choice:
-    """What `add_subparsers` gives."""
-
-    parser: Parser
-    required: bool
-    entries: list[tuple[str, tuple[str, ...], Any, Parser]] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Parser:
-    """An ArgumentParser that was made at `line`, below the undecided conditions `doubt`."""
-
-    line: int
-    given: dict[str, Any]
-    prog: str
-    doubt: tuple[object, ...] = ()
-    actions: list[RawAction] = field(default_factory=list)
-    exclusives: list[Exclusive] = field(default_factory=list)
-    choice: Choice | None = None
-    defaults: dict[str, Any] = field(default_factory=dict)
-    unknowns: list[Unknown] = field(default_factory=list)
-    below: bool = False
-    """Whether it belongs to another parser: a subcommand's, or a parent."""
-
-    def adopt(self, parents: object, line: int) -> None:
-        """Take over what `parents=[...]` have; note those that are not known."""
-        for parent in parents if isinstance(parents, list | tuple) else [parents]:
-            if not isinstance(parent, Parser):
-                reason = parent.reason if isinstance(parent, Computed) else "no parser"
-                self.unknowns.append(Unknown(line, "parents", reason, hides_options=True))
-                continue
-            parent.below = True
-            self.actions += parent.actions
-            self.exclusives += parent.exclusives
-            self.defaults |= parent.defaults
-            self.unknowns += parent.unknowns
-            self.choice = self.choice or parent.choice
-
-    def add(self, action: RawAction, section: Section | None) -> None:
-        """Add an option or positional, as argparse does: to its group, with the parser's defaults."""
-        if section:
-            action.group = action.group or section.title
-        if "default" not in action.given:
-            if action.dest in self.defaults:
-                action.given["default"] = self.defaults[action.dest]
-            elif self.given.get("argument_default") is not None:
-                action.given["default"] = self.given["argument_default"]
-        if self.given.get("conflict_handler") == "resolve":
-            self._give_way(action.flags)
-        self.actions.append(action)
-        if section and section.exclusive:
-            section.exclusive.members.append(action)
-
-    def _give_way(self, flags: tuple[str, ...]) -> None:
-        """Take `flags` from the actions that had them; one left without any is gone."""
-        kept = [
-            replace(a, flags=tuple(flag for flag in a.flags if flag not in flags)) if a.flags else a
-            for a in self.actions
-        ]
-        self.actions = [
-            new for new, old in zip(kept, self.actions, strict=True) if new.flags or not old.flags
-        ]
-
-    def set_defaults(self, values: dict[str, Any]) -> None:
-        """Change the defaults of what was added, and remember them for what will be."""
-        self.defaults |= values
-        for action in self.actions:
-            if action.dest in values:
-                action.given["default"] = values[action.dest]
-
-
-def infer_dest(flags: tuple[str, ...], given: object) -> str:
-    """Return the dest of an action: as given, else from its first long flag, else from its first."""
-    if isinstance(given, str):
-        return given
-    first = next((flag for flag in flags if flag.startswith("--")), flags[0] if flags else "")
-    return first.lstrip("-").replace("-", "_")
-
-
-SKIPPED_ACTIONS = frozenset({"help", "version"})
-"""Actions that print something and end."""
-
-
-def to_model(parser: Parser, *, strict: bool = True) -> ParserModel:
-    """Return what `parser` remembers as a value, its subcommands' parsers as well."""
-    for exclusive in parser.exclusives:
-        if exclusive.required is True and len(exclusive.members) == 1 and exclusive.members[0].flags:
-            exclusive.members[0].given["required"] = True
-    read = {id(a): to_option(a) for a in parser.actions if a.action not in SKIPPED_ACTIONS}
-    unknowns = list(parser.unknowns)
-    for option in read.values():
+def to_model(answer: Mapping[str, Any]) -> ParserModel:
+    """Return the parser that the probe describes, its subcommands' parsers as well."""
+    unknowns: list[Unknown] = []
+    groups = _exclusives(answer, unknowns)
+    read = [
+        to_option(action, answer.get("prog", ""))
+        for action in answer["actions"]
+        if action["class"] not in _PRINTING
+    ]
+    for option in read:
         unknowns += [
             Unknown(option.line, f"{option.flag} {part}", why) for part, why in option.unsure.items()
         ]
-    description, epilog = (_paragraphs(parser, keyword, unknowns) for keyword in ("description", "epilog"))
-    groups = _exclusives(parser, read, unknowns)
+    description, epilog = (_paragraphs(answer, part, unknowns) for part in ("description", "epilog"))
     return ParserModel(
+        library=answer["library"],
         description=description,
         epilog=epilog,
-        options=tuple(option for option in read.values() if option.flags),
-        positionals=tuple(option for option in read.values() if not option.flags),
-        groups=tuple(groups),
-        subcommands=tuple(_subcommand(*entry) for entry in (parser.choice.entries if parser.choice else ())),
-        subcommand_required=bool(parser.choice and parser.choice.required),
-        strict=strict,
+        options=tuple(option for option in read if option.flags),
+        positionals=tuple(option for option in read if not option.flags),
+        groups=groups,
+        subcommands=tuple(
+            Subcommand(
+                name=sub["name"],
+                aliases=tuple(sub.get("aliases", ())),
+                help=""
+                if sub["help"] == SUPPRESS
+                else expand(sub["help"], {"prog": sub["parser"].get("prog", "")}),
+                parser=to_model(sub["parser"]),
+            )
+            for sub in answer["subcommands"]
+        ),
+        subcommand_required=answer["subcommand_required"],
+        strict=answer["method"] == "parse_args",
         unknowns=tuple(sorted(dict.fromkeys(unknowns), key=lambda unknown: unknown.where)),
     )
 
 
-def _paragraphs(parser: Parser, keyword: str, unknowns: list[Unknown]) -> str:
-    given = parser.given.get(keyword)
-    if isinstance(given, Computed):
-        unknowns.append(Unknown(parser.line, keyword, given.reason))
-    if not isinstance(given, str) or given == SUPPRESS:
+def _paragraphs(answer: Mapping[str, Any], part: str, unknowns: list[Unknown]) -> str:
+    text = value_of(answer[part])
+    if isinstance(text, Computed):
+        unknowns.append(Unknown(answer["line"], part, text.reason))
+    if not isinstance(text, str) or text == SUPPRESS:
         return ""
-    paragraphs = [expand(part, {"prog": parser.prog}) for part in re.split(r"\n\s*\n", given.strip())]
+    paragraphs = [
+        expand(part, {"prog": answer.get("prog", "")}) for part in re.split(r"\n\s*\n", text.strip())
+    ]
     return "\n\n".join(part for part in paragraphs if part)
 
 
-def _subcommand(name: str, aliases: tuple[str, ...], text: object, parser: Parser) -> Subcommand:
-    shown = text if isinstance(text, str) and text != SUPPRESS else ""
-    line = expand(shown, {"prog": parser.prog})
-    return Subcommand(name=name, aliases=aliases, help=line, parser=to_model(parser))
-
-
-def _exclusives(
-    parser: Parser, read: dict[int, ParsedOption], unknowns: list[Unknown]
-) -> list[ExclusiveGroup]:
+def _exclusives(answer: Mapping[str, Any], unknowns: list[Unknown]) -> tuple[ExclusiveGroup, ...]:
+    """Return the exclusive groups; of a required one with a single member the member is required."""
     groups = []
-    for exclusive in parser.exclusives:
-        members = tuple(read[id(a)].flag for a in exclusive.members if a.flags and id(a) in read)
-        if isinstance(exclusive.required, Computed):
-            line = exclusive.members[0].line if exclusive.members else parser.line
-            unknowns.append(Unknown(line, f"group of {', '.join(members)}", exclusive.required.reason))
-        required = exclusive.required is True and len(members) == len(exclusive.members)
+    for group in answer.get("exclusive", ()):
+        inside = [answer["actions"][at] for at in group["members"]]
+        members = tuple(_flag(action) for action in inside if action["flags"])
+        required = value_of(group["required"])
+        if isinstance(required, Computed):
+            line = inside[0]["line"] if inside else answer["line"]
+            unknowns.append(Unknown(line, f"group of {', '.join(members)}", required.reason))
+        required = required is True
         if len(members) > 1:
-            groups.append(ExclusiveGroup(members, required))
-    return groups
+            groups.append(ExclusiveGroup(members, required and len(members) == len(inside)))
+        elif required and len(inside) == 1 and members:
+            inside[0]["required"] = True
+    return tuple(groups)
 
+
+def _flag(action: Mapping[str, Any]) -> str:
+    return ParsedOption(flags=tuple(action["flags"])).flag
+
+
+_PRINTING = {"_HelpAction", "_VersionAction"}
+"""Actions that print something and end."""
 
 _KINDS: dict[str, Kind] = {
-    "store": "value", "store_true": "true", "store_false": "false", "store_const": "const",
-    "append": "append", "append_const": "const", "extend": "extend", "count": "count",
-    "boolean_optional": "negatable",
+    "_StoreAction": "value", "_StoreTrueAction": "true", "_StoreFalseAction": "false",
+    "_StoreConstAction": "const", "_AppendAction": "append", "_AppendConstAction": "const",
+    "_ExtendAction": "extend", "_CountAction": "count", "BooleanOptionalAction": "negatable",
 }  # fmt: skip
 _TYPES: dict[str, ParsedType] = {
     "str": "str", "int": "int", "float": "float", "bool": "bool", "str.strip": "str",
@@ -255,101 +140,115 @@ _PATHS = re.compile(r"(os\.path|posixpath)\.(abspath|expanduser|realpath)")
 _CASES = {"str.lower", "str.upper", "str.casefold"}
 
 
-def to_option(raw: RawAction) -> ParsedOption:
-    """Return what argparse would make of `raw`; what could not be known is in the result's `unsure`."""
+_GIVEN = ("nargs", "const", "default", "choices", "required", "help", "metavar", "dest")
+
+
+def to_option(action: Mapping[str, Any], prog: str) -> ParsedOption:
+    """Return what argparse makes of an action; what could not be known is in the result's `unsure`."""
     unsure: dict[str, str] = {}
-    notes: list[str] = []
-    given = dict(raw.given)
-    nargs = given.get("nargs")
+    notes: list[str] = list(action.get("notes", ()))
+    given = {key: value_of(action.get(key)) for key in _GIVEN}
+    for part in ("nargs", "required", "help"):
+        if isinstance(given[part], Computed):
+            unsure[part], given[part] = given[part].reason, None
+    nargs = given["nargs"]
     if nargs in {"...", "A..."}:
         unsure["nargs"] = "takes all the words that remain, which a spec cannot declare"
         nargs = "*"
-    for part in ("nargs", "required", "help"):
-        if isinstance(given.get(part), Computed):
-            unsure[part] = given.pop(part).reason
-            nargs = None if part == "nargs" else nargs
-    kind = _kind(raw.action, nargs, unsure, notes)
-    type_, type_name, members = _type(given.get("type"), unsure)
-    if kind in {"true", "false", "const", "negatable", "count"}:
+    kind = _kind(action, nargs, unsure, notes)
+    type_, type_name, members = _type(action["type"], unsure)
+    takes_value = kind in {"value", "append", "extend"}
+    if not takes_value and kind != "custom":
         type_, type_name, nargs = ("bool" if kind != "count" else "int"), "", None
-    if nargs == 0 and kind in {"value", "append", "extend"}:
+    if nargs == 0 and takes_value:
         unsure["nargs"], nargs = "takes no value, which argparse refuses", None
-    if not raw.flags and kind not in {"value", "append", "extend"}:
+    flags = _flags(action, kind)
+    if not flags and not takes_value:
         unsure["kind"] = "is a positional that takes no value"
-    choices, ignore_case = _choices(given.get("choices"), type_, type_name, members, unsure)
+    choices, ignore_case = _choices(given["choices"], type_, type_name, members, unsure)
     default, note = _default(given, kind, type_, members, unsure)
-    metavar = given.get("metavar")
-    if isinstance(metavar, list | tuple) and metavar and all(isinstance(word, str) for word in metavar):
+    metavar = given["metavar"]
+    if isinstance(metavar, list) and metavar and all(isinstance(word, str) for word in metavar):
         notes.append(f"its values are {' '.join(metavar)}")
-    text = str(given.get("help") or "")
+    text = given["help"] or ""
+    shown = given["default"] if default is None or isinstance(default, tuple) else default
     values = {key: value for key, value in given.items() if not isinstance(value, Computed)} | {
-        "default": note
-        or (given.get("default") if default is None or isinstance(default, tuple) else default),
-        "choices": ", ".join(map(str, choices)),
-        "dest": raw.dest,
-        "prog": raw.prog,
+        "default": note or shown, "choices": ", ".join(map(str, choices)), "prog": prog,
         "type": type_name or type_,
-    }
+    }  # fmt: skip
     return ParsedOption(
-        flags=raw.flags,
-        dest=raw.dest,
+        flags=flags,
+        dest=action["dest"],
         kind=kind,
         type=type_,
         type_name=type_name,
         choices=choices,
-        ignore_case=ignore_case,
+        ignore_case=ignore_case or action.get("ignore_case", False),
+        min=action.get("min"),
+        max=action.get("max"),
         default=default,
         default_note=note,
-        required=bool(given.get("required")) if raw.flags else nargs not in {"?", "*"},
+        required=bool(given["required"]) if flags else nargs not in {"?", "*"},
         nargs=nargs if nargs != 1 else None,
-        const=given.get("const") if isinstance(given.get("const"), str | int | float) else None,
+        const=given["const"] if isinstance(given["const"], str | int | float) else None,
         help="" if text == SUPPRESS else expand(text, values),
         metavar=metavar if isinstance(metavar, str) and re.fullmatch(r"\S+", metavar) else None,
-        hidden=text == SUPPRESS,
-        group=raw.group,
-        negative=next(("--no-" + f[2:] for f in raw.flags if f.startswith("--") and kind == "negatable"), ""),
+        hidden=text == SUPPRESS or action.get("hidden", False),
+        group=action.get("group", ""),
+        negative=action.get("negative")
+        or next(("--no-" + f[2:] for f in flags if f.startswith("--") and kind == "negatable"), ""),
         unsure=unsure,
         notes=tuple(notes),
-        line=raw.line,
+        line=action.get("line", 0),
     )
 
 
-def _kind(action: str | Computed, nargs: object, unsure: dict[str, str], notes: list[str]) -> Kind:
-    if isinstance(action, Computed):
-        unsure["kind"] = action.reason
-    elif action in _KINDS:
-        return _KINDS[action]
-    elif action.startswith("met:"):
-        # In a run the object itself says how many words it takes, whatever its class does with them.
-        notes.append(f"handled by a class of the script's, {action[4:]}")
-        return "const" if nargs == 0 else "value"
-    else:
-        unsure["kind"] = f"is handled by a class of the script's, {action}"
-    return "custom"
+def _flags(action: Mapping[str, Any], kind: Kind) -> tuple[str, ...]:
+    """Return the flags; the negative ones of a `negatable` are added by argparse's class itself."""
+    flags = action["flags"]
+    added = {f"--no-{flag[2:]}" for flag in flags if kind == "negatable"}
+    return tuple(flag for flag in flags if flag not in added)
 
 
-def _type(given: object, unsure: dict[str, str]) -> tuple[ParsedType, str, tuple[Member, ...]]:
+def _kind(action: Mapping[str, Any], nargs: object, unsure: dict[str, str], notes: list[str]) -> Kind:
+    if action.get("unread"):
+        unsure["kind"] = action["unread"]
+        return "custom"
+    if action["class"] in _KINDS:
+        return _KINDS[action["class"]]
+    # In a run the object itself says how many words it takes, whatever its class does with them.
+    notes.append(f"handled by a class of the script's, {action['class']}")
+    return "const" if nargs == 0 else "value"
+
+
+def _type(
+    given: Mapping[str, Any] | None, unsure: dict[str, str]
+) -> tuple[ParsedType, str, tuple[Member, ...]]:
     if given is None:
         return "str", "", ()
-    if not isinstance(given, Converter):
-        unsure["type"] = given.reason if isinstance(given, Computed) else "is an object of the script's"
+    if "name" not in given:
+        unsure["type"] = value_of(given).reason
         return "other", "", ()
-    name = given.name.removeprefix("builtins.")
+    name = given["name"].removeprefix("builtins.")
     if name in _CASES:
         return "str", name, ()
     if name in _TYPES or _PATHS.fullmatch(name):
         return _TYPES.get(name, "path"), "", ()
-    return "other", name.replace("<lambda>", "lambda"), given.members
+    return "other", name.replace("<lambda>", "lambda"), tuple(map(value_of, given["members"]))
 
 
 def _choices(
-    given: object, type_: ParsedType, type_name: str, members: tuple[Member, ...], unsure: dict[str, str]
+    given: Any,  # noqa: ANN401 - a list, or `Computed`
+    type_: ParsedType,
+    type_name: str,
+    members: tuple[Member, ...],
+    unsure: dict[str, str],
 ) -> tuple[tuple[Scalar, ...], bool]:
     # `type=Color` refuses whatever is no value of the Enum, as choices would.
     items = list(members) if given is None else given
-    allowed = _allowed(list(items), type_, type_name, members) if isinstance(items, Sequence) else items
-    if not isinstance(allowed, tuple):
-        unsure["choices"] = allowed.reason if isinstance(allowed, Computed) else "no list"
+    allowed = items if isinstance(items, Computed) else _allowed(items, type_, type_name, members)
+    if isinstance(allowed, Computed):
+        unsure["choices"] = allowed.reason
         return (), False
     folded = type_name in _CASES and all(getattr(item, type_name[4:])() == item for item in allowed)
     return allowed, folded and bool(allowed)
@@ -386,7 +285,7 @@ def _default(  # noqa: PLR0911 - a line for each sort of default
     given: dict[str, Any], kind: Kind, type_: ParsedType, members: tuple[Member, ...], unsure: dict[str, str]
 ) -> tuple[Scalar | tuple[Scalar, ...] | None, str]:
     """Return the default and, where it is no literal, the note that says what it is."""
-    value = given.get("default")
+    value = given["default"]
     if isinstance(value, Computed):
         return None, value.text
     if kind == "false":
@@ -397,7 +296,7 @@ def _default(  # noqa: PLR0911 - a line for each sort of default
         return (value if shown else None), ""
     if value is None or value is False or value == SUPPRESS:
         return None, ""  # False is a script's way, too, to say that there is none
-    many = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str)
+    many = isinstance(value, list)
     unknown = next((one for one in value if isinstance(one, Computed)), None) if many else None
     if unknown:
         return None, unknown.text
@@ -414,15 +313,13 @@ def _default(  # noqa: PLR0911 - a line for each sort of default
     except ValueError as error:
         unsure["default"] = str(error)
         return None, ""
-    return (items[0] if given.get("nargs") == 1 and kind == "value" and items else items or None), ""
+    return (items[0] if given["nargs"] == 1 and kind == "value" and items else items or None), ""
 
 
 def _converted(value: object, type_: ParsedType, members: tuple[Member, ...]) -> Scalar:
     """Return a default as the word that gives it; ValueError says why there is none."""
     if isinstance(value, Member) and members:
         value = value.value
-    if isinstance(value, pathlib.PurePath):
-        value = str(value)
     if not isinstance(value, str | int | float):
         raise ValueError(f"is an object of the script's, {type(value).__name__}")  # noqa: TRY004 - a reason
     if type_ not in {"int", "float"}:

@@ -17,13 +17,13 @@ import msgspec
 
 from corpus_backfill_plugin.agent.child import last_line, run_child
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.parsers.answer import model_of
 from corpus_backfill_plugin.parsers.model import (
     ParsedOption,
     ParserModel,
     Unknown,
     is_database_variable,
 )
+from corpus_backfill_plugin.parsers.rules import to_model
 from corpus_backfill_plugin.parsers.source import read_file
 from corpus_backfill_plugin.text import one_line
 
@@ -56,7 +56,7 @@ def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout:
     answer = _answer_of(script, folder, program, timeout, probe_environment(os.environ, source.environment))
     if "failed" in answer:
         raise _failure(script.name, answer)
-    return _with_source(model_of(answer, script.name), source)
+    return _with_source(to_model(answer), source)
 
 
 _NOWHERE = "sqlite:////dev/null/specs-run"
@@ -132,33 +132,28 @@ def _failure(name: str, answer: Mapping[str, Any]) -> BackfillError:
 
 
 def _with_source(ran: ParserModel, source: ParserModel) -> ParserModel:
-    """Add what only the text tells: lines, and defaults that belong to this machine or moment."""
+    """Add what only the text says: lines, and defaults that belong to this machine or moment."""
     unknowns = list(ran.unknowns)
     if not ran.strict and source.strict and source.library == "argparse":
         reason = "the script parses in steps, and a run sees the first parser only"
         unknowns.append(Unknown(0, "options", reason, hides_options=True))
     merged = _merged(ran, source)
-    still = {f"{o.flag} {part}" for o in (*merged.options, *merged.positionals) for part in o.unsure}
-    settled = {f"{o.flag} default" for o in (*merged.options, *merged.positionals) if o.default_note} - still
-    unknowns = [unknown for unknown in unknowns if unknown.what not in settled]
+    unsure = {f"{o.flag} default" for o in (*merged.options, *merged.positionals) if "default" in o.unsure}
+    kept = tuple(u for u in unknowns if not u.what.endswith(" default") or u.what in unsure)
     return msgspec.structs.replace(
-        merged, environment=source.environment, database=source.database, unknowns=tuple(unknowns)
+        merged, environment=source.environment, database=source.database, unknowns=kept
     )
 
 
 def _merged(ran: ParserModel, source: ParserModel) -> ParserModel:
+    texts = {one.flag: one for one in (*source.options, *source.positionals)}
     below = {sub.name: sub.parser for sub in source.subcommands}
     return msgspec.structs.replace(
         ran,
-        options=tuple(_with_text(option, source.option(option.flag)) for option in ran.options),
-        positionals=tuple(
-            _with_text(one, next((other for other in source.positionals if other.dest == one.dest), None))
-            for one in ran.positionals
-        ),
+        options=tuple(_with_text(one, source.option(one.flag)) for one in ran.options),
+        positionals=tuple(_with_text(one, texts.get(one.flag)) for one in ran.positionals),
         subcommands=tuple(
-            msgspec.structs.replace(sub, parser=_merged(sub.parser, below[sub.name]))
-            if sub.name in below
-            else sub
+            msgspec.structs.replace(sub, parser=_merged(sub.parser, below.get(sub.name, ParserModel())))
             for sub in ran.subcommands
         ),
     )

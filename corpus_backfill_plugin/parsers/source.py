@@ -1,19 +1,21 @@
-"""What a script's source tells of its command line."""
+"""What a script's source says of its command line."""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
+import warnings
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.parsers.follow import Decided, Follower, TooLong, adds
+from corpus_backfill_plugin.parsers.follow import Follower, ReadParser, Stop, adds, makes_parser
 from corpus_backfill_plugin.parsers.model import Library, ParserModel, Unknown
-from corpus_backfill_plugin.parsers.rules import Parser, to_model
-from corpus_backfill_plugin.parsers.values import Function
+from corpus_backfill_plugin.parsers.probe import describe
+from corpus_backfill_plugin.parsers.rules import to_model
+from corpus_backfill_plugin.parsers.values import Function, last_word
 from corpus_backfill_plugin.specs.catalog import read_plain
 from corpus_backfill_plugin.text import one_line
 
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 
 
 _MAX_SOURCE = 16 << 20
+_DATABASE_URL = re.compile(r"(?<![A-Za-z0-9_])DATABASE_URL(?![A-Za-z0-9_])")
+_RUNNERS = {"exec", "__import__", "import_module", "run_module", "run_path"}
+"""Functions that run code which is not in the script's text."""
 
 
 def read_file(script: Path, folder: Path) -> ParserModel:
-    """Return what a script's text tells of its command line, that of the server's modules with it.
+    """Return what a script's text says of its command line, that of the server's modules with it.
 
     Args:
         script: modules are looked for beside it, as Python would.
@@ -44,7 +49,7 @@ def read_file(script: Path, folder: Path) -> ParserModel:
 
 
 def read_source(text: bytes | str, file: str, roots: Iterable[Path] = ()) -> ParserModel:
-    """Return what the script's text tells of its command line.
+    """Return what the script's text says of its command line.
 
     Args:
         text: Python source; bytes may begin with a byte order mark or declare their encoding.
@@ -62,16 +67,17 @@ def read_source(text: bytes | str, file: str, roots: Iterable[Path] = ()) -> Par
         where = f"{file}:{line}" if line else file
         what = "cannot be read" if "unicode error" in reason else "not Python that can be read"
         raise BackfillError(f"{where}: {what}: {one_line(reason)}", "correct the script first") from None
-    reading = _follow(tree, file, tuple(roots))
+    with warnings.catch_warnings(action="ignore"):  # argparse's own, of what is deprecated in the script
+        reading = _follow(tree, file, tuple(roots))
     parser, strict = _chosen(reading)
+    nodes = [node for one in reading.trees for node in ast.walk(one)]
     if parser is None:
-        model = _without_parser(reading, tree)
+        model = _without_parser(reading, tree, nodes)
     else:
-        model = to_model(parser, strict=strict)
-        unknowns = dict.fromkeys([*model.unknowns, *reading.lost, *_unreached(reading, tree)])
+        model = to_model(describe(parser, "parse_args" if strict else "parse_known_args"))
+        unknowns = dict.fromkeys([*model.unknowns, *reading.lost, *_not_called(reading, tree)])
         ordered = tuple(sorted(unknowns, key=lambda unknown: unknown.where))
         model = msgspec.structs.replace(model, unknowns=ordered)
-    nodes = [node for one in reading.trees.values() for node in ast.walk(one)]
     names = tuple(dict.fromkeys(filter(None, map(_variable, nodes))))
     database = "it names DATABASE_URL" if any(map(_names_database_url, nodes)) else ""
     return msgspec.structs.replace(model, environment=names, database=database)
@@ -83,19 +89,13 @@ def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
     reason = ""
     try:
         scope = reading.run(tree, "__main__", roots[0] if roots else None)
-        if not reading.parsed:
-            for value in list(scope.names.values()):
-                # What nothing was seen to call, as an entry point's `main`.
-                if (
-                    isinstance(value, Function)
-                    and id(value.node) not in reading.called
-                    and _makes_parser(value.node)
-                ):
-                    reading.follow(value, [], {})
-    except Decided:
-        pass
-    except TooLong:
-        reason = "the script is too long to follow"
+        for value in list(scope.names.values()) if not reading.parsed else ():
+            # What nothing was seen to call, as an entry point's `main`.
+            called = isinstance(value, Function) and id(value.node) in reading.called
+            if isinstance(value, Function) and not called and makes_parser(value.node):
+                reading.follow(value, None)
+    except Stop as stop:
+        reason = str(stop)
     except RecursionError:
         reason = "the script nests too deeply to follow"
     except Exception as error:  # noqa: BLE001 - what strangers write may surprise, and must not end in a traceback
@@ -105,63 +105,48 @@ def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
     return reading
 
 
-def _makes_parser(function: ast.AST) -> bool:
-    names = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function))
-    return "ArgumentParser" in names
-
-
-def _chosen(reading: Follower) -> tuple[Parser | None, bool]:
+def _chosen(reading: Follower) -> tuple[ReadParser | None, bool]:
     """Return the parser that the script parses with, and whether it refuses what it does not know."""
     certain = [parse for parse in reading.parsed if parse[2]] or reading.parsed
     best = [parse for parse in certain if parse[1]] or certain
     candidates = list(dict.fromkeys(p[0] for p in best if not p[0].below)) or [p[0] for p in best]
     if not candidates:
         found = [p for p in reading.parsers if not p.below]
-        return max(found, key=lambda p: len(p.actions), default=None), True
+        return max(found, key=lambda p: len(p._actions), default=None), True  # noqa: SLF001 - as in the probe
     for other in candidates[1:]:
         reason = f"another parser is used as well; this is the one of line {candidates[0].line}"
         reading.lost.append(Unknown(other.line, "options", reason, hides_options=True))
-    return candidates[0], any(strict for parser, strict, _ in best if parser is candidates[0])
+    own = [parse for parse in reading.parsed if parse[0] is candidates[0]]
+    return candidates[0], any(p[1] and p[2] for p in own) or all(p[1] for p in own)
 
 
-def _unreached(reading: Follower, tree: ast.Module) -> list[Unknown]:
-    """Return an unknown for each `add_argument` in a function that nothing was seen to call."""
-    unknowns = [
-        Unknown(node.lineno, "options", "exec() is not followed", hides_options=True)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "exec"
-    ]
-    seen = set(reading.reached)
-    functions = [
-        n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-    ]
-    for function in functions:
-        if not isinstance(function, ast.Lambda) and (
-            id(function) in reading.called or _makes_parser(function)
-        ):
-            seen |= {id(node) for node in ast.walk(function)}
-    for function in functions:
-        for node in ast.walk(function):
-            if isinstance(node, ast.Call) and adds(node) and id(node) not in seen:
-                seen.add(id(node))
-                flags = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
-                where = f"{getattr(function, 'name', 'a lambda')}()"
-                reason = f"is added in {where}, and nothing in this file was seen to call it"
-                unknowns.append(
-                    Unknown(node.lineno, ", ".join(flags) or "an option", reason, hides_options=True)
-                )
-    return unknowns
+def _not_called(reading: Follower, tree: ast.Module) -> Iterator[Unknown]:
+    """Yield an unknown for each option added where nothing was followed."""
+    owners: dict[int, tuple[ast.AST, ast.AST]] = {}
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            # The inner functions come last.
+            owners |= {id(n): (n, function) for n in ast.walk(function) if adds(n)}
+        elif isinstance(function, ast.Call) and getattr(function.func, "id", "") == "exec":
+            yield Unknown(function.lineno, "options", "exec() is not followed", hides_options=True)
+    for call, function in owners.values():
+        if isinstance(call, ast.Call) and id(function) not in reading.called and not makes_parser(function):
+            flags = [str(a.value) for a in call.args if isinstance(a, ast.Constant)]
+            where = f"{getattr(function, 'name', 'a lambda')}()"
+            reason = f"is added in {where}, and nothing in this file was seen to call it"
+            yield Unknown(call.lineno, ", ".join(flags) or "an option", reason, hides_options=True)
 
 
-def _without_parser(reading: Follower, tree: ast.Module) -> ParserModel:
+def _without_parser(reading: Follower, tree: ast.Module, nodes: list[ast.AST]) -> ParserModel:
     """Return that a script has no parser, or why none was seen."""
-    imported = {name: None for one in reading.trees.values() for name in _imports(one, reading)}
+    imported = dict.fromkeys(name for node in nodes for name in _imports(node, reading))
     library: Library = next((one for one in get_args(Library) if one in imported), "none")
-    nodes = [node for one in reading.trees.values() for node in ast.walk(one)]
-    if library == "none" and any(_name(node) == "argv" for node in nodes):
+    if library == "none" and any(last_word(node) == "argv" for node in nodes):
         library = "sys.argv"
     others = [name for name in imported if name not in sys.stdlib_module_names]
-    others += [f"{_name(n.func)}()" for n in nodes if isinstance(n, ast.Call) and _name(n.func) in _RUNNERS]
+    others += [
+        f"{last_word(n.func)}()" for n in nodes if isinstance(n, ast.Call) and last_word(n.func) in _RUNNERS
+    ]
     reason = ""
     if library == "sys.argv":
         reason = "the script reads sys.argv itself"
@@ -179,27 +164,12 @@ def _without_parser(reading: Follower, tree: ast.Module) -> ParserModel:
     return ParserModel(library=library, description=ast.get_docstring(tree) or "", unknowns=tuple(unknowns))
 
 
-_RUNNERS = {"exec", "__import__", "import_module", "run_module", "run_path"}
-"""Functions that run code which is not in the script's text."""
-
-
-def _name(node: ast.AST) -> str:
-    """Return the name that `node` is, ends with or imports; empty for any other."""
-    return str(getattr(node, "id", getattr(node, "attr", getattr(node, "name", ""))) or "")
-
-
-def _imports(tree: ast.Module, reading: Follower) -> Iterator[str]:
-    """Yield the modules that a file imports and that are not the server's own, by their first word."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            yield "." * node.level + (node.module or "")
-            continue
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-        else:
-            continue
+def _imports(node: ast.AST, reading: Follower) -> Iterator[str]:
+    """Yield the modules that are imported here and are not the server's own, by their first word."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        yield "." * node.level + (node.module or "")
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
         yield from (name.partition(".")[0] for name in names if reading.modules.get(name) is None)
 
 
@@ -214,10 +184,6 @@ def _variable(node: ast.AST) -> str:
     return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
 
 
-_DATABASE_URL = re.compile(r"(?<![A-Za-z0-9_])DATABASE_URL(?![A-Za-z0-9_])")
-
-
 def _names_database_url(node: ast.AST) -> bool:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return bool(_DATABASE_URL.search(node.value))
-    return getattr(node, "id", getattr(node, "attr", "")) == "DATABASE_URL"
+    text = node.value if isinstance(node, ast.Constant) else last_word(node)
+    return isinstance(text, str) and bool(_DATABASE_URL.search(text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import math
 import operator
 import pathlib
 import posixpath
@@ -13,16 +12,16 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from corpus_backfill_plugin.parsers.rules import SUPPRESS, Computed, Converter
+from corpus_backfill_plugin.parsers.probe import Computed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 Value: TypeAlias = Any
-"""A Python value made of literals, one of the classes below, one of `rules`, or `Computed`."""
+"""A Python value made of literals, an object of argparse's, one of the classes below, or `Computed`."""
 
 _LARGEST = 10_000
-"""Characters or items of a computed value: no script's text can make us fill the memory."""
+"""Characters or items of a value that is computed here: no script's text can fill the memory."""
 
 
 @dataclass(eq=False)
@@ -32,8 +31,8 @@ class Scope:
     Attributes:
         outer: where a name is looked for next.
         bases: where an attribute is looked for next: a class's bases, an object's class.
-        folder: of a module, where it stands.
-        shared: of a module, names that its functions set or change; True: in any scope of it.
+        folder: of a module, where its file is.
+        changing: of a module, names whose values change where the order is not followed, and how.
     """
 
     names: dict[str, Value] = field(default_factory=dict)
@@ -42,19 +41,12 @@ class Scope:
     folder: pathlib.Path | None = None
     is_class: bool = False
     name: str = ""
-    shared: dict[str, bool] = field(default_factory=dict)
+    changing: dict[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> Scope:
-        """The scope of the whole file."""
+        """The scope of the file."""
         return self.outer.module if self.outer else self
-
-    def bind(self, name: str, value: Value) -> None:
-        """Set a name; of one that functions set or change as well, no value is known at any line."""
-        shared = self.module.shared
-        if name in shared and (shared[name] or self.outer is None):
-            value = Computed(f"{name}, set by a function")
-        self.names[name] = value
 
     def find(self, name: str) -> Value:
         """Return the value of a name; LookupError when it is not set in the server's own files."""
@@ -68,16 +60,12 @@ class Scope:
 
     def attribute(self, name: str) -> Value:
         """Return an attribute; LookupError when a library's class, an Enum or a second base may decide it."""
-        bases = [base for base in self.bases if getattr(base, "name", "") not in _EMPTY_BASES]
-        known = all(isinstance(base, Scope) for base in bases)
+        known = all(isinstance(base, Scope) for base in self.bases)
         if name in self.names and (known or isinstance(self.names[name], Function)):
             return self.names[name]
-        if len(bases) != 1 or not known:
+        if len(self.bases) != 1 or not known:
             raise LookupError(name)
-        return bases[0].attribute(name)
-
-
-_EMPTY_BASES = {"builtins.object", "abc.ABC", "typing.Protocol"}
+        return self.bases[0].attribute(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,74 +92,46 @@ class Method:
     name: str
 
 
-PLAIN = (str, int, float, bytes, list, tuple, dict, range, pathlib.PurePath, type(None))
+PLAIN = (str, int, float, list, tuple, dict, range, pathlib.PurePath, type(None))
 """Types of values that an operator or a method of Python's may be applied to."""
-
-_OPERATORS: dict[type, Callable[..., Value]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Mod: operator.mod,
-    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.LShift: operator.lshift,
-    ast.Pow: operator.pow, ast.BitOr: operator.or_, ast.USub: operator.neg, ast.UAdd: operator.pos,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
-    ast.In: lambda item, items: item in items, ast.NotIn: lambda item, items: item not in items,
-}  # fmt: skip
-_KNOWN_ARGUMENTS = {
-    "argparse.SUPPRESS": SUPPRESS, "argparse.REMAINDER": "...", "argparse.PARSER": "A...",
-    "argparse.OPTIONAL": "?", "argparse.ZERO_OR_MORE": "*", "argparse.ONE_OR_MORE": "+",
-}  # fmt: skip
-
-
-def _sorted_set(items: Value = ()) -> list[Value]:
-    # A set has no order of its own: sorted, every reading gives the same.
-    return sorted(set(items), key=repr)
-
-
-_FUNCTIONS: dict[str, Callable[..., Value]] = {
-    **{f"builtins.{call.__name__}": call for call in (
-        list, tuple, dict, range, sorted, len, str, int, float, bool, min, max,
-    )},
-    "builtins.set": _sorted_set, "builtins.frozenset": _sorted_set,
-    "builtins.enumerate": lambda *a: list(enumerate(*a)),
-    "builtins.zip": lambda *a: list(zip(*a, strict=False)),
-    "pathlib.Path": pathlib.PurePosixPath, "pathlib.PurePath": pathlib.PurePosixPath,
-    "os.path.join": posixpath.join, "textwrap.dedent": textwrap.dedent,
-}  # fmt: skip
-_METHODS = {
-    "keys", "values", "items", "get", "join", "format", "strip", "lstrip", "rstrip", "removeprefix",
-    "removesuffix", "replace", "split", "rsplit", "splitlines", "partition", "rpartition", "lower",
-    "upper", "title", "capitalize", "startswith", "endswith", "copy", "with_suffix", "with_name", "joinpath",
-}  # fmt: skip
 CHANGING = {
     "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault",
     "popitem", "add",
 }  # fmt: skip
 """Methods that change a list, a set or a mapping."""
-
-_KEEPING = {"list", "tuple", "dict", "enumerate", "zip", "keys", "values", "items", "get", "copy"}
+_OPERATORS: dict[type, Callable[..., Value]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Mod: operator.mod,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.LShift: operator.lshift,
+    ast.Pow: operator.pow, ast.USub: operator.neg, ast.Eq: operator.eq, ast.NotEq: operator.ne,
+    ast.Is: operator.is_, ast.IsNot: operator.is_not,
+    ast.In: lambda item, items: item in items, ast.NotIn: lambda item, items: item not in items,
+}  # fmt: skip
+_FUNCTIONS: dict[str, Callable[..., Value]] = {
+    **{f"builtins.{call.__name__}": call for call in (
+        list, tuple, dict, range, sorted, len, str, int, float,
+    )},
+    "builtins.enumerate": lambda *a: list(enumerate(*a)),
+    "builtins.zip": lambda *a: list(zip(*a, strict=False)),
+    "argparse.FileType": lambda *_a, **_k: Outside("argparse.FileType"),
+    "pathlib.Path": pathlib.PurePosixPath, "os.path.join": posixpath.join, "textwrap.dedent": textwrap.dedent,
+}  # fmt: skip
+_METHODS = {"keys", "values", "items", "join", "format", "strip", "lower", "upper", "title", "split"}
+_KEEPING = {"list", "tuple", "dict", "enumerate", "zip", "keys", "values", "items"}
 """What does not look into the items that it is given."""
 _WIDE = re.compile(r"\d{4}|\*")
 """In a format, what may give a text of any size."""
 
 
-def outside(name: str) -> Value:
-    """Return the value of a name of a library: a word that argparse knows, or the name itself."""
-    return _KNOWN_ARGUMENTS.get(name) or Outside(name)
-
-
-def pure_call(function: Value, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
+def call_plain(function: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """Return what a function or method of Python's own gives; LookupError when that is not known."""
     name = getattr(function, "name", "")
+    keeps = name.rpartition(".")[2] in _KEEPING
     if isinstance(function, Outside):
-        return _computed(_FUNCTIONS[name], args, kwargs, keeps=name.removeprefix("builtins.") in _KEEPING)
-    if not isinstance(function, Method) or name not in _METHODS:
+        return compute(_FUNCTIONS[name], *args, keeps=keeps, **kwargs)
+    receiver = getattr(function, "receiver", None)
+    if name not in _METHODS or (name == "format" and _WIDE.search(str(receiver))):
         raise LookupError
-    receiver, keeps = function.receiver, name in _KEEPING
-    parts = [receiver, *args, *kwargs.values()]
-    large = math.prod(max(_size(part), 1) for part in parts) > _LARGEST * 100
-    if large or (name == "format" and _WIDE.search(str(receiver))):
-        raise LookupError
-    _require(parts, keeps=keeps)
-    return _computed(getattr(receiver, name, _missing), args, kwargs, keeps=keeps)
+    return compute(lambda own, *a, **k: getattr(own, name)(*a, **k), receiver, *args, keeps=keeps, **kwargs)
 
 
 def operate(kind: ast.AST, *args: Value) -> Value:
@@ -179,28 +139,17 @@ def operate(kind: ast.AST, *args: Value) -> Value:
     numbers = all(isinstance(arg, int | float) and abs(arg) < 10**12 for arg in args)
     powers = isinstance(kind, ast.Pow | ast.LShift) and not (numbers and 0 <= args[1] <= 64)  # noqa: PLR2004
     wide = isinstance(kind, ast.Mod) and not numbers and _WIDE.search(str(args[0]))
-    if powers or wide or (isinstance(kind, ast.Mult) and not numbers):
+    if powers or wide or type(kind) not in _OPERATORS or (isinstance(kind, ast.Mult) and not numbers):
         raise LookupError
-    return _computed(_OPERATORS[type(kind)], args, {}, keeps=isinstance(kind, ast.Add))
+    return compute(_OPERATORS[type(kind)], *args, keeps=isinstance(kind, ast.Add))
 
 
-def item_of(value: Value, key: Value) -> Value:
-    """Return `value[key]`."""
-    if isinstance(key, slice):
-        return _computed(lambda items: items[key], [value], {}, keeps=True)
-    return _computed(lambda items, at: items[at], [value, key], {}, keeps=True)
-
-
-def _missing(*_args: Value) -> Value:
-    raise LookupError
-
-
-def _computed(
-    call: Callable[..., Value], args: Sequence[Value], kwargs: dict[str, Value], *, keeps: bool
-) -> Value:
+def compute(call: Callable[..., Value], *args: Value, keeps: bool = False, **kwargs: Value) -> Value:
     """Return `call(*args)` of plain values, known to the last item unless it `keeps` items as they are."""
+    values = [*args, *([] if keeps else kwargs.values())]
+    if not all(isinstance(value, PLAIN) for value in values) or not (keeps or all(map(_is_known, values))):
+        raise LookupError
     try:
-        _require([*args, *([] if keeps else kwargs.values())], keeps=keeps)
         value = call(*args, **kwargs)
         value = list(value) if type(value).__name__ in {"dict_keys", "dict_values", "dict_items"} else value
         size = _size(value)
@@ -211,16 +160,8 @@ def _computed(
     return value
 
 
-def _require(values: list[Value], *, keeps: bool) -> None:
-    """Raise LookupError unless Python itself may work on values."""
-    plain = all(isinstance(value, PLAIN) for value in values)
-    if not plain or (not keeps and any(map(holds_computed, values))):
-        raise LookupError
-
-
-def holds_computed(value: Value) -> bool:
-    """Whether a value, or anything in it, is not known."""
-    return not isinstance(value, PLAIN) or any(map(holds_computed, parts_of(value)))
+def _is_known(value: Value) -> bool:
+    return isinstance(value, PLAIN) and all(map(_is_known, parts_of(value)))
 
 
 def parts_of(value: Value) -> list[Value]:
@@ -237,19 +178,59 @@ def items_of(value: Value) -> list[Value] | None:
 
 
 def _size(value: Value) -> int:
-    if isinstance(value, range):
-        return abs(value.stop - value.start)
-    return len(value) if isinstance(value, str | bytes | list | tuple | dict) else 1
+    return len(value) if isinstance(value, str | list | tuple | dict | range) else 1
 
 
-def converter(value: Value) -> Converter | Computed:
-    """Return what a callable given as `type` is called."""
-    if isinstance(value, Outside):
-        return Converter(value.name.replace("posixpath.", "os.path."))
-    if isinstance(value, Function):
-        return Converter(getattr(value.node, "name", "lambda"))
-    if isinstance(value, Scope) and not any(
-        getattr(base, "name", "").endswith("Enum") for base in value.bases
-    ):
-        return Converter(value.name)
-    return value if isinstance(value, Computed) else Computed("a class whose values are not read")
+def converter(value: Value) -> Callable[[str], str] | Computed | None:
+    """Return something callable that has the name of what is given as `type`."""
+    if value is None or isinstance(value, Computed):
+        return value
+    is_enum = any(getattr(base, "name", "").endswith("Enum") for base in getattr(value, "bases", ()))
+    if is_enum or not isinstance(value, Outside | Function | Scope):
+        return Computed("a class whose values are not read")
+
+    def convert(word: str) -> str:
+        return word
+
+    convert.__qualname__ = getattr(getattr(value, "node", value), "name", "lambda")
+    convert.__module__ = "builtins"
+    return convert
+
+
+def changing(tree: ast.Module) -> dict[str, str]:
+    """Return the names, and attributes, whose values are changed anywhere in a module, and how."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Global() | ast.Nonlocal():
+                found |= dict.fromkeys(node.names, "set by a function")
+            case ast.Attribute(attr=word, value=of) if word in CHANGING:
+                found.setdefault(last_word(of), "which is changed")
+            case (
+                ast.Subscript(value=of, ctx=ast.Store() | ast.Del())
+                | ast.AugAssign(target=of)
+                | ast.NamedExpr(target=of)
+            ):
+                found.setdefault(last_word(of), "which is changed")
+    return found
+
+
+def stored(node: ast.AST) -> set[str]:
+    """Return the names that a statement sets."""
+    found = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
+            found.add(part.id)
+        elif not isinstance(part, ast.Name):
+            found.add(str(getattr(part, "asname", "") or getattr(part, "name", "")).partition(".")[0])
+    return found
+
+
+def last_word(node: ast.AST) -> str:
+    """Return the name that `node` is, ends with or sets; empty for any other."""
+    return str(getattr(node, "id", getattr(node, "attr", getattr(node, "name", ""))) or "")
+
+
+def text_of(node: ast.AST) -> str:
+    """Return the source text, on one line."""
+    return " ".join(ast.unparse(node).split())[:100]

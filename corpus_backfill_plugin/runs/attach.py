@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.finish import UnrecordedError
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
+from corpus_backfill_plugin.agent.logs import read_on
 from corpus_backfill_plugin.agent.recover import current, is_here, resolve
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import stop
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.tail import Closed, Follower
-from corpus_backfill_plugin.runs.viewer import Detached, FolderEnd, Signals, Watcher
-from corpus_backfill_plugin.terminal.sink import TerminalSink
+from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
+from corpus_backfill_plugin.terminal.sink import Detached, TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,10 +55,8 @@ def attach(record: RunRecord, folder: RunFolder, ledger: Ledger) -> int:
         note=functools.partial(ledger.note, record.number),
     )
     with Signals() as signals:
-        watcher = Watcher(folder, name, signals)
         try:
-            with sink:
-                watcher.watch(FolderEnd(folder), sink)
+            Watcher(folder, name, signals).watch(End(folder), sink)
         except Detached as left:
             return left.code
     ended = wait_for_record(record, folder, ledger)
@@ -82,10 +79,9 @@ def stop_run(record: RunRecord, folder: RunFolder, ledger: Ledger, after: float)
 
 def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int:
     """Write a run's logs to our streams of the same name, following them to its end or Ctrl-C if asked to."""
-    request, end = folder.request(), FolderEnd(folder)
+    request, end = folder.request(), End(folder)
     sink = TerminalSink(None, request.invocation.secrets if request else (), name=None)
-    follower = Follower(folder, sink, streams)
-    with Signals() as signals, follower, sink:
+    with Signals() as signals, sink:
 
         def ended(seconds: float) -> bool:
             if signals.pending:
@@ -93,9 +89,7 @@ def show_logs(folder: RunFolder, streams: Sequence[str], *, follow: bool) -> int
             return not follow or end.wait(seconds)
 
         try:
-            follower.follow(ended)
-        except Closed:
-            return 128 + signal.SIGPIPE
+            read_on(folder, sink.write, ended, streams)
         except Detached as left:
             return left.code
     return 0

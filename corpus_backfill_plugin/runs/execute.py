@@ -14,10 +14,10 @@ from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.exclusion import acquire
-from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.launch import Launch
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.link import Link
 from corpus_backfill_plugin.agent.records import changed_facts
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State, open_state
@@ -25,16 +25,14 @@ from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Detached, LinkEnd, Patience, Signals, Watcher
-from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
+from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
+from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from corpus_backfill_plugin.agent.output import OutputReader
-    from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
-    from corpus_backfill_plugin.agent.start import Link
+    from corpus_backfill_plugin.agent.records import RunRequest
 
 
 def execute(
@@ -45,13 +43,14 @@ def execute(
     fresh: Callable[[], RunRequest] | None = None,
     record: bool = True,
     line_every: float = LINE_EVERY,
+    link: Link | None = None,
 ) -> int:
     """Run `request` and return the exit code for the CLI.
 
     The script's output goes to this process's stdout and stderr as it comes.
 
     `fresh` prepares the request again, after a wait for the lock in which anything may have changed. Without
-    a `record` the run's logs are gone with it.
+    a `record` the run's logs are gone with it. A `link` is to a supervisor that was started meanwhile.
 
     Returns:
         The script's own exit code; 128 + n when signal n ended it; 0 when detached; 129, 131 or 141 when the
@@ -66,6 +65,7 @@ def execute(
         raise BackfillError("--detach needs a record", "Without one the run could not be found again.")
     check_text(request)
     with ExitStack() as stack:
+        link = stack.enter_context(link or Link())
         state = _state(record=record)
         ledger = stack.enter_context(Ledger(state.ledger if state and record else None))
         if state and record:
@@ -76,7 +76,7 @@ def execute(
             _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
         run = Run(request, state if record else None, ledger, kept=state.root if state else None)
-        link = run.begin(held)
+        run.begin(link, held)
         if detach:
             link.close(finished=False)
             click.echo(str(run.number))
@@ -92,15 +92,9 @@ class Run(Launch):
     ) -> None:
         super().__init__(request, state, ledger, kept, version=own_version(), colours=os.isatty(1))
 
-    @property
-    def name(self) -> str:
-        """The run's name for people."""
-        return f"{self.request.command} (run {self.number})" if self.number else self.request.command
-
     def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
         """Show the run to its end, finish its record, and return the exit code."""
         watcher = Watcher(self.folder, self.name, signals)
-        end = LinkEnd(link, self.folder, self.name)
         sink = TerminalSink(
             self.request.output,
             self.request.invocation.secrets,
@@ -109,11 +103,8 @@ class Run(Launch):
             line_every=line_every,
         )
         try:
-            with sink:
-                watcher.watch(end, sink)
-            sink.reader.cut = watcher.cut
-            seen = sink.reader if watcher.saw_all else None
-            record = self.finish(link, Patience(self.folder, signals).should_cancel, seen)
+            seen = watcher.watch(End(self.folder, link, self.name), sink)
+            record = self.finish(link, watcher.should_cancel, seen)
         except Detached as left:
             link.close(finished=False)
             return left.code
@@ -125,26 +116,6 @@ class Run(Launch):
             signals.pending.clear()
             stops = {signal.SIGINT, signal.SIGTERM}
             call_hook(self.ledger, self.number, self.request, lambda: bool(stops & {*signals.pending}))
-
-    def finish(
-        self, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
-    ) -> RunRecord:
-        """Finish the record, let the supervisor go, and return how the run ended."""
-
-        def beat() -> bool:
-            link.beat()
-            return should_cancel()
-
-        try:
-            record = finish(self.folder, self.request, self.ledger, self.number, beat, seen=seen)
-        except UnrecordedError as failed:
-            link.close(finished=False)
-            notify(
-                f"{failed.problem}. The next `backfill runs` that can write records how {self.name} ended."
-            )
-            return failed.record
-        link.close(finished=True)
-        return record
 
 
 def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ from corpus_backfill_plugin.terminal.bar import number
 from corpus_backfill_plugin.text import duration, one_line
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.progress import Progress, View
+    from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.agent.records import RunRecord
 
 SHOWN = 5
@@ -52,7 +52,7 @@ def _end(record: RunRecord) -> str:
 
 
 def summary(
-    results: Results, progress: Progress | View | None, elapsed: float, *, see_all: str = "backfill runs show"
+    results: Results, progress: View | None, elapsed: float, *, see_all: str = "backfill runs show"
 ) -> str:
     """Return `Updated 12, failed 1 in 2m 14s` and, on lines of their own, the first failed items."""
     counts = dict(results.counts)

@@ -1,8 +1,8 @@
 """Which specs there are: the sources in their order of precedence, and one name opens one file.
 
 Listing names reads folders only; a file is opened when its command, or the list with its help lines,
-is asked for. Trouble in one source or file costs its own commands and nothing else. Named tuples, as the
-dataclasses of such a module would cost each start more than all else in it.
+is asked for. Trouble in one folder or file costs its own commands and nothing else. Named tuples, as
+dataclasses would cost each start more than all else in this module.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from importlib.metadata import EntryPoint
 
     from corpus_backfill_plugin.specs.diagnostics import Diagnostic
@@ -41,43 +41,18 @@ class Folder(NamedTuple):
     path: Path
 
 
-class Source(NamedTuple):
-    """Folders of equal rank: one name in two of them is an error of both files."""
-
-    label: str
-    folders: tuple[Folder, ...]
-    troubles: tuple[str, ...] = ()
-
-
 class SpecFile(NamedTuple):
-    """Where the spec of one command is.
-
-    Attributes:
-        name: the command's name, the file's stem.
-        source: the label of the folder it is in.
-        path: the file.
-        rivals: other files of the same name in the same source; there should be none.
-    """
+    """Where the spec of one command is: the file's stem is its name, the folder's label its source."""
 
     name: str
     source: str
     path: Path
     rivals: tuple[SpecFile, ...] = ()
-
-    def seen_from(self, rival: SpecFile) -> SpecFile:
-        """Return `rival` with this file among its own rivals."""
-        others = (self._replace(rivals=()), *(r for r in self.rivals if r != rival))
-        return rival._replace(rivals=others)
+    """Other files of the same name and rank; there should be none."""
 
 
 class LoadedSpec(NamedTuple):
-    """A spec file that was read and has no errors.
-
-    Attributes:
-        file: where it is.
-        script: the declaration.
-        sha256: of the file's bytes, hexadecimal.
-    """
+    """A spec file that was read and has no errors, and the sha256 of its bytes, hexadecimal."""
 
     file: SpecFile
     script: Script
@@ -85,59 +60,59 @@ class LoadedSpec(NamedTuple):
 
 
 class BrokenSpec(NamedTuple):
-    """A spec file that declares no script.
-
-    Attributes:
-        file: where it is.
-        faults: everything that is wrong, by line; at least one.
-    """
+    """A spec file that declares no script, and all that is wrong with it, by line; at least one thing."""
 
     file: SpecFile
     faults: tuple[Diagnostic, ...]
 
 
 class Catalog:
-    """The specs of all `sources`, the later source before the earlier."""
+    """The specs of all folders.
 
-    def __init__(self, sources: tuple[Source, ...]) -> None:
-        self.sources = sources
-        self._troubles: list[str] = []
+    Args:
+        ranks: folders by their precedence, the later before the earlier. One name in two folders of one rank
+            is an error of both files.
+        troubles: what is wrong with folders that are not among them.
+    """
+
+    def __init__(self, ranks: Iterable[tuple[Folder, ...]], troubles: Iterable[str]) -> None:
+        self._ranks = tuple(ranks)
+        self._troubles = list(troubles)
         self._loaded: dict[str, LoadedSpec | BrokenSpec] = {}
 
     @cached_property
-    def _stacks(self) -> dict[str, list[SpecFile]]:
-        stacks: dict[str, list[SpecFile]] = {}
-        for source in self.sources:
-            for name, files in self._listed(source).items():
-                first, *rivals = (SpecFile(name, folder.label, path) for folder, path in files)
-                stacks.setdefault(name, []).insert(0, first._replace(rivals=tuple(rivals)))
+    def _stacks(self) -> dict[str, list[tuple[SpecFile, ...]]]:
+        """The files of each name, those of one rank together, the active ones first."""
+        stacks: dict[str, list[tuple[SpecFile, ...]]] = {}
+        for rank in self._ranks:
+            found: dict[str, list[SpecFile]] = {}
+            for folder in rank:
+                for path in self._specs_in(folder):
+                    file = SpecFile(path.name.removesuffix(SUFFIX), folder.label, path)
+                    found.setdefault(file.name, []).append(file)
+            for name, files in found.items():
+                equals = [f._replace(rivals=tuple(r for r in files if r is not f)) for f in files]
+                stacks.setdefault(name, []).insert(0, tuple(equals))
         return stacks
 
-    def _listed(self, source: Source) -> dict[str, list[tuple[Folder, Path]]]:
-        names: dict[str, list[tuple[Folder, Path]]] = {}
-        self._troubles.extend(source.troubles)
-        for folder in source.folders:
-            try:
-                with os.scandir(folder.path) as entries:
-                    found = [Path(e.path) for e in entries if e.name.endswith(SUFFIX) and e.name[0] != "."]
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                self._troubles.append(f"{folder.label} specs in {one_line(str(folder.path))}: {reason}")
-                continue
-            for path in found:
-                names.setdefault(path.name.removesuffix(SUFFIX), []).append((folder, path))
-        return names
+    def _specs_in(self, folder: Folder) -> list[Path]:
+        try:
+            with os.scandir(folder.path) as entries:
+                return [Path(e.path) for e in entries if e.name.endswith(SUFFIX) and e.name[0] != "."]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            self._troubles.append(f"{folder.label} specs in {one_line(str(folder.path))}: {reason}")
+            return []
 
     def reads(self, folder: Path) -> bool:
         """Whether specs in `folder` are commands."""
-        place = folder.resolve()
-        return any(one.path.resolve() == place for source in self.sources for one in source.folders)
+        return any(one.path.resolve() == folder.resolve() for rank in self._ranks for one in rank)
 
     @property
     def troubles(self) -> tuple[str, ...]:
-        """What kept a source from being listed, one line each."""
+        """What kept a folder from being listed, one line each."""
         _ = self._stacks
         return tuple(self._troubles)
 
@@ -147,17 +122,15 @@ class Catalog:
 
     def find(self, name: str) -> SpecFile | None:
         """Return the file that is active for `name`. Opens no file."""
-        stack = self._stacks.get(name)
-        return stack[0] if stack else None
+        return next(iter(self.contenders(name)), None)
 
     def contenders(self, name: str) -> tuple[SpecFile, ...]:
-        """Return the file active for `name` and its rivals of the same source: several are all wrong."""
-        file = self.find(name)
-        return (file, *map(file.seen_from, file.rivals)) if file else ()
+        """Return the file active for `name` and its rivals of the same rank: several are all wrong."""
+        return self._stacks[name][0] if name in self._stacks else ()
 
     def shadowed(self, name: str) -> tuple[SpecFile, ...]:
-        """Return the files of `name` that a later source replaced, the latest first."""
-        return tuple(self._stacks.get(name, ())[1:])
+        """Return the files of `name` that a later rank replaced, the latest first."""
+        return tuple(files[0] for files in self._stacks.get(name, ())[1:])
 
     def load(self, name: str) -> LoadedSpec | BrokenSpec | None:
         """Read the file that is active for `name`, once; None when there is none."""
@@ -174,11 +147,7 @@ class Catalog:
 
 
 def read_plain(path: Path, most: int) -> bytes:
-    """Return the bytes of a plain file, one more than `most` where it has more.
-
-    Raises:
-        OSError: it can't be read, or is no plain file: a pipe would never end.
-    """
+    """Return the bytes of a plain file, one more than `most` where it has more. A pipe would never end."""
     # Without O_NONBLOCK the opening of a pipe would wait for a writer.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -208,22 +177,19 @@ def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
     return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
 
 
-def pack_source(packs: Iterable[EntryPoint]) -> Source:
-    """Return the specs of installed packs: entry points that name a module, or `module:folder`."""
-    folders: list[Folder] = []
-    troubles: list[str] = []
-    for entry in packs:
+def _packs(troubles: list[str]) -> Iterator[Folder]:
+    """Yield the specs of installed packs: entry points that name a module, or `module:folder`."""
+    for entry in entry_points(PACKS):
         label = f"pack {one_line(entry.name)}"
         try:
             path = _pack_folder(entry)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign package raises costs it alone
             troubles.append(f"{label}: {type(error).__name__}: {one_line(str(error))}")
             continue
-        if not path.is_dir():
+        if path.is_dir():
+            yield Folder(label, path)
+        else:
             troubles.append(f"{label}: {one_line(str(path))} is not a folder")
-            continue
-        folders.append(Folder(label, path))
-    return Source("packs", tuple(folders), tuple(troubles))
 
 
 def _pack_folder(entry: EntryPoint) -> Path:
@@ -239,16 +205,13 @@ def _pack_folder(entry: EntryPoint) -> Path:
 
 
 def operator_folder() -> Path:
-    """Return the operator's own folder of specs, whether it is there or not.
-
-    A user without a home folder has none: the path is then below /nonexistent, as Debian calls their home.
-    """
+    """Return the operator's own folder of specs, or where it would be."""
     base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     if not base.is_absolute():  # the XDG standard has such a one ignored
         try:
             base = Path.home() / ("Library/Application Support" if sys.platform == "darwin" else ".config")
         except RuntimeError:
-            base = Path("/nonexistent")
+            base = Path("/nonexistent")  # as Debian calls the home of a user who has none
     return base / CONFIG_FOLDER / "specs"
 
 
@@ -259,31 +222,28 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
         server_scripts: the server app's backfill folder, None when no server was found.
         environ: the operator's environment; `CORPUS_BACKFILL_SPECS` lists more folders.
     """
-    listed, missing = _listed_folders(environ)
-    server = (Folder("server", server_scripts),) if server_scripts else ()
-    return Catalog(
-        (
-            Source(SHIPPED_SOURCE, (Folder(SHIPPED_SOURCE, SHIPPED),)),
-            pack_source(entry_points(PACKS)),
-            Source("server", server),
-            Source("operator", (Folder("operator", operator_folder()),)),
-            Source("environment", tuple(Folder(SPECS_VARIABLE, p) for p in listed), missing),
-        )
+    troubles: list[str] = []
+    ranks = (
+        (Folder(SHIPPED_SOURCE, SHIPPED),),
+        tuple(_packs(troubles)),
+        (Folder("server", server_scripts),) if server_scripts else (),
+        (Folder("operator", operator_folder()),),
+        tuple(_listed_folders(environ, troubles)),
     )
+    return Catalog(ranks, troubles)
 
 
-def _listed_folders(environ: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Return the folders that `CORPUS_BACKFILL_SPECS` lists, and what is wrong with the others."""
-    folders: dict[Path, Path] = {}
-    troubles = []
+def _listed_folders(environ: Mapping[str, str], troubles: list[str]) -> Iterator[Folder]:
+    """Yield the folders that `CORPUS_BACKFILL_SPECS` lists."""
+    seen = set()
     for text in filter(None, environ.get(SPECS_VARIABLE, "").split(os.pathsep)):
         try:
             path = absolute_path(text, SPECS_VARIABLE)
         except AgentError as error:
             troubles.append(error.problem)
             continue
-        if path.is_dir():
-            folders[path.resolve()] = path  # a folder that is listed twice is no rival of itself
-        else:
+        if not path.is_dir():
             troubles.append(f"{SPECS_VARIABLE}: {one_line(str(path))} is not a folder")
-    return tuple(folders.values()), tuple(troubles)
+        elif path.resolve() not in seen:  # a folder that is listed twice is no rival of itself
+            yield Folder(SPECS_VARIABLE, path)
+            seen.add(path.resolve())

@@ -9,18 +9,21 @@ import msgspec
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value is in the parsed TOML: keys, and positions in arrays counted from 0."""
 
+Found: TypeAlias = tuple[KeyPath | str, str, str]
+"""What a rule found: a place or a single key, what is wrong there, and a hint or nothing."""
+
 
 class Diagnostic(msgspec.Struct, frozen=True):
     """One thing wrong with a file; `str` gives `file:line: key: problem; hint`, where editors and CI jump to.
 
     Attributes:
-        path: the place; empty for the file as a whole.
+        path: the place; empty for the file itself.
         problem: what is wrong, in words of the file's author, on one line.
-        hint: what to do about it; empty when the problem says it all.
-        kind: how grave it is: a fault of the file, drift from its script, or a note.
-        file: the file, as it is to be shown; empty until it is located.
-        line: line in the file, counted from 1; None when the whole file is meant.
-        key: dotted path such as `option.model.choices`; empty when the whole file is meant.
+        hint: what to do about it, or nothing.
+        kind: an error of the file, drift from its script, or a note.
+        file: as it is to be shown; empty until it is located.
+        line: counted from 1; None for the file itself.
+        key: dotted path such as `option.model.choices`; empty for the file itself.
     """
 
     path: KeyPath
@@ -31,10 +34,6 @@ class Diagnostic(msgspec.Struct, frozen=True):
     line: int | None = None
     key: str = ""
 
-    def under(self, *parents: str | int) -> Diagnostic:
-        """Return the same diagnostic as seen from further up."""
-        return msgspec.structs.replace(self, path=(*parents, *self.path))
-
     def facts(self) -> dict[str, Any]:
         """Return it for programs."""
         return {key: getattr(self, key) for key in ("file", "line", "key", "problem", "hint", "kind")}
@@ -42,5 +41,5 @@ class Diagnostic(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Return it on one line."""
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        what = f"{self.problem}; {self.hint}" if self.hint else self.problem
+        what = "note: " * (self.kind == "note") + self.problem + f"; {self.hint}" * bool(self.hint)
         return f"{where}: {self.key}: {what}" if self.key else f"{where}: {what}"

@@ -1,23 +1,24 @@
 """The line of every key in a TOML text, which Python's reader does not report.
 
-A scan, not a parser: it takes text that `tomllib` has accepted already, and is only made when there is a
-fault to show.
+A scan, not a parser: it takes text that `tomllib` has accepted already, and only when an error is shown.
+tomlkit knows no lines either.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.diagnostics import KeyPath
 
-_SPACE = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_SCALAR = re.compile(r"[^\s,\]}#]+(?: [0-9][^\s,\]}#]*)?")  # a date and a time may have a blank between
-_STRING = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}(?!")' + r"|'''.*?'{3,5}(?!')" + r'|"(?:[^"\\]|\\.)*"' + r"|'[^']*'", re.DOTALL
+_STRING = r'"""(?:[^\\]|\\.)*?"{3,5}(?!")' + r"|'''.*?'{3,5}(?!')" + r'|"(?:[^"\\]|\\.)*"' + r"|'[^']*'"
+_PART = rf"[ \t]*(?:[A-Za-z0-9_-]+|{_STRING})[ \t]*"
+_KEY = re.compile(rf"{_PART}(?:\.{_PART})*", re.DOTALL)
+_SCALAR = re.compile(  # a date and a time may have a blank between
+    rf"{_STRING}|[^\s,\]}}#]+(?: [0-9][^\s,\]}}#]*)?", re.DOTALL
 )
 
 _DEEPEST = 16
@@ -69,102 +70,65 @@ class _Scan:
         self.at = match.end()
         return match.group()
 
-    def _note(self, path: KeyPath) -> None:
-        self.line += self.text.count("\n", self.counted, self.at)
-        self.counted = self.at
+    def _note(self, path: KeyPath, at: int) -> None:
+        self.line += self.text.count("\n", self.counted, at)
+        self.counted = at
         self.lines.setdefault(path, self.line)
 
-    def _header(self) -> KeyPath:
-        array = self.text.startswith("[[", self.at)
-        self.at += 2 if array else 1
-        names = self._key()[:_DEEPEST]
-        path = self._resolve(names[:-1])
-        for end in range(len(path) + 1):
-            if path[:end]:
-                self._note(path[:end])
-        path = (*path, names[-1])
-        self._note(path)
-        if array:
-            position = self.arrays.get(path, 0)
-            self.arrays[path] = position + 1
-            path = (*path, position)
-            self._note(path)
-        elif path in self.arrays:
-            path = (*path, self.arrays[path] - 1)
-        self.at += 2 if array else 1
-        return path
+    def _key(self) -> list[str]:
+        nested: Any = tomllib.loads(f"{self._skip(_KEY)} = 0")
+        names = []
+        while isinstance(nested, dict):
+            ((name, nested),) = nested.items()
+            names.append(name)
+        return names[:_DEEPEST]
 
-    def _resolve(self, names: list[str]) -> KeyPath:
-        """Return the path of a table that a header names: of an array of tables its last item is meant."""
+    def _header(self) -> KeyPath:
+        start = self.at
+        brackets = 2 if self.text.startswith("[[", start) else 1
+        self.at += brackets
+        *above, last = self._key()
+        self.at += brackets
         path: KeyPath = ()
-        for name in names:
+        for name in above:  # of an array of tables its last item is meant
             path = (*path, name)
+            self._note(path, start)
             if path in self.arrays:
                 path = (*path, self.arrays[path] - 1)
+        path = (*path, last)
+        self._note(path, start)
+        if brackets == 2:  # noqa: PLR2004 - an item of an array
+            self.arrays[path] = self.arrays.get(path, 0) + 1
+        if path in self.arrays:
+            path = (*path, self.arrays[path] - 1)
+            self._note(path, start)
         return path
 
-    def _key(self) -> list[str]:
-        names = []
-        while True:
-            self._skip(_SPACE)
-            quoted = self.text[self.at] in "\"'"
-            word = self._skip(_STRING if quoted else _BARE)
-            names.append(_unquoted(word) if quoted else word)
-            self._skip(_SPACE)
-            if self.text[self.at] != ".":
-                return names
-            self.at += 1
-
-    def _pair(self, table: KeyPath) -> None:
+    def _pair(self, path: KeyPath) -> None:
         start = self.at
-        names = self._key()
-        after, self.at = self.at, start
-        path = table
-        for name in names[:_DEEPEST]:
+        for name in self._key():
             path = (*path, name)
-            self._note(path)
-        self.at = after + 1  # the equals sign
-        self._skip(_SPACE)
+            self._note(path, start)
+        self.at += 1  # the equals sign
         self._value(path)
 
     def _value(self, path: KeyPath) -> None:
-        first = self.text[self.at]
-        if first == "[":
-            self._array(path)
-        elif first == "{":
-            self._inline_table(path)
-        else:
-            self._skip(_STRING if first in "\"'" else _SCALAR)
-
-    def _array(self, path: KeyPath) -> None:
+        self._skip(_GAP)
+        close = {"[": "]", "{": "}"}.get(self.text[self.at])
+        if close is None:
+            self._skip(_SCALAR)
+            return
         self.at += 1
         position = 0
-        while True:
-            self._skip(_GAP)
-            if self.text[self.at] == "]":
-                break
-            self._note((*path, position))
-            self._value((*path, position))
-            position += 1
-            self._skip(_GAP)
-            self.at += self.text[self.at] == ","
-        self.at += 1
-
-    def _inline_table(self, path: KeyPath) -> None:
-        self.at += 1
-        while True:
-            self._skip(_GAP)
-            if self.text[self.at] == "}":
-                break
-            self._pair(path)
+        self._skip(_GAP)
+        while self.text[self.at] != close:
+            if close == "}":
+                self._pair(path)
+            else:
+                self._note((*path, position), self.at)
+                self._value((*path, position))
+                position += 1
             self._skip(_GAP)
             self.at += self.text[self.at] == ","
+            self._skip(_GAP)
         self.at += 1
-
-
-def _unquoted(word: str) -> str:
-    if word.startswith("'"):
-        return word[1:-1]
-    import tomllib
-
-    return str(tomllib.loads(f"key = {word}")["key"])

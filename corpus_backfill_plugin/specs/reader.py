@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,18 @@ MAX_BYTES = 1024 * 1024
 """A spec larger than this is refused unread: nobody wrote it by hand, and it would cost every listing."""
 
 
+class UnreadableError(Exception):
+    """The text is no TOML at all."""
+
+    def __init__(self, problem: str, hint: str = "", line: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem, self.hint, self.line = problem, hint, line
+
+    def diagnostic(self, file: str) -> Diagnostic:
+        """Return it for `file`, as that is to be shown."""
+        return Diagnostic((), self.problem, self.hint, file=file, line=self.line)
+
+
 def read_script(
     text: bytes | str, file: str, name: str | None = None
 ) -> tuple[Script | None, tuple[Diagnostic, ...]]:
@@ -41,53 +54,25 @@ def read_script(
     """
     try:
         source, raw = read_toml(text)
+        script, findings = _judge(raw, PurePath(file).stem if name is None else name)
     except UnreadableError as unreadable:
         return None, (unreadable.diagnostic(file),)
-    script, findings = _judge(raw, PurePath(file).stem if name is None else name)
-    if findings:
-        return None, located(findings, raw, source, file)
-    return script, ()
+    return (None, located(findings, raw, source, file)) if findings else (script, ())
 
 
 def read_toml(text: bytes | str) -> tuple[str, dict[str, Any]]:
-    """Return a file's text, and what it says as TOML.
-
-    Raises:
-        UnreadableError: it is larger than `MAX_BYTES`, no UTF-8, or no TOML.
-    """
-    source = _decode(text)
-    return source, _parse(source)
-
-
-class UnreadableError(Exception):
-    """The text is no TOML at all."""
-
-    def __init__(self, problem: str, hint: str = "", line: int | None = None) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.hint = hint
-        self.line = line
-
-    def diagnostic(self, file: str) -> Diagnostic:
-        """Return it for `file`, as that is to be shown."""
-        return Diagnostic((), self.problem, self.hint, file=file, line=self.line)
-
-
-def _decode(text: bytes | str) -> str:
+    """Return a file's text, and what it says as TOML; an UnreadableError says why it is none."""
     if len(text) > MAX_BYTES:
-        problem = f"{len(text)} bytes, {MAX_BYTES} at most"
-        raise UnreadableError(problem, "write less into one file")
-    if isinstance(text, bytes):
-        try:
-            decoded = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = text.count(b"\n", 0, error.start) + 1
-            problem = f"byte 0x{text[error.start]:02x} is not UTF-8"
-            raise UnreadableError(problem, "save the file as UTF-8", line) from None
-    else:
-        decoded = text
+        raise UnreadableError(f"{len(text)} bytes, {MAX_BYTES} at most", "write less into one file")
+    try:
+        source = text if isinstance(text, str) else text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problem = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+        raise UnreadableError(problem, "save the file as UTF-8", line) from None
     # Some editors put the mark there; TOML forbids it, and its message would point at what nobody sees.
-    return decoded.removeprefix("\ufeff")
+    source = source.removeprefix("\ufeff")
+    return source, _parse(source)
 
 
 _SYNTAX_HINTS = (
@@ -101,16 +86,14 @@ _SYNTAX_HINTS = (
     ("Unterminated string", "close the quotes"),
     ("Unclosed array", "close the bracket"),
 )
-_SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\Z")
+_SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
 
-
-LONG_KEY = re.compile(r"(?:\.[ \t]*[^\s.,=\[\]{}#]{1,64}[ \t]*){100}")
-"""A key of so many parts that reading it would take all memory."""
+_LONG_KEY = re.compile(r"(?:\.[ \t]*[^\s.,=\[\]{}#]{1,64}[ \t]*){100}")
+"""A key of too many parts. tomllib keeps each beginning of it: a megabyte of dots would take all memory."""
 
 
 def _parse(source: str) -> dict[str, Any]:
-    if long := LONG_KEY.search(source):
-        # tomllib keeps every beginning of a dotted key: a megabyte of dots would take all memory.
+    if long := _LONG_KEY.search(source):
         line = source.count("\n", 0, long.start()) + 1
         raise UnreadableError("a key of too many parts", "a spec has three levels at most", line)
     try:
@@ -118,7 +101,7 @@ def _parse(source: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = _SYNTAX_PLACE.search(message)
-        line = int(place["line"]) if place and place["line"] else source.count("\n") + 1
+        line = int(place[1]) if place and place[1] else source.count("\n") + 1
         problem = one_line(_SYNTAX_PLACE.sub("", message))
         hint = next((hint for word, hint in _SYNTAX_HINTS if word in message), "")
         raise UnreadableError(f"not TOML: {problem[:1].lower()}{problem[1:]}", hint, line) from None
@@ -128,12 +111,12 @@ def _parse(source: str) -> dict[str, Any]:
         raise UnreadableError("not TOML: a number has too many digits") from None
 
 
-def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Diagnostic]]:
-    """Return the Script as far as it can be made out, and all that is wrong with it."""
+def _judge(raw: dict[str, Any], name: str) -> tuple[Script | None, list[Diagnostic]]:
+    """Return the Script, and all that is wrong with it as far as it can be made out."""
     tables = max((len(value) for value in raw.values() if isinstance(value, list)), default=0)
     if tables > MAX_TABLES:
         problem = f"a list of {tables} items, {MAX_TABLES} at most"
-        return Script(spec_version=1, script=""), [Diagnostic((), problem, "split it into several commands")]
+        raise UnreadableError(problem, "split it into several commands")
     findings = list(_nul_characters(raw))
     if not findings:
         try:
@@ -142,15 +125,13 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script, list[Diagnostic]]:
             pass  # explained below, key by key
         else:
             return script, check_script(script, name)
-    from corpus_backfill_plugin.specs.shape import fit
-
     version = raw.get("spec-version")
     if isinstance(version, int) and version > 1:
         # Keys of a later vocabulary would all be called unknown: say only what is the matter.
         hint = "upgrade corpus-backfill-plugin, or write spec-version = 1"
-        return Script(spec_version=1, script=""), [
-            Diagnostic(("spec-version",), f"version {version} is not known", hint)
-        ]
+        return None, [Diagnostic(("spec-version",), f"version {version} is not known", hint)]
+    from corpus_backfill_plugin.specs.schema import fit
+
     script, found = fit(raw, Script)
     findings += found
     return script, findings + check_script(script, name, frozenset(f.path for f in findings))
@@ -201,13 +182,9 @@ def _dotted(path: KeyPath, raw: Any) -> str:  # noqa: ANN401 - any parsed TOML
     """Return `path` for people: tables of an array by their name where they have a usable one."""
     words = []
     for step in path:
-        try:
+        with suppress(KeyError, IndexError, TypeError):
             raw = raw[step]
-        except (KeyError, IndexError, TypeError):
-            raw = None
         word = str(step + 1) if isinstance(step, int) else step
         name = raw.get("name") if isinstance(step, int) and isinstance(raw, dict) else None
-        if isinstance(name, str) and re.search(NAME_PATTERN, name):
-            word = name
-        words.append(one_line(word))
+        words.append(name if isinstance(name, str) and re.search(NAME_PATTERN, name) else one_line(word))
     return ".".join(words)

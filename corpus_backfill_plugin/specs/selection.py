@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from corpus_backfill_plugin.specs.values import parse
+from corpus_backfill_plugin.specs.values import parse, value_text
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from corpus_backfill_plugin.specs.model import Argument, Option, Scalar, Script
 
 Value: TypeAlias = str | bool | int | list["Value"]
@@ -24,16 +26,16 @@ EXCLUSIVE = frozenset({"at-most-one", "exactly-one"})
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of one command line.
-
-    Attributes:
-        values: by option or argument name, in the order of the spec; only those that have a value,
-            defaults included.
-        given: the names that the operator gave, in a word, a variable or the host's default map.
-    """
+    """The values of one command line."""
 
     values: dict[str, Value]
+    """By option or argument name, in the order of the spec; only those that have a value or a default."""
     given: frozenset[str] = frozenset()
+    """The names that the operator gave, in a word, a variable or the host's default map."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a value for `name`. An empty text is one; a bool that is off is none."""
+        return self.values.get(name, False) is not False
 
     def has_role(self, script: Script, role: str) -> bool:
         """Whether the switch with this role is on."""
@@ -48,12 +50,13 @@ def shown_name(script: Script, name: str) -> str:
     return f"--{name}"
 
 
-def settled(script: Script, selection: Selection) -> Selection:
-    """Return `selection` without the defaults that what was given has displaced.
+def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:
+    """Return the options that have a value, in the order in which they are sent."""
+    return tuple(o for o in script.options if o.name in selection.values)
 
-    A default never conflicts: of options that exclude one another, a default is not sent along with the
-    one that the operator chose.
-    """
+
+def without_displaced(script: Script, selection: Selection) -> Selection:
+    """Return `selection` without defaults of options that exclude one that the operator chose."""
     displaced = {
         name
         for group in script.group
@@ -66,48 +69,29 @@ def settled(script: Script, selection: Selection) -> Selection:
 
 
 def broken_rules(script: Script, selection: Selection) -> tuple[str, ...]:
-    """Return what the selection breaks, one sentence each: requires, required-if, groups.
-
-    A default never conflicts, but it satisfies `requires`.
-    """
-    return (
-        *_unmet_requirements(script, selection),
-        *_missing_by_condition(script, selection),
-        *_broken_groups(script, selection),
-    )
+    """Return what the selection breaks, a sentence each. A default never conflicts, but meets `requires`."""
+    return (*_missing(script, selection), *_broken_groups(script, selection))
 
 
 def _is_chosen(script: Script, selection: Selection, name: str) -> bool:
-    """Whether the operator gave something that reaches the script: not a bool that says no by silence."""
+    """Whether the operator gave something that reaches the script: not a bool that is off by default."""
     if name not in selection.given or name not in selection.values:
         return False
-    if selection.values[name] is not False:
-        return True
-    return any(option.name == name and option.negate for option in script.option)
+    return selection.has(name) or any(o.name == name and o.negate for o in script.option)
 
 
-def _unmet_requirements(script: Script, selection: Selection) -> list[str]:
-    return [
-        f"{shown_name(script, parameter.name)} needs {shown_name(script, other)} as well"
-        for parameter in (*script.options, *script.argument)
-        if parameter.name in selection.given and selection.values.get(parameter.name, False) is not False
-        for other in parameter.requires
-        # An empty text is a value; a bool that is off is none.
-        if selection.values.get(other, False) is False
-    ]
-
-
-def _missing_by_condition(script: Script, selection: Selection) -> list[str]:
-    parameters: dict[str, Option | Argument] = {o.name: o for o in script.options}
-    parameters |= {argument.name: argument for argument in script.argument}
-    return [
-        f"{shown_name(script, parameter.name)} is required "
-        f"when {shown_name(script, other)} is {_shown(wanted)}"
-        for parameter in parameters.values()
-        if parameter.name not in selection.values
-        for other, wanted in parameter.required_if.items()
-        if other in parameters and _holds(parameters[other], selection.values.get(other), wanted)
-    ]
+def _missing(script: Script, selection: Selection) -> Iterator[str]:
+    parameters = {parameter.name: parameter for parameter in script.parameters}
+    for name, parameter in parameters.items():
+        shown = shown_name(script, name)
+        if name in selection.given and selection.has(name):
+            for other in parameter.requires:
+                if not selection.has(other):
+                    yield f"{shown} needs {shown_name(script, other)} as well"
+        for other, wanted in parameter.required_if.items() if name not in selection.values else ():
+            if other in parameters and _holds(parameters[other], selection.values.get(other), wanted):
+                value = one_line(value_text(wanted))
+                yield f"{shown} is required when {shown_name(script, other)} is {value}"
 
 
 def _holds(parameter: Option | Argument, value: Value | None, wanted: Scalar) -> bool:
@@ -124,28 +108,17 @@ def _holds(parameter: Option | Argument, value: Value | None, wanted: Scalar) ->
     return found == sought or bool(parse(parameter.type, found) == parse(parameter.type, sought))
 
 
-def _shown(wanted: Scalar) -> str:
-    return str(wanted).lower() if isinstance(wanted, bool) else one_line(str(wanted))
-
-
-def _broken_groups(script: Script, selection: Selection) -> list[str]:
-    broken = []
+def _broken_groups(script: Script, selection: Selection) -> Iterator[str]:
     for group in script.group:
         given = [name for name in group.members if _is_chosen(script, selection, name)]
         missing = [name for name in group.members if name not in given]
         every, some, others = (
             ", ".join(f"--{name}" for name in names) for names in (group.members, given, missing)
         )
-        has_value = any(selection.values.get(name, False) is not False for name in group.members)
         if group.rule in EXCLUSIVE and len(given) > 1:
-            broken.append(f"only one of {every} can be given, not {some} together")
-        elif group.rule in {"exactly-one", "at-least-one"} and not given and not has_value:
-            broken.append(f"one of {every} is required")
+            yield f"only one of {every} can be given, not {some} together"
+        elif group.rule in {"exactly-one", "at-least-one"} and not given:
+            if not any(map(selection.has, group.members)):
+                yield f"one of {every} is required"
         elif group.rule == "all-or-none" and given and missing:
-            broken.append(f"{some} needs {others} as well")
-    return broken
-
-
-def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:
-    """Return the options that have a value, in the order in which they are sent."""
-    return tuple(o for o in script.options if o.name in selection.values)
+            yield f"{some} needs {others} as well"

@@ -1,8 +1,7 @@
 """Whether one value is what its option asks for. Checking never rewrites: the text itself is sent on.
 
-The same functions judge the defaults and choices of a spec when it is read, and what the operator types.
-Where Python's own readers accept more than other programs do (`1_000`, ` 5`, `nan`, `20240131`), only the
-common form passes, so that a value means the same to the operator, to us and to the script.
+The same functions judge the defaults and choices of a spec and what the operator types. Where Python's own
+readers accept more than other programs do (`1_000`, ` 5`, `nan`, `20240131`), only the common form passes.
 """
 
 from __future__ import annotations
@@ -29,38 +28,20 @@ MAX_SECONDS = 100 * 365 * 86400
 MAX_CHECKED = 1000
 """Characters of a value that a `regex` is matched against, as that has no time limit; more are refused."""
 
-_WHOLE = r"[+-]?[0-9]+"
-_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_DATETIME = _DATE + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
-_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-_DURATION = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)"
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _MOST_DIGITS = 1000
 """Digits of a whole number: far more than any script wants, below the limit where Python's own int fails."""
 
 
 def check_value(parameter: Option | Argument, text: str) -> None:
-    """Check one value that an operator gave.
-
-    Args:
-        parameter: the option or argument that it is for.
-        text: the value as it was typed or found in the environment.
-
-    Raises:
-        ValueError: what is wrong, on one line. It names the value: don't show it for a secret.
-    """
+    """Check one value that an operator gave. The ValueError names it: don't show that for a secret."""
     check_form(parameter, text)
     if parameter.exists and not os.path.exists(text):  # noqa: PTH110 - a Path would rewrite the text
         raise ValueError(f"{quoted(text)} does not exist on this machine")
 
 
 def check_form(parameter: Option | Argument, text: str) -> None:
-    """Check one value by itself, without a look at the machine.
-
-    Raises:
-        ValueError: what is wrong, on one line.
-    """
+    """Check one value by itself, without a look at the machine; a ValueError says what is wrong."""
     if "\0" in text:
         raise ValueError("holds a NUL character, which no argument or variable can carry")
     value = parse(parameter.type, text)
@@ -74,27 +55,32 @@ def check_form(parameter: Option | Argument, text: str) -> None:
         _check_regex(parameter, parameter.regex, text)
 
 
+def several(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any value of a spec
+    """Return the values of a key that takes one or a list; none for None."""
+    return value if isinstance(value, tuple) else () if value is None else (value,)
+
+
 def value_text(value: Scalar) -> str:
     """Return a value of a spec as an operator would type it: what is sent for a default."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse(value_type: str, text: str) -> Any:  # noqa: ANN401 - what it is depends on the type
-    """Return `text` as what it means, only to be compared.
-
-    Raises:
-        ValueError: it is not of that type.
-    """
-    return _PARSERS[value_type](text)
+    """Return `text` as what it means, only to be compared; a ValueError says why it is not of that type."""
+    if value_type not in _FORMS:
+        return _OTHERS[value_type](text)
+    pattern, words, read, refusal = _FORMS[value_type]
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"{quoted(text)} is not {words}")
+    try:
+        return read(text)
+    except ValueError:
+        raise ValueError(f"{quoted(text)} {refusal}") from None
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in a duration such as `90s` or `1h30m`.
-
-    Raises:
-        ValueError: it is no duration.
-    """
-    parts = re.findall(_DURATION, text)
+    """Return the seconds in a duration such as `90s` or `1h30m`; a ValueError says why it is none."""
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{quoted(text)} is not a duration such as 90s, 12h or 1h30m")
     seconds = math.fsum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -103,27 +89,23 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def _int(text: str) -> int:
-    if not re.fullmatch(_WHOLE, text):
-        raise ValueError(f"{quoted(text)} is not a whole number")
+def _whole(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise ValueError(f"{quoted(text)} has too many digits")
+        raise ValueError
     return int(text)
 
 
-def _count(text: str) -> int:
-    number = _int(text)
+def _times(text: str) -> int:
+    number = int(text)
     if number < 0:
-        raise ValueError(f"{quoted(text)} is less than 0, and counts how often")
+        raise ValueError
     return number
 
 
-def _float(text: str) -> float:
-    if not re.fullmatch(_DECIMAL, text):
-        raise ValueError(f"{quoted(text)} is not a number")
+def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{quoted(text)} is too large a number")
+        raise ValueError
     return number
 
 
@@ -140,41 +122,32 @@ def _path(text: str) -> str:
     return text
 
 
-def _date(text: str) -> dt.date:
-    if re.fullmatch(_DATE, text):
-        try:
-            return dt.date.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"{quoted(text)} is not a day of the calendar") from None
-    raise ValueError(f"{quoted(text)} is not a date such as 2024-01-31")
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_FORMS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {
+    "int": ("[+-]?[0-9]+", "a whole number", _whole, "has too many digits"),
+    "count": ("[+-]?[0-9]{1,1000}", "a whole number", _times, "is less than 0, and counts how often"),
+    "float": (
+        r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?",
+        *("a number", _finite, "is too large a number"),
+    ),
+    "date": (_DAY, "a date such as 2024-01-31", dt.date.fromisoformat, "is not a day of the calendar"),
+    "datetime": (
+        rf"{_DAY}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,6}})?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?",
+        "a time such as 2024-01-31T09:30:00 or 2024-01-31T09:30:00+02:00",
+        *(dt.datetime.fromisoformat, "is not a moment of the calendar"),
+    ),
+    "uuid": (
+        r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+        *("a UUID such as 123e4567-e89b-12d3-a456-426614174000", str.lower, ""),
+    ),
+}
+"""Types by their form: an expression, its words, what reads it, and the problem where that refuses."""
 
-
-def _datetime(text: str) -> dt.datetime:
-    if re.fullmatch(_DATETIME, text):
-        try:
-            return dt.datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"{quoted(text)} is not a moment of the calendar") from None
-    raise ValueError(f"{quoted(text)} is not a time such as 2024-01-31T09:30:00 or 2024-01-31T09:30:00+02:00")
-
-
-def _uuid(text: str) -> str:
-    if not re.fullmatch(_UUID, text):
-        raise ValueError(f"{quoted(text)} is not a UUID such as 123e4567-e89b-12d3-a456-426614174000")
-    return text.lower()
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
+_OTHERS: dict[str, Callable[[str], Any]] = {
     "str": str,
-    "int": _int,
-    "float": _float,
     "bool": _bool,
-    "count": _count,
     "path": _path,
-    "date": _date,
-    "datetime": _datetime,
     "duration": parse_duration,
-    "uuid": _uuid,
 }
 
 
@@ -201,12 +174,12 @@ def _check_range(parameter: Option | Argument, text: str, value: Any) -> None:  
     for bound, word in ((parameter.min, "less"), (parameter.max, "more")):
         if bound is None:
             continue
-        limit = parse(parameter.type, bound) if isinstance(bound, str) else bound
+        limit: Any = parse(parameter.type, bound) if isinstance(bound, str) else bound
         try:
             outside = value < limit if word == "less" else value > limit
         except TypeError:
             # Of two times only one has a zone: which is earlier depends on where one stands.
-            has = "needs" if isinstance(limit, dt.datetime) and limit.tzinfo else "must not have"
+            has = "needs" if limit.tzinfo else "must not have"
             raise ValueError(
                 f"{quoted(text)} {has} a time zone, to be compared with {quoted(bound)}"
             ) from None

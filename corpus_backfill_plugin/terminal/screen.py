@@ -1,131 +1,163 @@
-r"""The last line of a terminal, kept for ourselves while a script's bytes scroll above it.
+r"""This process's own stdout and stderr, and the progress that is shown beside what goes through them.
 
-Why this is not `rich.live.Live`: Live owns the screen. It draws what is printed through its own console,
-line by line, and moves the cursor up over its last drawing. A script's raw bytes do not go through a
-console: they hold escapes of their own, bars that redraw themselves with a bare ``\r``, and lines
-that are not finished for seconds, and all of that must arrive unchanged and at once. So the scrolling
-region (DECSTBM) is set to end one line above the bottom, as apt does it: the script's bytes pass as they
-are, the terminal itself keeps its cursor, colours and unfinished lines, and the bar is drawn outside of
-the region between a saved and a restored cursor.
+Why the bar is not `rich.live.Live`: Live draws what is printed through a console of its own, line by line. A
+script's bytes hold escapes, bars that redraw themselves with a bare ``\r``, and lines that are not finished
+for seconds, and all of that must arrive unchanged and at once. So the scrolling region (DECSTBM) is set to
+end one line above the bottom, as apt does it: the terminal itself keeps its cursor, colours and unfinished
+lines, and the bar is drawn outside of the region between a saved and a restored cursor.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+import sys
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.files import write_all
 from corpus_backfill_plugin.terminal import bar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
     from corpus_backfill_plugin.agent.progress import View
 
-FIRST_DRAW = 0.2
-"""Seconds: what is over sooner needs no bar."""
-
-PATIENCE = 1.0
-"""Seconds for which an unfinished escape sequence keeps the bar from being drawn."""
+FIRST_DRAW = 0.2  # seconds: what is over sooner needs no bar
+PATIENCE = 1.0  # seconds for which an unfinished escape sequence keeps the bar from being drawn
+MIN_ROWS = 3  # with fewer there is no room for a bar and anything else
+_TAIL = 1024
 
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
-_WHOLE = f"{_SAVE}\x1b[r{_RESTORE}"
-"""The region is the complete screen again; setting it moves the cursor, hence saved and restored."""
-
-_MAKE_ROOM = "\x1bD\x1b[A"
-"""Down, scrolling if at the bottom, and up again in the same column: the last line is free."""
-
+_ALL_ROWS = f"{_SAVE}\x1b[r{_RESTORE}"  # setting the region moves the cursor
+_MAKE_ROOM = "\x1bD\x1b[A"  # down, scrolling if at the bottom, and up again: the last line is free
 _ERASE_BELOW = "\x1b[J"
 
+# A reset, a region of the script's own, another screen: ours has to be set again.
 _UNSETTING = re.compile(rb"\x1bc|\x1b\[[0-9;]*r|\x1b\[!p|\x1b\[\?(?:47|1047|1049)[hl]")
-"""A reset, a region of the script's own, another screen: ours has to be set again."""
-
+# An escape sequence or a UTF-8 character that is not complete yet: nothing may be put into it.
 _UNFINISHED = re.compile(
     rb"(?:\x1b(?:\[[0-?]*[ -/]*|[ -/]+|[\]PX^_][^\x07\x1b]*\x1b?)?"
     rb"|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
 )
-"""An escape sequence or a UTF-8 character that is not complete yet: nothing may be put into it."""
-
-_TAIL = 1024
-MIN_ROWS = 3
-"""With fewer there is no room for a bar and anything else."""
 
 
-class BarDisplay:
-    """A bar in the last line of a terminal, shown and removed.
+def open_terminal(name: str | None, line_every: float) -> Terminal:
+    """Return what fits where our own output goes.
 
-    A terminal that fails while it is drawn on is left alone from then on; the run matters more.
+    A terminal gets a bar, on stderr if that is one, else on stdout; anything else, also `TERM=dumb`, gets
+    a plain line on stderr every so many seconds, which begins with `name`. Without a name there is neither.
+    """
+    if name is None:
+        return Terminal()
+    stderr = _descriptor(sys.stderr)
+    screen = next((fd for fd in (stderr, _descriptor(sys.stdout)) if fd is not None and os.isatty(fd)), None)
+    if screen is None or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+        return Terminal(stderr, name, line_every)
+    return BarTerminal(screen)
 
-    Args:
-        fd: the terminal.
-        streams: the script's streams that are written to the same terminal.
-        color: whether colours may be used.
-        ascii_only: whether the bar must do without line-drawing characters.
+
+class Terminal:
+    """Our own stdout and stderr, which a script's bytes are written to as they are, with lines of progress.
+
+    Text already written through Python's streams goes out first. Where a stream has been replaced by one
+    without a descriptor, as test runners do, bytes go through that one.
     """
 
-    def __init__(self, fd: int, streams: frozenset[str], *, color: bool, ascii_only: bool) -> None:
+    def __init__(self, shown_on: int | None = None, name: str = "", every: float = float("inf")) -> None:
+        self._writers: dict[str, Callable[[bytes], object]] = {}
+        self._beside: set[str] = set()  # the streams that go to the same file or terminal as the progress
+        for stream, target in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+            with suppress(OSError, ValueError):
+                target.flush()
+            own = _descriptor(target)
+            self._writers[stream] = target.buffer.write if own is None else partial(write_all, own)
+            if own is not None and shown_on is not None and os.path.sameopenfile(own, shown_on):
+                self._beside.add(stream)
+        self._name, self._every, self._shown = name, every, 0.0
+        self._tail = b""  # the last bytes beside the progress
+
+    def write(self, stream: str, piece: bytes, now: float) -> None:
+        """Write all of `piece`; raises an OSError when the operator's end is gone."""
+        self._writers[stream](piece)
+        if stream in self._beside:
+            self._passed(piece, now)
+
+    def _passed(self, piece: bytes, now: float) -> None:  # noqa: ARG002  for the bar
+        self._tail = piece[-1:]
+
+    def show(self, view: View, now: float) -> None:
+        """Show how far the run is, if it is time for that: here by a plain line."""
+        if view.elapsed - self._shown >= self._every:
+            self._shown = view.elapsed
+            begin = "" if self._tail in (b"", b"\n") else "\n"  # behind an unfinished line of the script's
+            with suppress(OSError):
+                line = f"{begin}{self._name}: {bar.plain(view)}\n"
+                self.write("stderr", line.encode("utf-8", "replace"), now)
+
+    def hide(self) -> None:
+        """Remove what `show` left; a plain line stays."""
+
+
+class BarTerminal(Terminal):
+    """With a bar in the last line of the terminal `fd`; one that can't be drawn on is left alone."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        ascii_only = encoding.lower().replace("-", "") != "utf8"  # line-drawing characters need UTF-8
+        self._draw = partial(bar.draw, color=not os.environ.get("NO_COLOR"), ascii_only=ascii_only)
         self._fd = fd
-        self._streams = streams
-        self._color = color
-        self._ascii = ascii_only
         self._size: os.terminal_size | None = None
         self._text: str | None = None
-        self._tail = b""
-        self._passed = float("-inf")
+        self._written = float("-inf")
 
-    def passed(self, stream: str, data: bytes, now: float) -> None:
-        """Keep track of where the script's bytes left the terminal."""
-        if stream not in self._streams:
-            return
-        if b"\x1b" in data:
+    def _passed(self, piece: bytes, now: float) -> None:
+        if b"\x1b" in piece:
             self._text = None  # whatever it was, it may have erased the bar
-            if _UNSETTING.search(self._tail[-16:] + data):
+            if _UNSETTING.search(self._tail[-16:] + piece):
                 self._size = None
-        self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
-        self._passed = now
+        self._tail = (self._tail + piece[-_TAIL:])[-_TAIL:]
+        self._written = now
 
     def show(self, view: View, now: float) -> None:
         """Draw, but never into a sequence that is not complete; nothing is written when nothing changed."""
-        if view.elapsed < FIRST_DRAW or (now - self._passed < PATIENCE and _UNFINISHED.search(self._tail)):
+        if view.elapsed < FIRST_DRAW or (now - self._written < PATIENCE and _UNFINISHED.search(self._tail)):
             return
-        size = self._terminal_size()
+        size = _terminal_size(self._fd)
         has_room = size is not None and size.lines >= MIN_ROWS and _in_foreground(self._fd)
-        width = size.columns if size is not None and has_room else 0
-        text = bar.draw(view, width, color=self._color, ascii_only=self._ascii)
+        text = self._draw(view, size.columns) if size is not None and has_room else ""
         if not text or size is None:
             self.hide()
         elif size != self._size or text != self._text:
-            out = "" if size == self._size else self._reserved(size)
+            out = ""
+            if (
+                size != self._size
+            ):  # after a resize the old bar is anywhere below, perhaps broken into two lines
+                erase = "" if self._size is None else _ERASE_BELOW
+                out = f"{_ALL_ROWS}{erase}{_MAKE_ROOM}{_SAVE}\x1b[1;{size.lines - 1}r{_RESTORE}"
             self._size, self._text = size, text
             self._put(f"{out}{_SAVE}\x1b[{size.lines};1H\x1b[0m{text}\x1b[0m\x1b[K{_RESTORE}")
 
     def hide(self) -> None:
         """Give the line back, erased; the cursor stays where the script left it."""
-        if self._size is None and self._text is None:
-            return
-        was, self._size, self._text = self._size, None, None
-        size = self._terminal_size()
-        if size is None:
-            return
-        erase = f"{_SAVE}\x1b[{size.lines};1H\x1b[2K{_RESTORE}" if was == size else _ERASE_BELOW
-        self._put(f"{_WHOLE}{erase}")
-
-    def _terminal_size(self) -> os.terminal_size | None:
-        with contextlib.suppress(OSError):
-            return os.get_terminal_size(self._fd)
-        return None
-
-    def _reserved(self, size: os.terminal_size) -> str:
-        """Return what takes the last line of a screen of `size` out of the scrolling region.
-
-        After a resize the old bar stands anywhere below the cursor, perhaps broken into two lines.
-        """
-        erase = "" if self._size is None else _ERASE_BELOW
-        return f"{_WHOLE}{erase}{_MAKE_ROOM}{_SAVE}\x1b[1;{size.lines - 1}r{_RESTORE}"
+        was, size = self._size, _terminal_size(self._fd)
+        if size is not None and (was or self._text is not None):
+            erase = f"{_SAVE}\x1b[{size.lines};1H\x1b[2K{_RESTORE}" if was == size else _ERASE_BELOW
+            self._put(f"{_ALL_ROWS}{erase}")
+        self._size = self._text = None
 
     def _put(self, text: str) -> None:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             write_all(self._fd, text.encode("utf-8", "replace"))
+
+
+def _terminal_size(fd: int) -> os.terminal_size | None:
+    with suppress(OSError):
+        return os.get_terminal_size(fd)
+    return None
 
 
 def _in_foreground(fd: int) -> bool:
@@ -134,3 +166,10 @@ def _in_foreground(fd: int) -> bool:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:  # not our controlling terminal, so no shell of ours waits on it
         return True
+
+
+def _descriptor(target: TextIO) -> int | None:
+    try:
+        return target.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None

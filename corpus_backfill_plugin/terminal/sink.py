@@ -1,120 +1,40 @@
-"""Where a followed run's bytes go: past the reader, to the operator, with progress shown beside them."""
+"""The way of a run's bytes: past the reader and the masker to the terminal, with progress beside them."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import signal
-import sys
 import threading
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.agent.files import write_all
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
 from corpus_backfill_plugin.agent.redact import Masker
-from corpus_backfill_plugin.terminal import bar
-from corpus_backfill_plugin.terminal.screen import BarDisplay
+from corpus_backfill_plugin.terminal.screen import open_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from types import FrameType, TracebackType
-    from typing import Self, TextIO
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Self
 
-    from corpus_backfill_plugin.agent.output import Templates
+    from corpus_backfill_plugin.agent.output import Output
     from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.agent.redact import Secret
 
-DRAW_EVERY = 0.1
-"""Seconds between two drawings of the bar."""
-
-LINE_EVERY = 10.0
-"""Seconds between two plain lines of progress."""
-
-PARTS = 64
-"""Moments that are distinguished in what was printed before anybody watched."""
-
-NOTE_EVERY = 1.0
-"""Seconds between two notes of how far the run is, for those who look from elsewhere."""
+DRAW_EVERY = 0.1  # seconds between two drawings of the bar
+LINE_EVERY = 10.0  # seconds between two plain lines of progress
+NOTE_EVERY = 1.0  # seconds between two notes of how far the run is, for those who look from elsewhere
+PARTS = 64  # moments that are distinguished in what was printed before anybody watched
 
 
-Note: TypeAlias = "Callable[[View, dict[str, int]], None]"
-"""Takes how far a run is and the counts that it has named, for others to read."""
+class Detached(Exception):  # noqa: N818  not an error: the run goes on without us
+    """The person, the terminal or the reader of our stdout leaves a run; `code` is the CLI's exit code."""
 
-
-class Streams:
-    """This process's own stdout and stderr, which a script's bytes are written to as they are.
-
-    Text already written through Python's streams goes out first. Where a stream has been replaced by one
-    without a descriptor, as test runners do, bytes go through that one.
-    """
-
-    def __init__(self) -> None:
-        self._targets: dict[str, TextIO] = {"stdout": sys.stdout, "stderr": sys.stderr}
-        self.descriptors = {name: _descriptor(target) for name, target in self._targets.items()}
-        for target in self._targets.values():
-            with contextlib.suppress(OSError, ValueError):
-                target.flush()
-
-    def write(self, stream: str, piece: bytes) -> None:
-        """Write all of `piece`; raises OSError when the operator's end is gone."""
-        descriptor = self.descriptors[stream]
-        if descriptor is not None:
-            write_all(descriptor, piece)
-            return
-        target = self._targets[stream]
-        buffer = getattr(target, "buffer", None)
-        if buffer is not None:
-            buffer.write(piece)
-        else:
-            target.write(piece.decode(errors="backslashreplace"))
-        target.flush()
-
-    def on(self, descriptor: int | None) -> frozenset[str]:
-        """Return the streams that go to the same file or terminal as `descriptor`."""
-        if descriptor is None:
-            return frozenset()
-        fds = self.descriptors.items()
-        return frozenset(s for s, fd in fds if fd is not None and os.path.sameopenfile(fd, descriptor))
-
-
-class LineDisplay:
-    """A plain line every ten seconds, for pipes, files and dumb terminals.
-
-    Args:
-        target: its stderr is where the lines go.
-        name: what each line begins with.
-        every: seconds between two lines.
-    """
-
-    def __init__(self, target: Streams, name: str, every: float) -> None:
-        self._target = target
-        self._streams = target.on(target.descriptors["stderr"]) | {"stderr"}
-        self._name = name
-        self._every = every
-        self._shown = 0.0
-        self._line_open = False
-
-    def passed(self, stream: str, data: bytes, now: float) -> None:  # noqa: ARG002 - as of BarDisplay
-        """Keep track of whether the script's last line is finished."""
-        if stream in self._streams:
-            self._line_open = not data.endswith(b"\n")
-
-    def show(self, view: View, now: float) -> None:  # noqa: ARG002 - as of BarDisplay
-        """Write a line when it is time for one, behind an unfinished one of the script's if need be."""
-        if view.elapsed - self._shown < self._every:
-            return
-        self._shown = view.elapsed
-        line = f"{self._name}: {bar.plain(view)}\n"
-        with contextlib.suppress(OSError):
-            self._target.write(
-                "stderr", (f"\n{line}" if self._line_open else line).encode("utf-8", "replace")
-            )
-        self._line_open = False
-
-    def hide(self) -> None:
-        """Do nothing: a written line stays."""
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class TerminalSink:
@@ -123,83 +43,69 @@ class TerminalSink:
     As a context manager it also puts the bar away while the CLI is stopped with Ctrl-Z.
 
     Args:
-        output: what the script's lines mean.
         secrets: taken out of what is shown, once it was read: a mask must not change what lines mean.
         name: what plain lines of progress begin with; None shows no progress.
         took: seconds since the run began.
-        past: for each stream how many bytes at its beginning were printed before anybody watched. They come
-            all at once, and when they were printed is judged by how far into the stream they stand.
-        note: called with how far the run is, at most once in `NOTE_EVERY`.
+        past: for each stream how many bytes were printed before anybody watched. They come all at once, and
+            when they were printed is judged by how far into the stream they are.
+        note: takes how far the run is and what it has counted, at most once in `NOTE_EVERY`.
         line_every: seconds between two plain lines of progress, where there is no terminal.
-
-    Attributes:
-        reader: what has read the output.
     """
 
     def __init__(
         self,
-        output: Templates | None,
-        secrets: Iterable[Secret] = (),
+        output: Output | None,
+        secrets: Sequence[Secret] = (),
         *,
         name: str | None,
         took: float = 0.0,
         past: Mapping[str, int] | None = None,
-        note: Note | None = None,
+        note: Callable[[View, dict[str, int]], None] | None = None,
         line_every: float = LINE_EVERY,
     ) -> None:
         self.reader = OutputReader(output)
-        secrets = tuple(secrets)
         self._maskers = {stream: Masker(secrets) for stream in STREAMS}
-        self._target = Streams()
-        self._display = None if name is None else _display(self._target, name, line_every)
+        self._terminal = open_terminal(name, line_every)
         self._opened = self._noted = time.monotonic()
         self._started = self._opened - took
-        self._closed = self._wrote = False
-        self._shown = float("-inf")
-        self._note = note
+        self._wrote = self._stderr_lost = False
+        self._shown, self._note = float("-inf"), note
         self._past = {stream: size for stream, size in (past or {}).items() if size}
         self._unread = dict(self._past)
 
-    def write(self, stream: str, piece: bytes) -> None:
-        """Show `piece` of `stream` at once, without lines of the protocol.
+    @property
+    def found_secret(self) -> bool:
+        """Whether a secret had to be taken out."""
+        return any(masker.found for masker in self._maskers.values())
 
-        Raises:
-            OSError: the operator's end is gone.
-        """
+    def write(self, stream: str, piece: bytes) -> None:
+        """Show `piece` of `stream` at once; raises `Detached` when our stdout, not stderr, is gone."""
         self._wrote = True
         # The reader takes a piece as of one moment, so what was printed over hours comes in parts.
         step = max(self._past[stream] // PARTS, 64) if stream in self._unread else len(piece)
         for at in range(0, len(piece), step):
             part = piece[at : at + step]
             now = self._when(stream, len(part))
-            self._pass(stream, self.reader.feed(stream, part, now), now)
+            self._write(stream, self._maskers[stream].feed(self.reader.feed(stream, part, now)), now)
         self._show(time.monotonic())
 
     def tick(self, now: float) -> None:
-        """Bring the display up to date; to be called some times a second, also in silence."""
+        """Bring the progress up to date; to be called some times a second, also in silence."""
         if not self._wrote:
             self._unread.clear()  # whatever was to come of the past has come
         self._wrote = False
         self._show(now)
 
-    def close(self) -> None:
-        """Show what was held back, remove the bar. Closing twice, or with the terminal gone, is no error."""
-        if self._closed:
+    def _write(self, stream: str, shown: bytes, now: float) -> None:
+        if not shown or (stream == "stderr" and self._stderr_lost):
             return
-        self._closed = True
-        now = time.monotonic()
-        for stream in STREAMS:
-            with contextlib.suppress(OSError):
-                self._pass(stream, self.reader.close(stream, now), now)
-                self._write(stream, self._maskers[stream].flush(), now)
-        self._hide()
-
-    def view(self, now: float) -> View | None:
-        """Return how far the run is at `now`, None while it has not said so."""
-        progress, failures = self.reader.progress, self.reader.results.failures
-        return (
-            None if progress is None else progress.view(now, elapsed=now - self._started, failures=failures)
-        )
+        try:
+            self._terminal.write(stream, shown, now)
+        except OSError as error:
+            if stream == "stdout":  # EIO is of a terminal that is gone, and most else EPIPE, of `| head`
+                left = signal.SIGHUP if error.errno == errno.EIO else signal.SIGPIPE
+                raise Detached(128 + left) from error
+            self._stderr_lost = True
 
     def _when(self, stream: str, length: int) -> float:
         """Return when the next `length` bytes of `stream` were printed."""
@@ -210,83 +116,40 @@ class TerminalSink:
             self._unread[stream] = left
         return self._opened - (self._opened - self._started) * max(left, 0) / self._past[stream]
 
-    @property
-    def found_secret(self) -> bool:
-        """Whether a secret had to be taken out."""
-        return any(masker.found for masker in self._maskers.values())
-
-    def _pass(self, stream: str, shown: bytes, now: float) -> None:
-        self._write(stream, self._maskers[stream].feed(shown), now)
-
-    def _write(self, stream: str, shown: bytes, now: float) -> None:
-        if shown:
-            self._target.write(stream, shown)
-            if self._display:
-                self._display.passed(stream, shown, now)
-
-    def _hide(self) -> None:
-        if self._display:
-            self._display.hide()
-
     def _show(self, now: float) -> None:
         # Pieces come a thousand times a second, and those of the past are not worth drawing.
-        if self._display is None or self._closed or self._unread or now - self._shown < DRAW_EVERY:
+        if self._unread or now - self._shown < DRAW_EVERY:
             return
-        view = self.view(now)
+        view = self.reader.pace.view(now, now - self._started, self.reader.results.failures)
         if view is not None:
             self._shown = now
-            self._display.show(view, now)
+            self._terminal.show(view, now)
             if self._note and now - self._noted >= NOTE_EVERY:
                 self._noted = now
                 self._note(view, self.reader.results.counts)
 
     def __enter__(self) -> Self:
         """Begin to handle Ctrl-Z, unless somebody else does."""
-        self._catches_stop = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
-        )
+        is_main = threading.current_thread() is threading.main_thread()
+        self._catches_stop = is_main and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
         if self._catches_stop:
             signal.signal(signal.SIGTSTP, self._stop)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close, whatever happened."""
-        self.close()
+    def __exit__(self, *_: object) -> None:
+        """Show what was held back and remove the bar, whatever happened."""
+        now = time.monotonic()
+        for stream, masker in self._maskers.items():
+            rest = masker.feed(self.reader.close(stream, now)) + masker.flush()
+            with suppress(Detached):
+                self._write(stream, rest, now)
+        self._terminal.hide()
         if self._catches_stop:
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's
+    def _stop(self, *_: object) -> None:
         """Put the bar away, stop as Ctrl-Z means it, and go on from here once continued."""
-        self._hide()
+        self._terminal.hide()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._stop)
-
-
-def _display(target: Streams, name: str, line_every: float) -> BarDisplay | LineDisplay:
-    """Return the display that fits where our own output goes.
-
-    A terminal gets a bar, on stderr if that is one, else on stdout; anything else, also `TERM=dumb`, gets
-    a plain line on stderr now and then. Only with UTF-8 are line-drawing characters used.
-    """
-    fds = (target.descriptors["stderr"], target.descriptors["stdout"])
-    terminal = next((fd for fd in fds if fd is not None and os.isatty(fd)), None)
-    if terminal is None or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
-        return LineDisplay(target, name, line_every)
-    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    ascii_only = encoding.lower().replace("-", "") != "utf8"
-    color = not os.environ.get("NO_COLOR")
-    return BarDisplay(terminal, target.on(terminal), color=color, ascii_only=ascii_only)
-
-
-def _descriptor(target: TextIO) -> int | None:
-    """Return the target's descriptor, if it has one that is open."""
-    try:
-        number = target.fileno()
-        os.fstat(number)
-    except (OSError, ValueError, AttributeError):
-        return None
-    return number

@@ -17,18 +17,11 @@ _STATES = {
     **dict.fromkeys(("failed", "lost", "broken", "unknown"), "red"),
     **dict.fromkeys(("incomplete", "unverified", "stopped", "pending"), "yellow"),
     "running": "cyan",
-}
-"""Colours of states, whatever they are of; a state that is not here has none."""
+}  # colours of states, whatever they are of
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:
-    """Write `rows` to stdout: all their keys as JSON, or `columns` alone as a table.
-
-    Args:
-        rows: JSON-able mappings with the same keys.
-        columns: the keys that a table shows, in order; they are its headings as well.
-        as_json: a list of objects instead of a table.
-    """
+    """Write `rows` to stdout: as JSON with all their keys, or `columns` alone as a table."""
     if as_json:
         write_json(list(rows))
         return
@@ -36,8 +29,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_
     if sys.stdout.isatty():
         _draw(columns, cells)
     else:
-        for line in cells:
-            click.echo("\t".join(line))
+        click.echo("".join("\t".join(line) + "\n" for line in cells), nl=False)
 
 
 def write_facts(facts: Mapping[str, Any], *, as_json: bool = False) -> None:
@@ -56,8 +48,7 @@ def write_json(value: object) -> None:
     import json
 
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    if printable(text) != text:
-        # JSON escapes less than a terminal obeys.
+    if printable(text) != text:  # JSON escapes less than a terminal obeys
         text = "".join(c if printable(c) == c else f"\\u{ord(c):04x}" for c in text)
     click.echo(text)
 
@@ -79,14 +70,13 @@ def _draw(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, column in enumerate(columns):
+    for column in columns:
         # What a row is found by stays on one line; the others fold when the terminal is narrow.
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=place == 0 or column == "state")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in (columns[0], "state"))
     for row in cells:
         # Text, not str: brackets in a path or a reason are no markup.
-        styles = (
-            _STATES.get(cell, "") if column == "state" else ""
-            for column, cell in zip(columns, row, strict=True)
-        )
+        styles = [
+            _STATES.get(cell, "") if name == "state" else "" for name, cell in zip(columns, row, strict=True)
+        ]
         table.add_row(*map(Text, row, styles))
     Console().print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,15 @@ import pytest
 from authoring.reading import FRAMEWORKS, TRUTH, ran, static
 
 from corpus_backfill_plugin.authoring.drift import compare
-from corpus_backfill_plugin.authoring.writer import toml, write_spec, write_specs
+from corpus_backfill_plugin.authoring.propose import toml
+from corpus_backfill_plugin.authoring.writer import write_specs
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
 from corpus_backfill_plugin.specs.reader import read_script
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from corpus_backfill_plugin.parsers.model import ParserModel
     from corpus_backfill_plugin.specs.model import Script
 
@@ -39,28 +43,21 @@ def fits(model: ParserModel, script: str) -> list[str]:
 
 def write(text: str, **more: str | None) -> str:
     model = read_source(textwrap.dedent(text), "job.py")
-    return write_spec(model, "job.py", "job", more.get("schema"))
+    return write_specs(model, "job.py", "job", more.get("schema"))["job"]
 
 
-def option_block(text: str, name: str) -> str:
-    """Return the comments and keys of one option in a spec."""
-    return next(block for block in text.split("\n\n") if f'name = "{name}"' in block)
+def framework(name: str) -> ParserModel:
+    return read_by_running(FRAMEWORKS / f"{name}.py", FRAMEWORKS, (sys.executable,))
 
 
-@pytest.mark.parametrize("name", TRUTH)
-def test_a_spec_from_the_text_reads_back_and_fits(name: str) -> None:
-    assert fits(static(name), name) == []
-
-
-@pytest.mark.parametrize("name", [name for name in TRUTH if name != "entry_point"])
-def test_a_spec_from_a_run_reads_back_and_fits(name: str) -> None:
-    assert fits(ran(name), name) == []
-
-
-@pytest.mark.parametrize("name", ["click_command", "click_group", "typer_app"])
-def test_a_spec_from_a_click_script_reads_back_and_fits(name: str) -> None:
-    model = read_by_running(FRAMEWORKS / f"{name}.py", FRAMEWORKS, (sys.executable,))
-    assert fits(model, name) == []
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [(static, name) for name in TRUTH]
+    + [(ran, name) for name in TRUTH if name != "entry_point"]
+    + [(framework, name) for name in ("click_command", "click_group", "typer_app")],
+)
+def test_a_spec_reads_back_and_fits(read: Callable[[str], ParserModel], name: str) -> None:
+    assert fits(read(name), name) == []
 
 
 @pytest.mark.parametrize(
@@ -76,159 +73,14 @@ def test_a_spec_for_a_parser_of_pythons_own_reads_back_and_fits(module: str) -> 
     assert fits(model, "job") == []
 
 
+CASES = tomllib.loads(Path(__file__).with_name("cases.toml").read_text())
+KEYS = {name: (arguments, lines) for name, (arguments, *lines) in CASES["keys"].items()}
+
+
 def test_a_whole_spec() -> None:
-    text = write(
-        '''
-        """Fill in missing durations. Media that is gone is skipped."""
-        import argparse
-        import os
-        from house.db import session
-
-        p = argparse.ArgumentParser(description=__doc__)
-        p.add_argument("--media-type", choices=["audio", "video", "both"], default="both", help="which media")
-        tuning = p.add_argument_group("tuning")
-        tuning.add_argument("-w", "--workers", type=int, default=3, metavar="N")
-        tuning.add_argument("--since", type=parse_day)
-        only = p.add_mutually_exclusive_group(required=True)
-        only.add_argument("--only-missing", action="store_true")
-        only.add_argument("--everything", action="store_true")
-        p.add_argument("--dry-run", action="store_true")
-        p.add_argument("--limit", type=int)
-        p.add_argument("--model", choices=models(), help="which model")
-        p.parse_args()
-        ''',
-        schema="./schema.json",
-    )
-    head = text.split("\n\n# What the lines")[0]
-    assert (
-        head
-        == textwrap.dedent(
-            """
-        #:schema ./schema.json
-        # Made from job.py: a first draft, to be read once with care.
-        spec-version = 1
-        script = "job.py"
-        short-help = "Fill in missing durations."
-        help = "Fill in missing durations. Media that is gone is skipped."
-        common = ["dry-run", "limit"]
-        effect = "write"  # "read" when it changes nothing, "destructive" to be asked first
-
-        [[option]]
-        name = "media-type"
-        choices = ["audio", "video", "both"]
-        default = "both"
-        help = "which media"
-
-        # tuning
-        [[option]]
-        name = "workers"
-        short = "w"
-        type = "int"
-        default = 3
-        metavar = "N"
-
-        # tuning
-        # TODO: line 11: type: computed when the script runs: parse_day
-        [[option]]
-        name = "since"
-
-        [[option]]
-        name = "only-missing"
-        type = "bool"
-
-        [[option]]
-        name = "everything"
-        type = "bool"
-
-        # TODO: line 17: choices: computed when the script runs: models()
-        [[option]]
-        name = "model"
-        help = "which model"
-
-        [[group]]
-        members = ["only-missing", "everything"]
-        rule = "exactly-one"
-        """
-        ).strip()
-    )
+    text = write(CASES["whole"]["script"], schema="./schema.json")
+    assert text.split("\n\n# What the lines")[0] == CASES["whole"]["spec"].strip()
     read_back(text, "job")
-
-
-KEYS = {
-    "type=bool is text that the script misreads": (
-        '"--keep", type=bool, default=True',
-        [
-            "# WARNING: type=bool makes every text true, 'False' as well; only an empty one is false",
-            'choices = ["true", ""]',
-            'default-note = "True"',
-        ],
-    ),
-    "a callable is text with a note": (
-        '"--size", type=lambda text: int(text), default="4"',
-        ["# the script makes of the text what lambda() gives", 'default = "4"'],
-    ),
-    "store_false keeps its spelling": (
-        '"--no-cache", action="store_false", dest="cache"',
-        ['name = "no-cache"', 'type = "bool"'],
-    ),
-    "a boolean that can be turned off": (
-        '"--gpu", action=argparse.BooleanOptionalAction, default=True',
-        ['type = "bool"', 'negate = "--no-gpu"', 'default-note = "on"'],
-    ),
-    "append's own values are added to": (
-        '"--lang", action="append", default=["en"]',
-        ['multiple = "repeat"', 'default-note = "en"'],
-    ),
-    "extend spreads": (
-        '"--id", action="extend", nargs="+", type=int',
-        ['type = "int"', 'multiple = "spread"'],
-    ),
-    "several values each time": (
-        '"--pair", action="append", nargs=2, metavar=("A", "B")',
-        ["# its values are A B", 'multiple = "repeat"', "nargs = 2"],
-    ),
-    "a value or none": (
-        '"--trace", nargs="?", const="all"',
-        ["# without a value it means all", "value-optional = true"],
-    ),
-    "a default is told once": (
-        '"--rate", type=float, default=2.5, help="per second (default: %(default)s)"',
-        ["default = 2.5", 'help = "per second"'],
-    ),
-    "a count": ('"-v", "--verbose", action="count", default=0', ['short = "v"', 'type = "count"']),
-    "a long run of numbers is a range": (
-        '"--level", type=int, choices=range(1, 23), default=3',
-        ["min = 1", "max = 22", "default = 3"],
-    ),
-    "a default that is not among the choices is not sent": (
-        '"--mode", choices=["a", "b"], default="auto"',
-        ['choices = ["a", "b"]', 'default-note = "auto"'],
-    ),
-    "a word of the core's": ('"--timeout", type=float', ['name = "script-timeout"', 'flag = "--timeout"']),
-    "a spelling of its own": ('"--maxRows", type=int', ['name = "max-rows"', 'flag = "--maxRows"']),
-    "a short one alone": ('"-j", dest="jobs", type=int', ['name = "jobs"', 'flag = "-j"', 'short = "j"']),
-    "two long ones": ('"--out", "--output"', ['name = "out"', 'aliases = ["output"]']),
-    "a limit of its own kind": (
-        '"--limit", type=int, default=100',
-        ['name = "limit"', "default = 100", 'role = "limit"'],
-    ),
-    "what seems a secret": (
-        '"--api-key"',
-        ["# if this is a secret, other users can see it on the script's command line: "],
-    ),
-    "a default from the environment": (
-        '"--region", default=os.environ.get("REGION", "eu")',
-        ["default-note = \"os.environ.get('REGION', 'eu')\""],
-    ),
-    "hidden": ('"--internal", help=argparse.SUPPRESS', ["hidden = true"]),
-    "a custom action is left to be written": (
-        '"--set", action=KeyValue',
-        [
-            "# TODO: line 7: how it takes its values: is handled by a class of the script's, KeyValue",
-            "# [[option]]",
-        ],
-    ),
-}
 
 
 @pytest.mark.parametrize(("arguments", "expected"), KEYS.values(), ids=KEYS)
@@ -298,7 +150,7 @@ def test_a_database_that_is_wanted_on_the_command_line_is_not_put_there() -> Non
 
 
 def test_options_that_may_be_missing_are_said_at_the_top() -> None:
-    head = write_spec(static("loop_computed"), "x.py", "x", None).split("[[option]]")[0]
+    head = write_specs(static("loop_computed"), "x.py", "x", None)["x"].split("[[option]]")[0]
     assert "# TODO: line 9: an option: computed when the script runs: f'--{stage}'" in head
 
 

@@ -1,229 +1,162 @@
-"""What a person can cause is told in a line, by the real program: no `unexpected`, no traceback, no hang."""
+"""What a person can cause is reported in a line by the real program: no traceback, no hang."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Outcome
+from conftest import PROGRAM
+from tools import Outcome, cases, ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Cli, Server
 
 HUGE = str(10**22)
 RUN = ("version-0", "--no-verify")
-CONFIG = "home/.config/corpus-backfill/config.toml"
+
+
+@pytest.fixture(autouse=True)
+def _named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
+    monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
 
 
 @pytest.fixture
-def ask(cli: Cli, server: Server) -> Callable[..., Outcome]:
-    """Call the program with the server app set; whatever it says is no accident."""
-
-    def call(*words: str, **env: str | None) -> Outcome:
-        outcome = cli(*words, env={"CORPUS_SERVER_APP_PATH": str(server.folder)} | env)
-        assert "unexpected" not in outcome.stderr
-        assert "Traceback" not in outcome.stderr
-        return outcome
-
-    return call
+def config(tmp_path: Path) -> Path:
+    """The operator's configuration, not made yet."""
+    path = tmp_path / "home/.config/corpus-backfill/config.toml"
+    path.parent.mkdir(parents=True)
+    return path
 
 
-@pytest.fixture
-def elsewhere(server: Server) -> Callable[[str], Outcome]:
+def shell(line: str) -> Outcome:
     """Run a line of shell in which `backfill` is the program."""
-
-    def call(line: str, **env: str) -> Outcome:
-        program = f'backfill() {{ {shlex.quote(sys.executable)} -m corpus_backfill_plugin "$@"; }}'
-        variables = {"CORPUS_SERVER_APP_PATH": str(server.folder), "CORPUS_BACKFILL_PYTHON": sys.executable}
-        done = subprocess.run(
-            ["bash", "-c", f"{program}; {line}"],
-            env=os.environ | variables | env, capture_output=True, check=False, timeout=60,
-        )  # fmt: skip
-        outcome = Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
-        assert "unexpected" not in outcome.stderr
-        assert "Traceback" not in outcome.stderr
-        return outcome
-
-    return call
+    program = f'backfill() {{ {shlex.join(PROGRAM)} "$@"; }}'
+    outcome = ended(["bash", "-c", f"{program}; {line}"], env=os.environ, timeout=60)
+    assert "Traceback" not in outcome.stderr
+    return outcome
 
 
-NOBODY = "~nosuchuser/x"
-NO_HOME = "no home folder is known for ~nosuchuser"
+def diagnosed(cli: Cli) -> list[str]:
+    """Return the errors that doctor finds."""
+    found = cli("doctor", "--json").told
+    return [f"{each['area']}: {each['text']}" for each in found if each["state"] == "error"]
+
+
+def assert_said(outcome: Outcome, code: int, said: str) -> None:
+    assert (outcome.code, said in outcome.stderr) == (code, True), outcome.stderr
+    assert "Traceback" not in outcome.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "env", "expected"),
-    [
-        pytest.param(("--server-path", NOBODY, *RUN), {}, (1, NO_HOME), id="a server app of nobody"),
-        pytest.param((*RUN, "--python", NOBODY), {}, (1, NO_HOME), id="an interpreter of nobody"),
-        pytest.param(
-            ("runs",), {"CORPUS_BACKFILL_STATE": NOBODY}, (1, NO_HOME), id="a state folder of nobody"
-        ),
-        pytest.param(
-            ("specs", "list"), {"CORPUS_BACKFILL_SPECS": NOBODY}, (0, NO_HOME), id="specs of nobody"
-        ),
-        *(
-            pytest.param(
-                ("runs", name, HUGE), {}, (1, f"there is no run {HUGE}"), id=f"{name} of a huge number"
-            )
-            for name in ("show", "logs", "attach", "stop", "rerun", "retry")
-        ),
-        pytest.param(
-            ("runs", "show", "--", "-1"), {}, (2, "-1 is not in the range"), id="a run below nothing"
-        ),
-        pytest.param(
-            ("runs", "show", "9" * 5000), {}, (2, "is not a valid integer"), id="digits without end"
-        ),
-        pytest.param(("runs", "--limit", HUGE), {}, (0, ""), id="a huge limit"),
-        pytest.param(
-            ("runs", "prune", "--older-than", "1d", "--keep", HUGE), {}, (0, "Forgot 0"), id="a huge keep"
-        ),
-        pytest.param(("runs", "stop", "--after", "nan"), {}, (2, "no number of seconds"), id="nan seconds"),
-        pytest.param(
-            ("runs", "stop", "--after", "1e400"), {}, (2, "no number of seconds"), id="endless seconds"
-        ),
-        pytest.param(("runs", "--command", "\udcff"), {}, (0, ""), id="a command's name that is no text"),
-        pytest.param(
-            RUN, {"DATABASE_URL": "x://\udcff"}, (2, "DATABASE_URL is not UTF-8"), id="a URL that is no text"
-        ),
-        pytest.param(
-            RUN,
-            {"CORPUS_BACKFILL_STATE": "/srv/\udcff"},
-            (1, "is not UTF-8"),
-            id="a state folder that is no text",
-        ),
-        pytest.param(
-            ("fill", "--note", "\udcff"), {}, (2, "is not UTF-8 text"), id="a value that is no text"
-        ),
-        pytest.param(
-            ("fill", "--much"), {"MUCH": "9" * 9}, (2, "1000 times at most"), id="a flag without end"
-        ),
-    ],
+    ("words", "env", "code", "said"),
+    cases(
+        """
+        a server app of nobody     | --server-path ~nosuchuser/x version-0 --no-verify | | 1 | no home folder
+        an interpreter of nobody   | version-0 --no-verify --python ~nosuchuser/x | | 1 | no home folder
+        a state folder of nobody   | runs       | CORPUS_BACKFILL_STATE=~nosuchuser/x | 1 | no home folder
+        specs of nobody            | specs list | CORPUS_BACKFILL_SPECS=~nosuchuser/x | 0 | no home folder
+        show of a huge number      | runs show HUGE                   | | 1 | there is no run HUGE
+        logs of a huge number      | runs logs HUGE                   | | 1 | there is no run HUGE
+        attach of a huge number    | runs attach HUGE                 | | 1 | there is no run HUGE
+        stop of a huge number      | runs stop HUGE                   | | 1 | there is no run HUGE
+        rerun of a huge number     | runs rerun HUGE                  | | 1 | there is no run HUGE
+        retry of a huge number     | runs retry HUGE                  | | 1 | there is no run HUGE
+        a run below nothing        | runs show -- -1                  | | 2 | -1 is not in the range
+        digits without end         | runs show DIGITS                 | | 2 | is not a valid integer
+        a huge limit               | runs --limit HUGE                | | 0 |
+        a huge keep                | runs prune --older-than 1d --keep HUGE | | 0 | Forgot 0
+        nan seconds                | runs stop --after nan            | | 2 | no number of seconds
+        endless seconds            | runs stop --after 1e400          | | 2 | no number of seconds
+        a command that is no text  | runs --command NONE              | | 0 |
+        a URL that is no text      | version-0 | DATABASE_URL=x://NONE         | 2 | DATABASE_URL is not UTF-8
+        a state that is no text    | version-0 | CORPUS_BACKFILL_STATE=/a/NONE | 1 | is not UTF-8
+        a value that is no text    | fill --note NONE                 | | 2 | is not UTF-8 text
+        a flag without end         | fill                 | MUCH=999999999 | 2 | 1000 times at most
+        """
+    ),
 )
-def test_odd_values_are_told(
-    ask: Callable[..., Outcome],
-    server: Server,
-    words: tuple[str, ...],
-    env: dict[str, str],
-    expected: tuple[int, str],
-) -> None:
+def test_odd_values_are_told(cli: Cli, server: Server, *, words: str, env: str, code: int, said: str) -> None:
     options = '[[option]]\nname = "note"\n[[option]]\nname = "much"\ntype = "count"\nenvvar = "MUCH"\n'
     server.spec("fill", f'script = "file_hashing.py"\n{options}')
-    words = words if "MUCH" not in env else ("fill",)
-    outcome = ask(*words, **env)
-    assert (outcome.code, expected[1] in outcome.stderr) == (expected[0], True), outcome.stderr
+    known = {"HUGE": HUGE, "DIGITS": "9" * 5000, "NONE": "\udcff"}
+    for name, value in known.items():
+        words, env, said = (text.replace(name, value) for text in (words, env, said))
+    name, _, value = env.partition("=")
+    assert_said(cli(*words.split(), env={name: value} if name else {}), code, said)
 
 
-def test_a_folder_that_is_gone_stops_only_what_needs_it(
-    elsewhere: Callable[..., Outcome], tmp_path: Path
-) -> None:
+def test_a_folder_that_is_gone_stops_only_what_needs_it(tmp_path: Path) -> None:
     gone = f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; "
-    assert elsewhere(gone + "backfill version-0 --no-verify").code == 0
+    assert shell(gone + "backfill version-0 --no-verify").code == 0
     for line in ("backfill --server-path . version-0", "CORPUS_BACKFILL_STATE=here backfill runs"):
-        refused = elsewhere(gone + line)
-        assert (refused.code, "the current folder is gone" in refused.stderr) == (1, True)
+        assert_said(shell(gone + line), 1, "the current folder is gone")
 
 
 @pytest.mark.parametrize("number", [8, 12, 16])
-def test_few_open_files_are_told_or_are_enough(elsewhere: Callable[..., Outcome], number: int) -> None:
+def test_few_open_files_are_told_or_are_enough(number: int) -> None:
     for line in ("backfill version-0 --no-verify", "backfill runs", "backfill doctor"):
-        outcome = elsewhere(f"ulimit -n {number}; {line}")
+        outcome = shell(f"ulimit -n {number}; {line}")
         assert outcome.code == 0 or "Too many open files" in outcome.stderr
         assert "Make room there" not in outcome.stderr, "there is room enough"
-    assert elsewhere("backfill runs --state running").stdout == ""
+    assert shell("backfill runs --state running").stdout == ""
 
 
-def test_a_user_without_a_home_needs_a_state_folder_and_no_more(server: Server, tmp_path: Path) -> None:
+def test_a_user_without_a_home_needs_a_state_folder_and_no_more(tmp_path: Path) -> None:
     """The account has no passwd entry, as in a container that runs under any number."""
     nobody = "import pwd\ndef none(_): raise KeyError\npwd.getpwuid = pwd.getpwnam = none\n"
     program = f"{nobody}from corpus_backfill_plugin.__main__ import main\nmain()"
     environ = {name: value for name, value in os.environ.items() if name != "HOME"}
-    environ |= {"CORPUS_SERVER_APP_PATH": str(server.folder), "CORPUS_BACKFILL_PYTHON": sys.executable}
 
-    def call(*words: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-c", program, *words],
-            env=environ, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
-        )  # fmt: skip
-        assert "unexpected" not in done.stderr
-        return done.returncode, done.stderr
+    def call(*words: str) -> Outcome:
+        return ended([sys.executable, "-c", program, *words], env=environ, cwd=tmp_path)
 
     for words in (RUN, ("doctor",), ("specs", "list"), ("status",), ("runs",)):
-        assert call(*words)[0] == 0, words
+        assert call(*words).code == 0, words
     del environ["CORPUS_BACKFILL_STATE"]
     for words in (RUN, ("runs",)):
-        code, said = call(*words)
-        assert (code, "this user has no home folder" in said, "CORPUS_BACKFILL_STATE" in said) == (
-            1,
-            True,
-            True,
-        )
+        for said in ("this user has no home folder", "CORPUS_BACKFILL_STATE"):
+            assert_said(call(*words), 1, said)
     assert not (tmp_path / "~").exists()
-    assert call(*RUN, "--no-record")[0] == 0
+    assert call(*RUN, "--no-record").code == 0
 
 
-def _many(path: Path) -> None:
-    path.write_text("a = " + "[" * 500 + "]" * 500)
+CONFIGURATIONS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a pipe": (os.mkfifo, "can't be read: not a plain file"),
+    "a device": (lambda p: p.symlink_to("/dev/zero"), "can't be read: not a plain file"),
+    "a folder": (Path.mkdir, "can't be read: Is a directory"),
+    "nested": (lambda p: p.write_text("a = " + "[" * 500 + "]" * 500), "nested too deeply"),
+    "a long key": (lambda p: p.write_text("a" + ".a" * 20_000 + " = 1"), "too many parts"),
+    "many digits": (lambda p: p.write_text("a = " + "9" * 5000), "too many digits"),
+    "large": (lambda p: p.write_bytes(b"a" * (1 << 21)), "bytes, "),
+    "no text": (lambda p: p.write_bytes(b"\xff"), "is not UTF-8"),
+    "a time without end": (lambda p: p.write_text('on-end-timeout = "110000d"'), "too long a duration"),
+}
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        pytest.param(os.mkfifo, "can't be read: not a plain file", id="a pipe"),
-        pytest.param(lambda p: p.symlink_to("/dev/zero"), "can't be read: not a plain file", id="a device"),
-        pytest.param(lambda p: p.mkdir(), "can't be read: Is a directory", id="a folder"),
-        pytest.param(_many, "nested too deeply", id="nested"),
-        pytest.param(lambda p: p.write_text("a" + ".a" * 20_000 + " = 1"), "too many parts", id="a long key"),
-        pytest.param(lambda p: p.write_text("a = " + "9" * 5000), "too many digits", id="many digits"),
-        pytest.param(lambda p: p.write_bytes(b"a" * (1 << 21)), "bytes, ", id="large"),
-        pytest.param(lambda p: p.write_bytes(b"\xff"), "is not UTF-8", id="no text"),
-        pytest.param(
-            lambda p: p.write_text('on-end-timeout = "110000d"'),
-            "too long a duration",
-            id="a time without end",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("make", "said"), CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_a_configuration_that_is_none_stops_a_run_and_doctor_finds_it(
-    ask: Callable[..., Outcome], tmp_path: Path, make: Callable[[Path], object], said: str
+    cli: Cli, config: Path, make: Callable[[Path], object], said: str
 ) -> None:
-    config = tmp_path / CONFIG
-    config.parent.mkdir(parents=True)
     make(config)
-    refused = ask(*RUN)
-    assert (refused.code, said in refused.stderr) == (1, True), refused.stderr
-    assert ask("runs").code == 0
-    assert [text for text in _faults(ask) if said in text]
+    assert_said(cli(*RUN), 1, said)
+    assert cli("runs").code == 0
+    assert [text for text in diagnosed(cli) if said in text]
 
 
-def _faults(ask: Callable[..., Outcome]) -> list[str]:
-    found = json.loads(ask("doctor", "--json").stdout)
-    return [f"{finding['area']}: {finding['text']}" for finding in found if finding["state"] == "error"]
-
-
-def test_doctor_finds_a_program_for_the_end_that_is_not_there(
-    ask: Callable[..., Outcome], tmp_path: Path
-) -> None:
-    config = tmp_path / CONFIG
-    config.parent.mkdir(parents=True)
-    for program, fault in (
-        ("./no", True),
-        ("no-such", True),
-        ("~nosuchuser/x", True),
-        (sys.executable, False),
-    ):
+def test_doctor_finds_a_program_for_the_end_that_is_not_there(cli: Cli, config: Path) -> None:
+    for program in ("./no", "no-such", "~nosuchuser/x", sys.executable):
         config.write_text(f'on-end = ["{program}"]')
-        assert any(f"on-end program {program} is not there" in text for text in _faults(ask)) is fault
+        found = any(f"on-end program {program} is not there" in text for text in diagnosed(cli))
+        assert found is (program != sys.executable)
 
 
 @pytest.mark.parametrize(
@@ -233,27 +166,23 @@ def test_doctor_finds_a_program_for_the_end_that_is_not_there(
         "took = 9e999",
     ],
 )  # fmt: skip
-def test_a_damaged_row_costs_its_own_run(ask: Callable[..., Outcome], tmp_path: Path, damage: str) -> None:
+def test_a_damaged_row_costs_its_own_run(cli: Cli, tmp_path: Path, damage: str) -> None:
     for _ in range(3):
-        assert ask(*RUN).code == 0
+        assert cli(*RUN).code == 0
     with closing(sqlite3.connect(tmp_path / "state/ledger.sqlite3")) as db, db:
         db.execute(f"UPDATE runs SET {damage} WHERE number = 2")  # noqa: S608 - of this test
-    listed = ask("runs")
-    assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == ["3", "1"]
+    listed = cli("runs")
+    assert [row[0] for row in listed.rows] == ["3", "1"]
     assert "Warning: run 2 is left out, as its row is damaged" in listed.stderr
-    shown = ask("runs", "show", "2")
-    assert (shown.code, "The row of run 2 in the ledger" in shown.stderr) == (1, True)
-    assert ask("runs", "show").code == 0
-    assert ask("status").code == 0
-    assert [text for text in _faults(ask) if text.startswith("ledger: The row of run 2")]
-    assert ask(*RUN).code == 0
+    assert_said(cli("runs", "show", "2"), 1, "The row of run 2 in the ledger")
+    assert [text for text in diagnosed(cli) if text.startswith("ledger: The row of run 2")]
+    for words in (("runs", "show"), ("status",), RUN):
+        assert cli(*words).code == 0
 
 
 @pytest.mark.parametrize("damage", ["no database", "a folder", "a pipe", "no table"])
-def test_a_damaged_ledger_is_told_and_doctor_finds_it(
-    ask: Callable[..., Outcome], tmp_path: Path, damage: str
-) -> None:
-    assert ask(*RUN).code == 0
+def test_a_damaged_ledger_is_told_and_doctor_finds_it(cli: Cli, tmp_path: Path, damage: str) -> None:
+    assert cli(*RUN).code == 0
     ledger = tmp_path / "state/ledger.sqlite3"
     if damage == "no table":
         with closing(sqlite3.connect(ledger)) as db:
@@ -262,74 +191,58 @@ def test_a_damaged_ledger_is_told_and_doctor_finds_it(
         for path in ledger.parent.glob("ledger*"):
             path.unlink()
         make: dict[str, Callable[[Path], object]] = {
-            "a folder": lambda p: p.mkdir(),
-            "a pipe": os.mkfifo,
-            "no database": lambda p: p.write_text("x" * 999),
-        }
+            "a folder": Path.mkdir, "a pipe": os.mkfifo, "no database": lambda p: p.write_text("x" * 999)
+        }  # fmt: skip
         make[damage](ledger)
     for words in (RUN, ("runs",), ("runs", "show", "1"), ("runs", "rerun")):
-        outcome = ask(*words)
-        assert (outcome.code, "The ledger" in outcome.stderr) == (1, True)
-    assert [text for text in _faults(ask) if text.startswith("ledger: The ledger")]
-    assert ask(*RUN, "--no-record").code == 0
+        assert_said(cli(*words), 1, "The ledger")
+    assert [text for text in diagnosed(cli) if text.startswith("ledger: The ledger")]
+    assert cli(*RUN, "--no-record").code == 0
 
 
-def test_doctor_finds_a_disk_that_takes_nothing(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    assert ask(*RUN).code == 0
+def test_doctor_finds_a_disk_that_takes_nothing(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*RUN).code == 0
     locks = tmp_path / "state/locks"
     locks.rename(tmp_path / "locks")
     locks.symlink_to("/proc/self/fdinfo")  # nobody can make a file there, not even root
-    assert [text for text in _faults(ask) if text.startswith(("disk: ", "state: "))]
+    assert [text for text in diagnosed(cli) if text.startswith(("disk: ", "state: "))]
 
 
-def test_a_spec_of_twenty_thousand_options_is_refused_and_says_so(
-    ask: Callable[..., Outcome], server: Server
-) -> None:
+def test_a_spec_of_twenty_thousand_options_is_refused_and_says_so(cli: Cli, server: Server) -> None:
     many = "".join(f'[[option]]\nname = "o{n}"\n' for n in range(20_000))
     server.spec("many", f'script = "file_hashing.py"\n{many}')
     said = "a list of 20000 items, 500 at most"
-    assert said in ask("many").stderr
-    assert said in ask("specs", "check", "many").stdout
-    assert ask(*RUN).code == 0
+    assert said in cli("many").stderr
+    assert said in cli("specs", "check", "many").stdout
+    assert cli(*RUN).code == 0
 
 
-@pytest.mark.parametrize("words", [("specs", "new"), ("specs", "new", "--run"), ("runs", "apply")])
-def test_no_command_waits_for_a_pipe_or_reads_a_device(
-    ask: Callable[..., Outcome], tmp_path: Path, words: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("words", ["specs new", "specs new --run", "runs apply"])
+def test_no_command_waits_for_a_pipe_or_reads_a_device(cli: Cli, tmp_path: Path, words: str) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     for path in (str(tmp_path / "pipe.py"), "/dev/zero"):
-        outcome = ask(*words, path)
-        assert (outcome.code, "read: not a plain file" in outcome.stderr) == (1, True)
+        assert_said(cli(*words.split(), path), 1, "read: not a plain file")
 
 
-def test_a_script_that_is_a_pipe_is_not_waited_for(ask: Callable[..., Outcome], server: Server) -> None:
+def test_a_script_that_is_a_pipe_is_not_waited_for(cli: Cli, server: Server) -> None:
     (server.scripts / "backfill_version_0.py").unlink()
     os.mkfifo(server.scripts / "backfill_version_0.py")
-    assert "not a file" in ask(*RUN).stderr
-    assert "cannot be read: not a plain file" in ask("specs", "check", "version-0").stdout
+    assert "not a file" in cli(*RUN).stderr
+    assert "cannot be read: not a plain file" in cli("specs", "check", "version-0").stdout
 
 
-def test_a_pipe_in_the_place_of_a_run_is_pruned_and_not_waited_for(
-    ask: Callable[..., Outcome], tmp_path: Path
-) -> None:
-    assert ask(*RUN).code == 0
+def test_pipes_in_the_place_of_a_run_and_of_its_files_are_not_waited_for(cli: Cli, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert cli(*RUN).code == 0
+    for name in ("stdout.log", "run.json", "stop"):
+        path = tmp_path / "state/runs/2" / name
+        path.unlink()
+        os.mkfifo(path)
+    assert_said(cli("runs", "logs"), 1, "can't be read: no regular file")
+    for words in (("runs",), ("runs", "show"), ("status",), RUN):
+        assert cli(*words).code == 0
     folder = tmp_path / "state/runs/1"
     folder.rename(tmp_path / "taken")
     os.mkfifo(folder)
-    assert "Forgot 1 run." in ask("runs", "prune", "--older-than", "0s").stderr
+    assert "Forgot 3 runs." in cli("runs", "prune", "--older-than", "0s").stderr
     assert list(folder.parent.iterdir()) == []
-
-
-def test_a_pipe_in_the_place_of_a_file_of_a_run_is_not_waited_for(
-    ask: Callable[..., Outcome], tmp_path: Path
-) -> None:
-    assert ask(*RUN).code == 0
-    for name in ("stdout.log", "run.json", "stop"):
-        path = tmp_path / "state/runs/1" / name
-        path.unlink()
-        os.mkfifo(path)
-    outcome = ask("runs", "logs")
-    assert (outcome.code, "can't be read: no regular file" in outcome.stderr) == (1, True)
-    for words in (("runs",), ("runs", "show"), ("status",), RUN):
-        assert ask(*words).code == 0

@@ -21,42 +21,36 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent
 HOST = "corpus_client_cli.plugins"
-Findings = dict[str, list[dict[str, Any]]]
+Findings = list[dict[str, Any]]
 Examine: TypeAlias = "Callable[..., tuple[int, Findings]]"
 Install: TypeAlias = "Callable[..., Path]"
 
 
 @pytest.fixture
-def examine(cli: Cli, server: Server) -> Examine:
-    """Return the exit code of `doctor --json`, and its findings by area; well but for what a test spoils."""
+def env(server: Server) -> dict[str, str | None]:
+    """The environment of a doctor who finds all well."""
+    return {"CORPUS_SERVER_APP_PATH": str(server.folder), "DATABASE_URL": "sqlite:///x"}
 
-    def call(**env: str | None) -> tuple[int, Findings]:
-        environ: dict[str, str | None] = {
-            "CORPUS_SERVER_APP_PATH": str(server.folder),
-            "DATABASE_URL": "sqlite:///x",
-        }
-        outcome = cli("doctor", "--json", uv=True, env=environ | env)
+
+@pytest.fixture
+def examine(cli: Cli, env: dict[str, str | None]) -> Examine:
+    """Return the exit code of `doctor --json` and its findings; well but for what a test spoils."""
+
+    def call(**spoilt: str | None) -> tuple[int, Findings]:
+        outcome = cli("doctor", "--json", uv=True, env=env | spoilt)
         assert outcome.stderr == ""
-        found: Findings = {}
-        for finding in json.loads(outcome.stdout):
-            assert set(finding) == {"area", "state", "text", "hint"}
-            assert finding["state"] != "error" or finding["hint"] or "; " in finding["text"], (
-                "an error has a hint"
-            )
-            found.setdefault(finding["area"], []).append(finding)
+        found: Findings = json.loads(outcome.stdout)
+        for each in found:
+            assert set(each) == {"area", "state", "text", "hint"}
+            assert each["state"] != "error" or each["hint"] or "; " in each["text"], "an error has a hint"
         return outcome.code, found
 
     return call
 
 
-def _texts(found: Findings, area: str, state: str) -> list[str]:
-    return [finding["text"] for finding in found.get(area, []) if finding["state"] == state]
-
-
-def _errors(found: Findings) -> list[str]:
-    return [
-        finding["text"] for findings in found.values() for finding in findings if finding["state"] == "error"
-    ]
+def texts(found: Findings, state: str, area: str = "") -> list[str]:
+    """Return what was found in this state, in one area or all."""
+    return [each["text"] for each in found if each["state"] == state and area in ("", each["area"])]
 
 
 @pytest.fixture
@@ -79,38 +73,25 @@ def install(tmp_path: Path) -> Install:
     return make
 
 
+AREAS = "host installation plugins server interpreter database specs config state ledger disk".split()  # noqa: SIM905  shorter
+
+
 def test_when_all_is_well_every_part_is_named(examine: Examine, server: Server) -> None:
     code, found = examine()
-    assert code == 0
-    assert list(found) == [
-        "host",
-        "installation",
-        "plugins",
-        "server",
-        "interpreter",
-        "database",
-        "specs",
-        "config",
-        "state",
-        "ledger",
-        "disk",
-    ]
-    assert _errors(found) == []
-    (host,) = _texts(found, "host", "ok")
+    assert (code, texts(found, "error")) == (0, [])
+    assert list(dict.fromkeys(each["area"] for each in found)) == AREAS
+    said = {area: texts(found, "ok", area) for area in AREAS}
+    (host,) = said["host"]
     assert f"click {version('click')}" in host
     assert f"Python {sys.version.split()[0]}" in host
     assert "bridge not needed" in host
-    assert _texts(found, "installation", "ok") == [
-        f"{version('corpus-backfill-plugin')} in {_site_packages()}"
-    ]
-    assert _texts(found, "plugins", "ok") == [
-        "'backfill' is corpus_backfill_plugin.cli:backfill of corpus-backfill-plugin"
-    ]
-    assert _texts(found, "server", "ok") == [f"{server.folder} (from CORPUS_SERVER_APP_PATH)"]
-    assert _texts(found, "interpreter", "ok")[0].startswith("uv run python (uv at ")
-    assert _texts(found, "database", "ok") == ["DATABASE_URL is set"]
-    assert _texts(found, "specs", "ok") == ["4 commands from: shipped"]
-    assert _texts(found, "state", "ok")[0].endswith("/state, mode 700")
+    assert said["installation"] == [f"{version('corpus-backfill-plugin')} in {_site_packages()}"]
+    assert said["plugins"] == ["'backfill' is corpus_backfill_plugin.cli:backfill of corpus-backfill-plugin"]
+    assert said["server"] == [f"{server.folder} (from CORPUS_SERVER_APP_PATH)"]
+    assert said["interpreter"][0].startswith("uv run python (uv at ")
+    assert said["database"] == ["DATABASE_URL is set"]
+    assert said["specs"] == ["4 commands from: shipped"]
+    assert said["state"][0].endswith("/state, mode 700")
 
 
 def _site_packages() -> str:
@@ -122,10 +103,9 @@ def test_people_get_a_line_a_part_and_the_hint_below(cli: Cli, server: Server) -
     outcome: Outcome = cli("doctor", env={"CORPUS_SERVER_APP_PATH": str(server.folder)}, uv=True)
     assert outcome.code == 1
     lines = outcome.stdout.splitlines()
-    assert [line[:5] for line in lines if not line.startswith("  ")].count("error") == 1
+    (error,) = (line for line in lines if line.startswith("error"))
     assert (
-        f"error    specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number"
-        in next(line for line in lines if line.startswith("error"))
+        f"error    specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number" in error
     )
     at = lines.index("warning  database: DATABASE_URL is not set; the scripts use their own default")
     assert lines[at + 1] == "         Set it, or give --database-url with each command."
@@ -135,76 +115,73 @@ def test_people_get_a_line_a_part_and_the_hint_below(cli: Cli, server: Server) -
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        pytest.param(
-            "raise RuntimeError('the moon')", "fails to load: RuntimeError: the moon", id="an exception"
-        ),
-        pytest.param("raise SystemExit(3)", "fails to load: SystemExit: 3", id="an exit"),
-        pytest.param("import nowhere_at_all", "No module named 'nowhere_at_all'", id="a missing dependency"),
-        pytest.param("x = 1", "has no attribute 'other'", id="a name that is gone"),
+        ("raise RuntimeError('the moon')", "fails to load: RuntimeError: the moon"),
+        ("raise SystemExit(3)", "fails to load: SystemExit: 3"),
+        ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
+        ("x = 1", "has no attribute 'other'"),
     ],
+    ids=["an exception", "an exit", "a missing dependency", "a name that is gone"],
 )
 def test_another_plugin_that_is_broken_is_reported_once(
     module: str, words: str, examine: Examine, install: Install
 ) -> None:
     site = install("neighbour", {"other": "neighbour:other"}, {"neighbour": module})
     code, found = examine(PYTHONPATH=str(site))
-    assert code == 1
-    (error,) = _errors(found)
+    (error,) = texts(found, "error")
+    assert (code, words in error) == (1, True)
     assert error.startswith("'other' (neighbour:other of neighbour) ")
-    assert words in error
-    assert _texts(found, "plugins", "ok"), "ours is looked at all the same"
+    assert texts(found, "ok", "plugins"), "ours is looked at all the same"
+
+
+OURS = "corpus_backfill_plugin.cli:backfill"
 
 
 @pytest.mark.parametrize(
     ("name", "module", "number", "phrases"),
     [
-        pytest.param(
-            "rival",
-            "rival:group",
-            "1.0",
-            [
-                "two packages register 'backfill': ",
-                "rival:group of rival",
-                "corpus_backfill_plugin.cli:backfill of corpus-backfill-plugin",
-            ],
-            id="another plugin of our name",
-        ),
-        pytest.param(
-            "corpus-backfill-plugin",
-            "corpus_backfill_plugin.cli:backfill",
-            "9.9",
-            ["installed more than once: 9.9 in {site}, "],
-            id="two versions of our metadata",
-        ),
+        ("rival", "rival:group", "1.0", [
+            "two packages register 'backfill': ", "rival:group of rival", f"{OURS} of corpus-backfill-plugin",
+        ]),
+        ("corpus-backfill-plugin", OURS, "9.9", ["installed more than once: 9.9 in {site}, "]),
     ],
-)
+    ids=["another plugin of our name", "two versions of our metadata"],
+)  # fmt: skip
 def test_what_is_there_twice_is_reported_once(
     examine: Examine, install: Install, *, name: str, module: str, number: str, phrases: list[str]
 ) -> None:
     site = install(name, {"backfill": module}, {"rival": "group = 1"}, number=number)
     code, found = examine(PYTHONPATH=str(site))
+    (error,) = texts(found, "error")
     assert code == 1
-    (error,) = _errors(found)
     assert error.startswith(phrases[0].format(site=site))
     assert all(phrase in error for phrase in phrases[1:])
 
 
 @pytest.mark.parametrize("left", ["nothing", "entry points"])
 def test_an_install_that_is_half_removed_is_reported_once(
-    left: str, examine: Examine, tmp_path: Path, cli: Cli, server: Server
+    left: str, examine: Examine, tmp_path: Path, cli: Cli, env: dict[str, str | None]
 ) -> None:
-    site = tmp_path / "site"
-    info = site / "corpus_backfill_plugin-0.0.9.dist-info"
+    info = tmp_path / "site/corpus_backfill_plugin-0.0.9.dist-info"
     info.mkdir(parents=True)
     if left == "entry points":
-        (info / "entry_points.txt").write_text(f"[{HOST}]\nbackfill = corpus_backfill_plugin.cli:backfill\n")
-    code, found = examine(PYTHONPATH=str(site))
+        (info / "entry_points.txt").write_text(f"[{HOST}]\nbackfill = {OURS}\n")
+    code, found = examine(PYTHONPATH=str(info.parent))
+    (error,) = texts(found, "error")
     assert code == 1
-    (error,) = _errors(found)
     assert error.startswith("half removed, its metadata is gone: no version in ")
-    env = {"PYTHONPATH": str(site), "CORPUS_SERVER_APP_PATH": str(server.folder)}
+    env = env | {"PYTHONPATH": str(info.parent)}
     assert cli("version-0", "--no-verify", env=env).code == 0, "a run needs no metadata"
     assert cli("--version", env=env).code == 0
+
+
+def _findings(*words: str | Path, **env: str) -> Findings:
+    """Return what a doctor of another program finds."""
+    done = subprocess.run(
+        [sys.executable, *map(str, words), "doctor", "--json"],
+        env=os.environ | env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found: Findings = json.loads(done.stdout)
+    return found
 
 
 def test_a_copy_that_is_not_installed_says_so(tmp_path: Path, server: Server) -> None:
@@ -214,14 +191,8 @@ def test_a_copy_that_is_not_installed_says_so(tmp_path: Path, server: Server) ->
         if "corpus_backfill_plugin" not in entry.name:
             (site / entry.name).symlink_to(entry)
     (site / "corpus_backfill_plugin").symlink_to(PACKAGE)
-    done = subprocess.run(
-        [sys.executable, "-S", "-m", "corpus_backfill_plugin", "doctor", "--json"],
-        env=os.environ | {"PYTHONPATH": str(site), "CORPUS_SERVER_APP_PATH": str(server.folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    notes = [finding["text"] for finding in json.loads(done.stdout) if finding["state"] == "warning"]
+    env = {"PYTHONPATH": str(site), "CORPUS_SERVER_APP_PATH": str(server.folder)}
+    notes = texts(_findings("-S", "-m", "corpus_backfill_plugin", **env), "warning")
     assert "runs from a folder, not from an installed package" in notes
     assert f"'backfill' is not registered in {HOST}; only corpus-backfill runs it" in notes
 
@@ -238,87 +209,73 @@ group(prog_name="typed")
 """
 
 
-def test_the_bridge_is_told_where_it_is_in_use(tmp_path: Path, server: Server) -> None:
+def test_the_bridge_is_named_where_it_is_in_use(tmp_path: Path, server: Server) -> None:
     (tmp_path / "typed.py").write_text(TYPER_HOST)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "typed.py"), "backfill", "doctor", "--json"],
-        env=os.environ | {"CORPUS_SERVER_APP_PATH": str(server.folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    text = json.loads(done.stdout)[0]["text"]
+    found = _findings(tmp_path / "typed.py", "backfill", CORPUS_SERVER_APP_PATH=str(server.folder))
     bridged = tuple(map(int, version("typer").split(".")[:2])) >= (0, 26)
-    assert f"typer {version('typer')}" in text
-    assert ("bridge in use, the host's contexts are not click's" in text) is bridged
+    assert f"typer {version('typer')}" in found[0]["text"]
+    assert ("bridge in use, the host's contexts are not click's" in found[0]["text"]) is bridged
 
 
 def test_no_server_is_an_error_that_names_what_was_tried(examine: Examine) -> None:
     code, found = examine(CORPUS_SERVER_APP_PATH=None)
+    (error,) = texts(found, "error", "server")
     assert code == 1
-    (error,) = _texts(found, "server", "error")
     assert error.startswith("no server app found; tried in this order: --server-path (not given)")
-    assert _texts(found, "interpreter", "ok")[0].startswith("uv at ")
-    assert _texts(found, "specs", "ok") == ["4 commands from: shipped"]
+    assert texts(found, "ok", "interpreter")[0].startswith("uv at ")
+    assert texts(found, "ok", "specs") == ["4 commands from: shipped"]
 
 
 def test_missing_scripts_are_reported_each(examine: Examine, server: Server) -> None:
     (server.scripts / "file_hashing.py").unlink()
     (server.scripts / "snr_frequency.py").unlink()
     code, found = examine()
-    assert (code, _errors(found)) == (1, ["file_hashing.py: missing", "snr_frequency.py: missing"])
+    assert (code, texts(found, "error")) == (1, ["file_hashing.py: missing", "snr_frequency.py: missing"])
+    # Commands that are hidden ask for none, but shipped ones do until all are replaced.
+    server.script("file_hashing.py")
+    server.spec("gone", 'script = "gone.py"\n')
+    server.spec("old", 'script = "older.py"\nhidden = true\n')
+    server.spec("snr", 'script = "media_duration.py"\nhidden = true\n')
+    assert texts(examine()[1], "error", "server") == ["gone.py: missing", "snr_frequency.py: missing"]
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "state", "text"),
     [
-        pytest.param(
-            "CORPUS_BACKFILL_PYTHON",
-            "/no/such/python",
-            "error",
-            "/no/such/python (from CORPUS_BACKFILL_PYTHON) does not exist",
-            id="one that cannot run is an error",
-        ),
-        pytest.param(
-            "PATH",
-            "/no/such/folder",
-            "warning",
-            "python: uv is not on PATH and the server has no",
-            id="the fallback is a warning",
-        ),
+        ("CORPUS_BACKFILL_PYTHON", "/no/such/python", "error",
+         "/no/such/python (from CORPUS_BACKFILL_PYTHON) does not exist"),
+        ("PATH", "/no/such/folder", "warning", "python: uv is not on PATH and the server has no"),
     ],
-)
+    ids=["one that cannot run is an error", "the fallback is a warning"],
+)  # fmt: skip
 def test_an_interpreter_is_judged(examine: Examine, variable: str, value: str, state: str, text: str) -> None:
     code, found = examine(**{variable: value})
+    (only,) = texts(found, state, "interpreter")
     assert code == (state == "error")
-    (only,) = _texts(found, "interpreter", state)
     assert only.startswith(text)
 
 
-def test_no_database_is_a_warning_and_its_url_is_never_shown(
-    examine: Examine,
-) -> None:
+def test_no_database_is_a_warning_and_its_url_is_never_shown(examine: Examine) -> None:
     code, found = examine(DATABASE_URL=None)
-    assert code == 0
-    assert len(_texts(found, "database", "warning")) == 1
+    assert (code, len(texts(found, "warning", "database"))) == (0, 1)
     _, found = examine(DATABASE_URL="postgresql://u:geheim@hidden-host/d")
     assert "geheim" not in str(found)
     assert "hidden-host" not in str(found)
 
 
-def test_specs_are_told_with_their_errors_and_what_they_replace(
+def test_specs_are_named_with_their_errors_and_what_they_replace(
     examine: Examine, server: Server, tmp_path: Path
 ) -> None:
     server.spec("snr", 'script = "snr_frequency.py"\n')
     server.spec("broken", "scirpt = 5\n")
     code, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
     assert code == 1
-    assert _texts(found, "specs", "ok") == ["5 commands from: server, shipped"]
-    assert _texts(found, "specs", "warning") == ["'snr' of shipped is replaced by server"]
+    assert texts(found, "ok", "specs") == ["5 commands from: server, shipped"]
+    assert texts(found, "warning", "specs") == ["'snr' of shipped is replaced by server"]
     server.spec("duration", 'script = "media_duration.py"\n')
     _, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
-    assert _texts(found, "specs", "warning") == ["'duration', 'snr' of shipped are replaced by server"]
-    assert _texts(found, "specs", "error") == [
+    assert texts(found, "warning", "specs") == ["'duration', 'snr' of shipped are replaced by server"]
+    assert texts(found, "error", "specs") == [
         f"CORPUS_BACKFILL_SPECS: {tmp_path}/none is not a folder",
         f"{server.scripts}/broken.toml:1: script: missing, and required; add script = 'name.py'",
         f"{server.scripts}/broken.toml:2: scirpt: unknown key; did you mean 'script'?",
@@ -345,49 +302,37 @@ expect = { pending = 0 }
     server.spec("unread", 'script = "broken.py"\n')
     code, found = examine()
     assert code == 1
-    assert _texts(found, "specs", "error") == [
+    assert texts(found, "error", "specs") == [
         f"{place}:4: option.ids-file: the spec sends --ids-file, the script does not have it; remove it",
         f"{place}:11: postcondition.run: the spec counts by --remaining, the script does not have it",
     ]
-    assert "not Python that can be read" in _texts(found, "specs", "warning")[0]
-
-
-def test_a_missing_script_is_an_error_of_the_commands_that_name_it(examine: Examine, server: Server) -> None:
-    server.spec("gone", 'script = "gone.py"\n')
-    server.spec("old", 'script = "older.py"\nhidden = true\n')
-    (server.scripts / "snr_frequency.py").unlink()
-    server.spec("snr", 'script = "media_duration.py"\nhidden = true\n')
-    assert _texts(examine()[1], "server", "error") == ["gone.py: missing", "snr_frequency.py: missing"]
+    assert "not Python that can be read" in texts(found, "warning", "specs")[0]
 
 
 def test_a_state_folder_that_cannot_be_used_is_an_error(examine: Examine, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     code, found = examine()
     assert code == 1
-    (error,) = _texts(found, "state", "error")
+    (error,) = texts(found, "error", "state")
     assert error.startswith(f"The state folder {tmp_path}/state can't be used")
-    assert list(found)[-1] == "state"
-    assert len(found) == 9, "trouble in one part hides no other"
+    areas = list(dict.fromkeys(each["area"] for each in found))
+    assert areas == AREAS[:9], "trouble in one part hides no other"
 
 
-def test_a_state_folder_that_was_open_to_others_is_a_warning(examine: Examine, tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir(mode=0o755)
-    (tmp_path / "state").chmod(0o755)
-    code, found = examine()
-    assert code == 0
-    assert _texts(found, "state", "warning") == [
-        f"{tmp_path}/state was open to others, mode 755, and is closed now, mode 700"
-    ]
-    assert _texts(examine()[1], "state", "ok") == [f"{tmp_path}/state, mode 700"]
-
-
-def test_an_open_folder_with_files_of_others_is_an_error_and_left_open(
-    examine: Examine, tmp_path: Path
+@pytest.mark.parametrize("theirs", [False, True], ids=["empty", "with files of others"])
+def test_a_state_folder_that_was_open_to_others_is_a_warning_or_an_error(
+    examine: Examine, tmp_path: Path, *, theirs: bool
 ) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state").chmod(0o755)
-    (tmp_path / "state/theirs").write_text("")
+    root = tmp_path / "state"
+    root.mkdir()
+    root.chmod(0o755)
+    if theirs:
+        (root / "theirs").write_text("")
     code, found = examine()
-    assert code == 1
-    assert "holds files that are not ours" in _texts(found, "state", "error")[0]
-    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o755
+    if theirs:
+        assert "holds files that are not ours" in texts(found, "error", "state")[0]
+        assert (code, root.stat().st_mode & 0o777) == (1, 0o755), "it is left open"
+    else:
+        warning = f"{root} was open to others, mode 755, and is closed now, mode 700"
+        assert (code, texts(found, "warning", "state")) == (0, [warning])
+        assert texts(examine()[1], "ok", "state") == [f"{root}, mode 700"]

@@ -2,34 +2,88 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
-import sys
 import tempfile
 import warnings
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString, Protocol
+from typing import TYPE_CHECKING, Any, LiteralString
+from uuid import UUID
 
 import psycopg
 import pytest
+from conftest import UV_CACHE
 from psycopg import sql
-
-from e2e.corpus import PASSWORD, PASSWORD_IN_URL, Corpus
+from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Cli, Outcome
+    from conftest import Cli, Outcome, Program
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = ROOT / "examples"
-SERVER = EXAMPLES / "corpus-server-app"
-# Before any fixture gives a test a home of its own: with an empty cache uv would have nothing to stand on.
-UV_CACHE = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
-
+SERVER = Path(__file__).resolve().parents[2] / "examples/corpus-server-app"
+PASSWORD = "Zug:spitze@2962"  # noqa: S105  a made-up one, which must turn up nowhere
+PASSWORD_IN_URL = "Zug%3Aspitze%402962"  # noqa: S105  the same as a URL spells it
+TABLES: tuple[LiteralString, ...] = ("record", "record_version")
+Row = dict[str, Any]
 _numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One database, read directly and not through what is tested, and the media that its records name.
+
+    Attributes:
+        url: of the database, SQLite or PostgreSQL.
+        media: the folder of the files, with `truth.json` in it.
+    """
+
+    url: str
+    media: Path
+
+    @cached_property
+    def truth(self) -> dict[str, Any]:
+        """What is in the files, by the record's uid."""
+        known: dict[str, Any] = json.loads((self.media / "truth.json").read_text(encoding="utf-8"))
+        return known
+
+    def failing(self, script: str) -> set[str]:
+        """Return the uids of the records that `script` has to fail on."""
+        return {uid for uid, known in self.truth.items() if script in known["fails"]}
+
+    def records(self) -> dict[str, Row]:
+        """Return the records by uid."""
+        return {str(UUID(str(row["uid"]))): row for row in self.read("record")}
+
+    def filled(self, column: str) -> int:
+        """Return how many records have a value in `column`."""
+        return sum(row[column] is not None for row in self.records().values())
+
+    def dump(self) -> list[str]:
+        """Return everything in both tables, to be compared."""
+        return sorted(f"{table}: {sorted(row.items())}" for table in TABLES for row in self.read(table))
+
+    def read(self, table: LiteralString) -> list[Row]:
+        """Return the rows of a table."""
+        query: LiteralString = f"SELECT * FROM {table}"  # noqa: S608  one of TABLES
+        if self.url.startswith("postgresql"):
+            with psycopg.connect(self.url, row_factory=dict_row) as server:
+                return server.execute(query).fetchall()
+        with closing(sqlite3.connect(self.url.removeprefix("sqlite:///"))) as file:
+            file.row_factory = sqlite3.Row
+            return [dict(row) for row in file.execute(query)]
+
+    def copied(self, folder: Path) -> Corpus:
+        """Return the same in a copy of its SQLite file."""
+        shutil.copyfile(self.url.removeprefix("sqlite:///"), folder / "corpus.db")
+        return Corpus(f"sqlite:///{folder}/corpus.db", self.media)
 
 
 @pytest.fixture(scope="session")
@@ -37,32 +91,20 @@ def server_app(tools: Path) -> Path:
     """The example server app, its environment in place."""
     # Inexact: what else is in that environment, such as what its own tests need, is left there.
     environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    subprocess.run(
-        [tools / "uv", "sync", "--quiet", "--inexact"],
-        cwd=SERVER,
-        env=environ | {"UV_CACHE_DIR": UV_CACHE},
-        check=True,
-        timeout=240,
-    )
+    sync = [str(tools / "uv"), "sync", "--quiet", "--inexact"]
+    subprocess.run(sync, cwd=SERVER, env=environ | {"UV_CACHE_DIR": UV_CACHE}, check=True, timeout=240)
     return SERVER
 
 
-class MakeCorpus(Protocol):
-    """Run `make_corpus.py` for a database."""
-
-    def __call__(self, url: str, media: Path, *words: str) -> Corpus: ...
-
-
 @pytest.fixture(scope="session")
-def make_corpus(server_app: Path) -> MakeCorpus:
+def make_corpus(server_app: Path) -> Callable[..., Corpus]:
+    """Run `make_corpus.py` for a database: `make_corpus(URL, MEDIA, "--records", "9")`."""
+
     def make(url: str, media: Path, *words: str) -> Corpus:
+        command = [str(server_app / ".venv/bin/python"), "make_corpus.py", "--media", str(media), *words]
+        environ = os.environ | {"DATABASE_URL": url}
         subprocess.run(
-            [server_app / ".venv/bin/python", "make_corpus.py", "--media", media, *words],
-            cwd=server_app,
-            env=os.environ | {"DATABASE_URL": url},
-            stdout=subprocess.DEVNULL,
-            check=True,
-            timeout=120,
+            command, cwd=server_app, env=environ, stdout=subprocess.DEVNULL, check=True, timeout=120
         )
         return Corpus(url, media)
 
@@ -70,35 +112,25 @@ def make_corpus(server_app: Path) -> MakeCorpus:
 
 
 @pytest.fixture(scope="session")
-def sqlite_model(make_corpus: MakeCorpus, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+def sqlite_model(
+    make_corpus: Callable[..., Corpus], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Corpus]:
     """Each kind of file once, the three broken ones among them; nothing filled in. Only copies are used."""
     folder = tmp_path_factory.mktemp("Aufnahmen größer")
-    return make_corpus(f"sqlite:///{folder}/corpus.db", folder / "media", "--records", "12")
-
-
-@pytest.fixture(scope="session")
-def long_model(make_corpus: MakeCorpus, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Enough records that a run can be met in its middle."""
-    folder = tmp_path_factory.mktemp("long")
-    words = ("--records", "9", "--bulk", "3000")
-    return make_corpus(f"sqlite:///{folder}/corpus.db", folder / "media", *words)
-
-
-def _copy(model: Corpus, folder: Path) -> Corpus:
-    shutil.copyfile(model.url.removeprefix("sqlite:///"), folder / "corpus.db")
-    return Corpus(f"sqlite:///{folder}/corpus.db", model.media)
+    return make_corpus(f"sqlite:///{folder}/corpus.db", folder / "media", "--records", "12").copied
 
 
 @pytest.fixture
-def sqlite_corpus(sqlite_model: Corpus, tmp_path: Path) -> Corpus:
+def sqlite_corpus(sqlite_model: Callable[[Path], Corpus], tmp_path: Path) -> Corpus:
     """A corpus in SQLite in which nothing is filled in."""
-    return _copy(sqlite_model, tmp_path)
+    return sqlite_model(tmp_path)
 
 
 @pytest.fixture
-def long_corpus(long_model: Corpus, tmp_path: Path) -> Corpus:
-    """A corpus of 3,009 records in which nothing is filled in."""
-    return _copy(long_model, tmp_path)
+def long_corpus(make_corpus: Callable[..., Corpus], tmp_path: Path) -> Corpus:
+    """A corpus of 3,009 records in which nothing is filled in, so that a run can be met in its middle."""
+    words = ("--records", "9", "--bulk", "3000")
+    return make_corpus(f"sqlite:///{tmp_path}/corpus.db", tmp_path / "media", *words)
 
 
 @pytest.fixture(scope="session")
@@ -115,9 +147,8 @@ def postgresql() -> Iterator[Callable[[str], str]]:
     folder.chmod(0o755)
     server = get_server(folder / "data", cleanup_mode="delete")
     address = server.get_uri()
-    _administrate(
-        address, sql.SQL("CREATE ROLE corpus LOGIN SUPERUSER PASSWORD {}").format(sql.Literal(PASSWORD))
-    )
+    role = sql.SQL("CREATE ROLE corpus LOGIN SUPERUSER PASSWORD {}").format(sql.Literal(PASSWORD))
+    _administrate(address, role)
     place = address.partition("?")[2]
     yield lambda name: f"postgresql://corpus:{PASSWORD_IN_URL}@/{name}?{place}"
     server.cleanup()
@@ -126,7 +157,9 @@ def postgresql() -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture(scope="session")
 def postgresql_model(
-    postgresql: Callable[[str], str], make_corpus: MakeCorpus, tmp_path_factory: pytest.TempPathFactory
+    postgresql: Callable[[str], str],
+    make_corpus: Callable[..., Corpus],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Corpus:
     """The same corpus as a template database."""
     _administrate(postgresql("postgres"), sql.SQL("CREATE DATABASE model"))
@@ -156,57 +189,11 @@ def _administrate(url: str, statement: sql.SQL | sql.Composed) -> None:
 
 
 @pytest.fixture
-def environ(server_app: Path) -> dict[str, str]:
-    """Variables for a program that runs scripts in the example server app through uv."""
-    return {"UV_CACHE_DIR": UV_CACHE, "CORPUS_SERVER_APP_PATH": str(server_app)}
+def fill(cli: Cli, server_app: Path) -> Program:
+    """Run one backfill of the real server app, through uv: `fill(corpus, "duration")`."""
 
-
-class Backfill(Protocol):
-    """Run one backfill of the real server app on a corpus."""
-
-    def __call__(self, corpus: Corpus, *words: str) -> Outcome: ...
-
-
-@pytest.fixture
-def backfill(cli: Cli, environ: dict[str, str]) -> Backfill:
     def run(corpus: Corpus, *words: str) -> Outcome:
-        return cli(*words, env=environ | {"DATABASE_URL": corpus.url}, uv=True)
-
-    return run
-
-
-@pytest.fixture
-def pythonpath(tmp_path: Path) -> str:
-    """Where the example hosts are found, with the plugin installed beside them by its metadata alone."""
-    info = tmp_path / "installed" / "corpus_backfill_plugin-0.1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: corpus-backfill-plugin\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[corpus_client_cli.plugins]\nbackfill = corpus_backfill_plugin.cli:backfill\n"
-    )
-    folders = (info.parent, EXAMPLES / "corpus-client", EXAMPLES / "corpus-client-click", ROOT)
-    return os.pathsep.join(map(str, folders))
-
-
-@pytest.fixture
-def host(pythonpath: str, tools: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run an example host, which has to find the server app beside itself."""
-
-    def run(module: str, *words: str, url: str) -> subprocess.CompletedProcess[str]:
-        environ = {
-            "PATH": str(tools),
-            "PYTHONPATH": pythonpath,
-            "DATABASE_URL": url,
-            "UV_CACHE_DIR": UV_CACHE,
-        }
-        return subprocess.run(
-            [sys.executable, "-m", module, *words],
-            env=os.environ | environ | {"DATABASE_URL": url},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        environ = {"CORPUS_SERVER_APP_PATH": str(server_app), "DATABASE_URL": corpus.url}
+        return cli(*words, env=environ, uv=True)
 
     return run

@@ -3,69 +3,95 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
+from tools import Outcome, install
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = {"probe": "hosts.programs.probe:probe", "backfill": "corpus_backfill_plugin.cli:backfill"}
+PLUGINS = {"probe": "hosts.probe:probe", "backfill": "corpus_backfill_plugin.cli:backfill"}
+REFERENCE, LAZY = "click_host", "typer_lazy_host"
+HOSTS = ("rich_click_host", "cloup_host", "typer_added_host", LAZY)
+WHOLE = os.environ.get("HOSTS_MATRIX") == "whole"
+"""Try everything in every host, as `nox -s hosts` does, and not a slice."""
+
+# What Rich draws around the text of an error.
+BOXES = str.maketrans(dict.fromkeys("╭╮╰╯│─", " "))
 
 
-class Outcome(NamedTuple):
-    """How a program ended and what it said."""
+def plain(text: str) -> str:
+    """Return the words alone: no frames, line ends or full stops, which are the host's way of putting it.
 
-    code: int
-    out: str
-    err: str
-
-
-class Start(Protocol):
-    """Start a host program, or an example host by its package; the caller ends it."""
-
-    def __call__(self, host: str, *words: str, **environ: str) -> subprocess.Popen[str]: ...
+    Of two names of the help option newer clicks name the longer in "Try ...", rich-click the first.
+    """
+    words = " ".join(text.translate(BOXES).split())
+    return words.replace("Aborted!", "Aborted").replace(" -h' for help", " --help' for help").replace(".", "")
 
 
-class Launch(Protocol):
-    """Run a host program to its end."""
+def assert_same(found: Outcome, expected: Outcome, *, framed: bool = False) -> None:
+    """Check that code and output are equal, and that each line of an error is said.
 
-    def __call__(self, host: str, *words: str, stdin: str = "", **environ: str) -> Outcome: ...
+    Args:
+        found: what the host answered.
+        expected: what the reference answered.
+        framed: stdout may hold an error too, as a test runner mixes the two.
+    """
+    assert "Traceback" not in found.stderr
+    assert found.code == expected.code
+    if not framed:
+        assert found.stdout == expected.stdout
+    for said, heard in ((expected.stdout, found.stdout), (expected.stderr, found.stderr)):
+        for line in said.splitlines():
+            # The frame around an error is the host's, what it says is click's.
+            assert plain(line.removeprefix("Error: ")) in plain(heard)
 
 
-class Register(Protocol):
-    """Write the metadata of an installed distribution into a folder, and nothing else of it."""
+class Launch:
+    """Host programs: those of the guide by their names, the examples' by their packages."""
 
-    def __call__(self, folder: Path, name: str, group: str, points: Mapping[str, str]) -> None: ...
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def command(self, host: str, *words: str) -> list[str]:
+        """Return the argument list of a host."""
+        module = (host,) if host.startswith("corpus_") else ("hosts.host", host)
+        return [sys.executable, "-m", *module, *words]
+
+    def start(self, host: str, *words: str, **environ: str) -> subprocess.Popen[str]:
+        """Start one, which the caller ends."""
+        return subprocess.Popen(
+            self.command(host, *words),
+            env={**self.environ, **environ},
+            cwd=self.environ["HOME"],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def __call__(self, host: str, *words: str, stdin: str = "", **environ: str) -> Outcome:
+        """Run one to its end."""
+        with self.start(host, *words, **environ) as process:
+            out, err = process.communicate(stdin, timeout=60)
+        return Outcome(process.returncode, out, err)
 
 
 @pytest.fixture(scope="session")
-def register() -> Register:
-    def write(folder: Path, name: str, group: str, points: Mapping[str, str]) -> None:
-        info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        lines = [f"[{group}]", *(f"{key} = {value}" for key, value in points.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines))
-
-    return write
-
-
-@pytest.fixture(scope="session")
-def environment(register: Register, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The whole environment of a host program: nothing of the machine's but PATH."""
     folder = tmp_path_factory.mktemp("installed")
     for name, value in PLUGINS.items():
-        register(folder, f"hosts-{name}", f"hosts.{name}", {name: value})
-    home = tmp_path_factory.mktemp("home")
+        install(folder, f"hosts-{name}", f"hosts.{name}", {name: value})
     return {
         "PATH": os.environ["PATH"],
-        "HOME": str(home),
+        "HOME": str(tmp_path_factory.mktemp("home")),
         "LANG": "C.UTF-8",
         # Wide enough for Rich to break no path of a temporary folder.
         "COLUMNS": "400",
@@ -75,35 +101,6 @@ def environment(register: Register, tmp_path_factory: pytest.TempPathFactory) ->
     }
 
 
-def _let_ctrl_c_through() -> None:
-    """A shell that started the tests in the background has its children ignore it, and theirs."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture(scope="session")
-def start(environment: Mapping[str, str]) -> Start:
-    def popen(host: str, *words: str, **environ: str) -> subprocess.Popen[str]:
-        module = host if host.startswith("corpus_") else f"hosts.programs.{host}"
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *words],
-            env={**environment, **environ},
-            cwd=environment["HOME"],
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=_let_ctrl_c_through,  # noqa: PLW1509  no threads in the tests
-        )
-
-    return popen
-
-
-@pytest.fixture(scope="session")
-def launch(start: Start) -> Launch:
-    def run(host: str, *words: str, stdin: str = "", **environ: str) -> Outcome:
-        with start(host, *words, **environ) as process:
-            out, err = process.communicate(stdin, timeout=60)
-        return Outcome(process.returncode, out, err)
-
-    return run
+def launch(environment: dict[str, str]) -> Launch:
+    return Launch(environment)

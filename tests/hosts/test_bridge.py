@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 import pytest
 from click.testing import CliRunner
+from tools import cases
 
 from corpus_backfill_plugin.bridge import BridgedGroup, is_bridged
 
@@ -79,15 +80,15 @@ def test_the_hosts_context_is_retold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("words", "ended", "says"),
-    [
-        pytest.param("leave exit", 5, "", id="exit"),
-        pytest.param("leave error", 1, "Error: it went wrong", id="error"),
-        pytest.param("leave usage", 2, "not like this", id="usage error"),
-        pytest.param("leave abort", "aborted", "", id="abort"),
-        pytest.param("--nothing", 2, "No such option", id="bad option of the group"),
-        pytest.param("work --size x", 2, "'x' is not a valid integer", id="bad value"),
-        pytest.param("work -?", 0, "", id="help by the host's own option"),
-    ],
+    cases("""
+        exit                          | leave exit    | 5       |
+        error                         | leave error   | 1       | Error: it went wrong
+        usage error                   | leave usage   | 2       | not like this
+        abort                         | leave abort   | aborted |
+        bad option of the group       | --nothing     | 2       | No such option
+        bad value                     | work --size x | 2       | 'x' is not a valid integer
+        help by the host's own option | work -?       | 0       |
+    """),
 )
 def test_clicks_ways_to_end_become_the_hosts(
     capsys: pytest.CaptureFixture[str], words: str, ended: object, says: str

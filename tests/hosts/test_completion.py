@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pexpect
 import pytest
+from tools import ended
+
+from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 # Everybody has bash; `nox -s hosts` asks for the others too.
 SHELLS = os.environ.get("HOSTS_SHELLS", "bash").split()
-HOSTS = ("click_host", "rich_click_host", "cloup_host", "typer_added_host", "typer_lazy_host")
-WHOLE = os.environ.get("HOSTS_MATRIX") == "whole"
 
 # What is typed behind the program's name, and all that completes its last word.
 PROBE = {
@@ -133,16 +132,9 @@ class Shell:
         return found
 
     def _fish(self, lines: list[str]) -> dict[str, list[str]]:
-        asked = [f"complete -C {shlex.quote(line)}; echo ,," for line in lines]
-        done = subprocess.run(
-            ["fish", "--no-config", "-c", "; ".join(["source ../completion", *asked])],
-            env=self.environ,
-            cwd=self.folder / "files",
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
+        asked = "; ".join(f"complete -C {shlex.quote(line)}; echo ,," for line in lines)
+        command = ["fish", "--no-config", "-c", f"source ../completion; {asked}"]
+        done = ended(command, env=self.environ, cwd=self.folder / "files")
         answers = done.stdout.split(",,\n")
         return {
             line: [match.partition("\t")[0] for match in answer.splitlines()]
@@ -151,15 +143,8 @@ class Shell:
 
 
 @pytest.fixture
-def shell(
-    environment: Mapping[str, str],
-    launch: Launch,
-    make_server: Callable[[str], Server],
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> Shell:
+def shell(launch: Launch, server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> Shell:
     name, host, group = request.param
-    server = make_server("corpus-server-app")
     server.spec("rename", 'script = "rename.py"\n[[option]]\nname = "style"\nchoices = ["plain", "fancy"]\n')
     server.script("rename.py")
     if shutil.which(name) is None:
@@ -167,32 +152,31 @@ def shell(
     # As it is installed by pip: a program of its own on PATH. Its stderr is kept to be looked at.
     program = tmp_path / "bin" / "host"
     program.parent.mkdir()
-    python = shlex.quote(sys.executable)
     errors = shlex.quote(str(tmp_path / "errors"))
-    program.write_text(f'#!/bin/sh\nexec {python} -m hosts.programs.{host} "$@" 2>>{errors}\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(launch.command(host))} "$@" 2>>{errors}\n')
     program.chmod(0o755)
     (tmp_path / "files").mkdir()
-    (tmp_path / "files" / "alpha.wav").touch()
-    (tmp_path / "files" / "beta.wav").touch()
+    for file in ("alpha.wav", "beta.wav"):
+        (tmp_path / "files" / file).touch()
     words = f"source_{name}" if host.startswith("typer") else f"{name}_source"
     script = launch(host, _HOST_COMPLETE=words, HOST_GROUP=group)
     assert script.code == 0
     environ = {
-        **environment,
-        "PATH": f"{program.parent}{os.pathsep}{environment['PATH']}",
+        **launch.environ,
+        "PATH": f"{program.parent}{os.pathsep}{launch.environ['PATH']}",
         "HOST_GROUP": group,
         "TERM": "dumb",
         "CORPUS_SERVER_APP_PATH": str(server.folder),
         "CORPUS_BACKFILL_STATE": str(tmp_path / "state"),
     }
-    return Shell(name, environ, tmp_path, script.out)
+    return Shell(name, environ, tmp_path, script.stdout)
 
 
 def pairs(group: str) -> list[Any]:
     return [
         pytest.param((name, host, group), id=f"{host}-{name}")
         for name in SHELLS
-        for host in (HOSTS if WHOLE and name == "bash" else ("typer_lazy_host", "click_host"))
+        for host in ((REFERENCE, *HOSTS) if WHOLE and name == "bash" else (LAZY, REFERENCE))
     ]
 
 
@@ -216,5 +200,5 @@ def assert_completed(shell: Shell, expected: Mapping[str, list[str]]) -> None:
 
 
 def value(word: str) -> str:
-    """The word without the `--option=` that some shells keep in front of a value."""
+    """Return the word without the `--option=` that some shells keep in front of a value."""
     return word.partition("=")[2] if word.startswith("-") and "=" in word else word

@@ -5,22 +5,25 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import sqlite3
+import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from tools import Outcome, ended, wait_until
 
-from hosts.answers import assert_same, plain
+from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE, assert_same, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from hosts.conftest import Launch, Outcome, Start
+    from conftest import Server
 
-REFERENCE = "click_host"
-HOSTS = ("rich_click_host", "cloup_host", "typer_added_host", "typer_lazy_host")
+    from hosts.conftest import Launch
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,7 @@ CASES = {
 }
 
 
-# A slice is tried here: every other case in the host that differs most from click, a few in the rest. All of
-# them are tried by `nox -s hosts`.
-WHOLE = os.environ.get("HOSTS_MATRIX") == "whole"
-LAZY = "typer_lazy_host"
+# Without WHOLE every other case in the host that differs most from click, and a few in the rest.
 PAIRS = [
     pytest.param(host, case, id=f"{host}-{case}")
     for host in HOSTS
@@ -113,27 +113,34 @@ ENDINGS = [REFERENCE, *HOSTS] if WHOLE else [REFERENCE, LAZY]
 
 
 @pytest.fixture(scope="module")
-def references() -> dict[str, Outcome]:
-    """What the reference answered in this process, by case."""
-    return {}
+def reference(launch: Launch) -> Callable[[str], Outcome]:
+    """Return what the reference answers to a case, asked once."""
+    answers: dict[str, Outcome] = {}
+
+    def ask(case: str) -> Outcome:
+        if case not in answers:
+            given = CASES[case]
+            answers[case] = launch(REFERENCE, *given.words.split(), stdin=given.stdin, **given.environ)
+        return answers[case]
+
+    return ask
 
 
 @pytest.mark.parametrize("case", TRIED)
-def test_the_reference_answers_as_expected(launch: Launch, references: dict[str, Outcome], case: str) -> None:
-    expected = CASES[case]
-    found = reference(launch, references, case)
+def test_the_reference_answers_as_expected(reference: Callable[[str], Outcome], case: str) -> None:
+    found, expected = reference(case), CASES[case]
     assert found.code in ((0, 2) if expected.code is None else (expected.code,))
-    assert plain(expected.says) in plain(found.out + found.err)
-    assert "Traceback" not in found.err
+    assert plain(expected.says) in plain(found.stdout + found.stderr)
+    assert "Traceback" not in found.stderr
 
 
 @pytest.mark.parametrize(("host", "case"), PAIRS)
 def test_a_host_answers_as_click_does(
-    launch: Launch, references: dict[str, Outcome], host: str, case: str
+    launch: Launch, reference: Callable[[str], Outcome], host: str, case: str
 ) -> None:
-    expected = reference(launch, references, case)
-    found = launch(host, *CASES[case].words.split(), stdin=CASES[case].stdin, **CASES[case].environ)
-    assert_same(found, expected, framed="HOST_MODE" in CASES[case].environ)
+    given = CASES[case]
+    found = launch(host, *given.words.split(), stdin=given.stdin, **given.environ)
+    assert_same(found, reference(case), framed="HOST_MODE" in given.environ)
 
 
 @pytest.mark.parametrize("host", ENDINGS)
@@ -141,14 +148,14 @@ def test_a_host_answers_as_click_does(
 def test_the_host_itself_is_well(launch: Launch, host: str, words: str) -> None:
     found = launch(host, *words.split())
     assert found.code in (0, 2)
-    assert "Traceback" not in found.err
+    assert "Traceback" not in found.stderr
     if words or host in HOSTS[:2]:
-        assert "Try what a host does to its plugins" in plain(found.out + found.err)
+        assert "Try what a host does to its plugins" in plain(found.stdout + found.stderr)
 
 
 @pytest.mark.parametrize("host", ENDINGS)
-def test_ctrl_c_ends_as_it_does_for_the_hosts_own_commands(start: Start, host: str) -> None:
-    with start(host, "probe", "wait") as process:
+def test_ctrl_c_ends_as_it_does_for_the_hosts_own_commands(launch: Launch, host: str) -> None:
+    with launch.start(host, "probe", "wait") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
@@ -160,8 +167,8 @@ def test_ctrl_c_ends_as_it_does_for_the_hosts_own_commands(start: Start, host: s
 
 
 @pytest.mark.parametrize("host", ENDINGS)
-def test_a_closed_stdout_ends_quietly(start: Start, host: str) -> None:
-    with start(host, "probe", "flood") as process:
+def test_a_closed_stdout_ends_quietly(launch: Launch, host: str) -> None:
+    with launch.start(host, "probe", "flood") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "line 0\n"
@@ -173,12 +180,109 @@ def test_a_closed_stdout_ends_quietly(start: Start, host: str) -> None:
 @pytest.mark.parametrize("host", ENDINGS)
 def test_an_unexpected_exception_is_left_to_the_host(launch: Launch, host: str) -> None:
     found = launch(host, "probe", "crash")
-    assert found.code == 1
-    assert "RuntimeError: nobody expected this" in found.err
+    assert (found.code, "RuntimeError: nobody expected this" in found.stderr) == (1, True)
 
 
-def reference(launch: Launch, references: dict[str, Outcome], case: str) -> Outcome:
-    if case not in references:
-        given = CASES[case]
-        references[case] = launch(REFERENCE, *given.words.split(), stdin=given.stdin, **given.environ)
-    return references[case]
+# The real group.
+
+SCRIPT = """\
+import os, sys, time
+print("called with", sys.argv[1:], flush=True)
+match os.environ["END"]:
+    case "killed":
+        os.kill(os.getpid(), 9)
+    case "wait":
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+            sys.exit(130)
+    case code:
+        sys.exit(int(code))
+"""
+
+# What is typed, the exit code, what is said.
+BACKFILL = {
+    "group help": ("--help", 0, "Fill in missing media durations"),
+    "command help": ("duration --help", 0, "[audio|video|both]"),
+    "nested help": ("runs --help", 0, "host backfill runs"),
+    "unknown command": ("duraton", 2, "Did you mean 'duration'"),
+    "unknown option": ("duration --wrokers 3", 2, "No such option"),
+    "bad choice": ("duration --media-type text", 2, "text"),
+    "bad int": ("duration --workers many", 2, "many"),
+    "no server": ("--server-path nowhere duration", 1, "nowhere"),
+    "show the command": ("snr --media-type video --show-command", 0, "snr_frequency.py"),
+    "script exits 0": ("duration", 0, "called with"),
+    "script exits 1": ("duration", 1, "called with"),
+    "script exits 2": ("duration", 2, "called with"),
+    "script exits 4": ("duration --limit 3", 4, "'--limit', '3'"),
+    "script is killed": ("duration", 137, "called with"),
+}
+SLICE = ("command help", "unknown command", "bad choice", "no server", "script exits 4", "script is killed")
+
+
+@pytest.fixture
+def setting(make_server: Callable[[str], Server], tmp_path: Path) -> dict[str, str]:
+    """Variables by which a host has the real group, and that a server app."""
+    server = make_server("corpus-server-app")
+    server.script("media_duration.py", SCRIPT)
+    return {
+        "HOST_GROUP": "hosts.backfill",
+        "CORPUS_BACKFILL_STATE": str(tmp_path / "state"),
+        "CORPUS_BACKFILL_PYTHON": sys.executable,
+        "CORPUS_SERVER_APP_PATH": str(server.folder),
+    }
+
+
+@pytest.mark.parametrize("case", BACKFILL if WHOLE else SLICE)
+@pytest.mark.parametrize("host", HOSTS if WHOLE else [LAZY])
+def test_backfill_answers_as_under_click(
+    launch: Launch, setting: dict[str, str], host: str, case: str
+) -> None:
+    words, code, says = BACKFILL[case]
+
+    def ask(host: str) -> Outcome:
+        state = setting["CORPUS_BACKFILL_STATE"] + host  # so that each run is the first
+        environ = setting | {"CORPUS_BACKFILL_STATE": state, "END": "killed" if code == 137 else str(code)}
+        return launch(host, "backfill", *words.split(), **environ)
+
+    expected = ask(REFERENCE)
+    assert expected.code == code
+    assert plain(says) in plain(expected.stdout + expected.stderr)
+    assert_same(ask(host), expected)
+
+
+@pytest.mark.parametrize("host", ENDINGS)
+def test_ctrl_c_reaches_the_script_and_its_code_comes_back(
+    launch: Launch, setting: dict[str, str], host: str
+) -> None:
+    with launch.start(host, "backfill", "duration", **setting, END="wait") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("called with")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert out == "interrupted\n"
+    assert "Traceback" not in err
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("host", ENDINGS)
+def test_closed_streams_change_no_exit_code_and_reach_no_file(
+    launch: Launch, setting: dict[str, str], tmp_path: Path, host: str, closed: str
+) -> None:
+    """The system gives a closed stream's number to the next file: the ledger, a lock, a log."""
+    environ = {**launch.environ, **setting, "END": "4"}
+    for words, code in {"duration": 4, "duration --detach": 0, "runs list": 0, "duration --no": 2}.items():
+        program = launch.command(host, "backfill", *words.split())
+        done = ended(["sh", "-c", f'exec "$@" {closed}', "sh", *program], env=environ)
+        assert (done.code, "Traceback" in done.stderr) == (code, False), (words, done.stderr)
+        assert bool(done.stdout) == (code != 2 and ">&-" not in closed.split()), words
+    for number in ("1", "2"):
+        log = tmp_path / "state/runs" / number / "stdout.log"
+        wait_until(lambda: log.read_text().startswith("called with"))  # noqa: B023  waited for here
+        assert len(log.read_text().splitlines()) == 1
+    with closing(sqlite3.connect(tmp_path / "state/ledger.sqlite3")) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        row = ledger.execute("SELECT state, exit_code FROM runs WHERE number = 1").fetchone()
+        assert row == ("failed", 4)

@@ -1,33 +1,31 @@
 """The mission on a server app whose scripts know only the mission's options: what is said of it is true.
 
-Every scenario that the plugin was ordered with, judged by what is in the database afterwards and by what the
-record says; then what came with it: reruns, plans, detached runs, status, doctor.
+Judged by what is in the database afterwards and by what the record says. What has nothing to do with the
+scripts' work (where the server is found, who runs the script) is in `cli/test_scenarios.py`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
-import time
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from corpus_backfill_plugin.workspace import install_folders
-from plain.conftest import RECORDS, without_uv
+from conftest import Server
+from tools import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from conftest import Cli
 
-    from plain.conftest import Plain
-
+PLAIN = Path(__file__).parent / "server"
+RECORDS = 6
 COMMANDS = {
     "duration": ["--media-type", "both", "--workers", "3", "--batch-size", "10"],
     "file-hash": ["--algorithm", "sha256"],
@@ -35,16 +33,78 @@ COMMANDS = {
     "version-0": [],
 }
 """Each with what it sends by itself."""
+_COLUMNS = {"duration": "duration", "file-hash": "file_hash, hash_algorithm", "snr": "snr_db, dominant_hz"}
+
+
+class Plain(Server):
+    """The plain server app of a test, with its corpus beside it."""
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder.parent / "corpus.db"
+
+    def query(self, sql: str) -> list[Any]:
+        """Return the rows of a query."""
+        with closing(sqlite3.connect(self.database)) as db, db:
+            return db.execute(sql).fetchall()
+
+    def grow(self, copies: int) -> None:
+        """Add so many copies of each row, so that a run can be met in its middle."""
+        for _ in range(copies):
+            self.query(
+                "INSERT INTO recordings (path, media_type)"
+                " SELECT path, media_type FROM recordings GROUP BY path, media_type"
+            )
+
+    def filled(self, command: str) -> int:
+        """Return in how many recordings `command` has filled in its values, which have to be right."""
+        if command == "version-0":
+            return len(self.query("SELECT recording_id FROM recording_versions WHERE version = 0"))
+        rows = self.query(f"SELECT path, {_COLUMNS[command]} FROM recordings")  # noqa: S608
+        done = [row for row in rows if row[1] is not None]
+        for path, *values in done:
+            assert_true(command, Path(path), *values)
+        return len(done)
+
+
+def assert_true(command: str, path: Path, value: Any, more: Any = None) -> None:  # noqa: ANN401  of a database
+    """Check that the values of a recording are those of its file."""
+    if command == "duration":
+        assert value == 0.5 + int(path.stem) / 4
+    elif command == "file-hash":
+        assert value == hashlib.new(more, path.read_bytes()).hexdigest()
+    else:
+        assert more == 200 + 100 * int(path.stem)
+        assert abs(value - 23.0) < 1.0, "a sine of 8000 in noise of 400: 20 log10(20 / sqrt 2)"
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus in which nothing is filled in. Its database is copied, its files are shared."""
+    folder = tmp_path_factory.mktemp("media")
+    make = [sys.executable, str(PLAIN / "make_corpus.py"), str(folder), "--records", str(RECORDS)]
+    subprocess.run(make, check=True, timeout=60)
+    return folder
+
+
+@pytest.fixture
+def plain(media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plain:
+    """The plain server app and a corpus beside it, both named by the environment."""
+    made = Plain(tmp_path / "srv/corpus-server-app")
+    shutil.copytree(PLAIN, made.folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(media / "corpus.db", made.database)
+    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(made.folder))
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{made.database}")
+    return made
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_does_its_work_and_ends_with_0(
-    command: str, plain: Plain, cli: Cli, shown: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_command_does_its_work_and_ends_with_0(command: str, plain: Plain, cli: Cli) -> None:
     outcome = cli(command)
     assert (outcome.code, plain.filled(command)) == (0, RECORDS), outcome.stderr
     assert outcome.stderr == ""
-    told = shown()
+    told = cli.shown()
     assert (told["state"], told["exit_code"], told["reason"]) == ("succeeded", 0, "")
     assert told["proof"] == {"state": "none declared", "reason": ""}
     assert told["arguments"][2:] == COMMANDS[command]
@@ -68,26 +128,20 @@ def test_a_command_does_its_work_and_ends_with_0(
     ],
 )
 def test_options_mean_what_they_say(words: str, filled: int, plain: Plain, cli: Cli) -> None:
-    command = words.split(maxsplit=1)[0]
     assert cli(*words.split()).code == 0
-    assert plain.filled(command) == filled
+    assert plain.filled(words.split(maxsplit=1)[0]) == filled
     if "--algorithm" in words and filled:
-        assert plain.query("SELECT DISTINCT hash_algorithm FROM recordings WHERE file_hash NOT NULL") == [
-            ("md5",)
-        ]
+        used = plain.query("SELECT DISTINCT hash_algorithm FROM recordings WHERE file_hash NOT NULL")
+        assert used == [("md5",)]
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        "duration --media-type text",
-        "duration --workers 0",
-        "file-hash --algorithm rot13",
-        "snr --limit 0",
-        "snr --workers 2",
-        "version-0 --remaining",
+        "duration --media-type text", "duration --workers 0", "file-hash --algorithm rot13",
+        "snr --limit 0", "snr --workers 2", "version-0 --remaining",
     ],
-)
+)  # fmt: skip
 def test_what_is_no_option_of_theirs_is_refused_before_anything_runs(
     words: str, plain: Plain, cli: Cli
 ) -> None:
@@ -96,91 +150,29 @@ def test_what_is_no_option_of_theirs_is_refused_before_anything_runs(
     assert cli("runs").stdout == ""
 
 
-def test_the_server_named_nearest_is_taken(
-    make_plain: Callable[[str], Plain], cli: Cli, tmp_path: Path
-) -> None:
-    made = {
-        name: make_plain(f"{name}/corpus-server-app") for name in ("command", "group", "environment", "home")
-    }
-    path = {name: str(plain.folder) for name, plain in made.items()}
-    package = tmp_path / "home/client/lib/corpus_backfill_plugin"
-    shutil.copytree(install_folders()[0], package)
-    environ = {"DATABASE_URL": made["home"].url, "PYTHONPATH": str(package.parent)}
-    words = ["--server-path", path["group"], "version-0", "--server-path", path["command"]]
-    for call, more in (
-        (words, {"CORPUS_SERVER_APP_PATH": path["environment"]}),
-        (words[:3], {"CORPUS_SERVER_APP_PATH": path["environment"]}),
-        (["version-0"], {"CORPUS_SERVER_APP_PATH": path["environment"]}),
-        (["version-0"], {}),
-    ):
-        outcome = cli(*call, env=environ | more, cwd=package.parent)
-        assert outcome.code == 0, outcome.stderr
-    rows = json.loads(cli("runs", "--json").stdout)
-    assert [row["server"] for row in reversed(rows)] == list(path.values())
-
-
-def test_the_option_goes_before_the_environment(plain: Plain, cli: Cli, tmp_path: Path) -> None:
-    shutil.copyfile(plain.database, tmp_path / "other.db")
-    assert cli("version-0", "-d", f"sqlite:///{tmp_path}/other.db").code == 0
-    assert plain.filled("version-0") == 0
-    assert cli("version-0").code == 0
-    assert plain.filled("version-0") == RECORDS
-
-
-def test_a_server_that_is_none_and_scripts_that_are_missing_are_told(plain: Plain, cli: Cli) -> None:
-    nowhere = cli("snr", "--server-path", str(plain.folder / "nowhere"))
-    assert (nowhere.code, "does not exist" in nowhere.stderr) == (1, True)
-    for name in ("file_hashing.py", "media_duration.py"):
-        (plain.scripts / name).unlink()
-    outcome = cli("snr")
-    assert outcome.code == 1
-    assert "  file_hashing.py: missing\n  media_duration.py: missing\n" in outcome.stderr
-    assert plain.filled("snr") == 0
-
-
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        pytest.param("UPDATE recordings SET path = '/gone.wav' WHERE id = 2", "/gone.wav", id="no file"),
-        pytest.param("DROP TABLE recordings", "no such table", id="no table"),
+        ("UPDATE recordings SET path = '/gone.wav' WHERE id = 2", "/gone.wav"),
+        ("DROP TABLE recordings", "no such table"),
     ],
+    ids=["no file", "no table"],
 )
-def test_the_scripts_own_failure_is_passed_on(
-    spoil: str, words: str, plain: Plain, cli: Cli, shown: Callable[..., dict[str, Any]]
-) -> None:
+def test_the_scripts_own_failure_is_passed_on(spoil: str, words: str, plain: Plain, cli: Cli) -> None:
     plain.query(spoil)
     outcome = cli("duration")
     assert (outcome.code, words in outcome.stderr) == (1, True)
-    told = shown()
+    told = cli.shown()
     assert (told["state"], told["exit_code"], told["proof"]) == ("failed", 1, None)
 
 
-@pytest.mark.parametrize(
-    ("programs", "warning"),
-    [((), "using {folder}/.venv/bin/python"), (("python",), "using python from PATH")],
-    ids=["the server's own", "any on PATH"],
-)
-def test_without_uv_another_python_runs_it(
-    programs: tuple[str, ...], warning: str, plain: Plain, cli: Cli, tmp_path: Path
-) -> None:
-    if not programs:
-        (plain.folder / ".venv/bin").mkdir(parents=True)
-        (plain.folder / ".venv/bin/python").symlink_to(sys.executable)
-    outcome = cli("version-0", env=without_uv(tmp_path / "bin", *programs))
-    assert (outcome.code, plain.filled("version-0")) == (0, RECORDS)
-    assert warning.format(folder=plain.folder) in outcome.stderr
-
-
-def test_a_run_again_finds_nothing_to_do(
-    plain: Plain, cli: Cli, shown: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_run_again_finds_nothing_to_do(plain: Plain, cli: Cli) -> None:
     assert cli("duration", "--limit", "2").code == 0
     assert cli("runs", "rerun").code == 0
-    told = shown()
+    told = cli.shown()
     assert (told["parent"], told["state"], plain.filled("duration")) == (1, "succeeded", 4)
     retried = cli("runs", "retry")
-    assert retried.code == 1
-    assert "Traceback" not in retried.stderr
+    assert (retried.code, "Traceback" in retried.stderr) == (1, False)
 
 
 def test_a_plan_pins_all_but_the_count_and_says_so(plain: Plain, cli: Cli, tmp_path: Path) -> None:
@@ -202,9 +194,7 @@ def test_a_plan_pins_all_but_the_count_and_says_so(plain: Plain, cli: Cli, tmp_p
     assert "there are" not in refused.stderr, "no count is compared"
 
 
-def test_a_detached_run_is_attached_to_and_forwards_its_end(
-    plain: Plain, cli: Cli, shown: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_detached_run_is_attached_to_and_forwards_its_end(plain: Plain, cli: Cli) -> None:
     plain.grow(24)
     started = cli("snr", "--detach")
     assert (started.code, started.stdout) == (0, "1\n")
@@ -212,23 +202,19 @@ def test_a_detached_run_is_attached_to_and_forwards_its_end(
     attached = cli("runs", "attach", "1")
     assert attached.code == 0
     assert attached.stdout.count(" dB, ") == plain.filled("snr") == RECORDS * 25
-    told = shown("1")
+    told = cli.shown("1")
     assert (told["state"], told["proof"]["state"]) == ("succeeded", "none declared")
 
 
-def test_ctrl_c_stops_a_run_as_the_script_chooses(
-    plain: Plain, tools: Path, shown: Callable[..., dict[str, Any]]
-) -> None:
+def test_ctrl_c_stops_a_run_as_the_script_chooses(plain: Plain, cli: Cli) -> None:
     plain.grow(100)
-    command = [sys.executable, "-m", "corpus_backfill_plugin", "snr"]
-    environ = os.environ | {"PATH": str(tools), "CORPUS_BACKFILL_PYTHON": sys.executable}
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+    process = cli.start("snr", stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
     assert 0 < plain.filled("snr") < RECORDS * 101
-    told = shown()
+    told = cli.shown()
     assert (told["state"], told["proof"]) == ("stopped", None)
 
 
@@ -237,31 +223,26 @@ def test_status_starts_no_script_and_shows_the_latest_runs(plain: Plain, cli: Cl
     assert cli("duration", "--dry-run").code == 0
     outcome = cli("status")
     assert outcome.code == 0, "nothing was promised"
-    rows = [line.split("\t") for line in outcome.stdout.splitlines()]
-    assert [row[:2] for row in rows] == [[command, "not countable"] for command in COMMANDS]
-    assert [row[2].partition(",")[0] for row in rows] == ["-", "-", "-", "1 succeeded"]
-    told = {each["command"]: each for each in json.loads(cli("status", "--json").stdout)}
+    assert [row[:2] for row in outcome.rows] == [[command, "not countable"] for command in COMMANDS]
+    assert [row[2].partition(",")[0] for row in outcome.rows] == ["-", "-", "-", "1 succeeded"]
+    told = {each["command"]: each for each in cli("status", "--json").told}
     assert (told["version-0"]["state"], told["version-0"]["last_run"]["number"]) == ("not countable", 1)
     assert [plain.filled(command) for command in COMMANDS] == [0, 0, 0, RECORDS]
 
 
-def test_doctor_and_specs_check_have_nothing_to_say(plain: Plain, cli: Cli) -> None:
-    assert plain.scripts.is_dir()
+@pytest.mark.usefixtures("plain")
+def test_doctor_and_specs_check_have_nothing_to_say(cli: Cli) -> None:
     examined = cli("doctor", "--json")
-    findings = json.loads(examined.stdout)
     assert examined.code == 0
-    assert [each for each in findings if each["area"] == "specs" and each["state"] != "ok"] == []
+    assert [each for each in examined.told if each["area"] == "specs" and each["state"] != "ok"] == []
     checked = cli("specs", "check")
     assert (checked.code, checked.stdout, checked.stderr) == (0, "", "4 specs checked: no faults or drift\n")
 
 
-def test_runs_stop_ends_a_detached_run(plain: Plain, cli: Cli, shown: Callable[..., dict[str, Any]]) -> None:
+def test_runs_stop_ends_a_detached_run(plain: Plain, cli: Cli) -> None:
     plain.grow(200)
     assert cli("snr", "--detach").code == 0
-    until = time.monotonic() + 30
-    while not plain.filled("snr"):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: plain.filled("snr"))
     assert cli("runs", "stop", "--after", "5").code == 0
-    assert shown()["state"] == "stopped"
+    assert cli.shown()["state"] == "stopped"
     assert plain.filled("snr") < RECORDS * 201

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tools import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,34 +20,27 @@ if TYPE_CHECKING:
 
     from proof.conftest import Store
 
-PROGRAM = [sys.executable, "-m", "corpus_backfill_plugin"]
-
 NO_COUNT = 'script = "media_duration.py"\n'
 OTHER = 'script = "media_duration.py"\n[[option]]\nname = "project"\nrequired = true\n'
 
 
-def spec_of(server: Server, name: str = "duration") -> str:
-    """Return the text of a spec, without its first line."""
-    text: str = (server.scripts / f"{name}.toml").read_text(encoding="utf-8")
-    return text.partition("\n")[2]
-
-
-def proof(spec: str) -> str:
-    """Return the tables of `spec` that tell of output and proof."""
-    return spec[spec.index("[output]") :]
+def spec_of(server: Server) -> str:
+    """Return the text of the spec, without its first line."""
+    return (server.scripts / "duration.toml").read_text(encoding="utf-8").partition("\n")[2]
 
 
 @pytest.fixture
 def several(working: Server) -> Server:
     """Five commands: one that counts, one that can't, one that needs more words, one broken, one hidden."""
+    spec = spec_of(working)
     working.spec("file-hash", NO_COUNT)
-    working.spec("snr", OTHER + proof(spec_of(working)))
+    working.spec("snr", OTHER + spec[spec.index("[output]") :])
     working.spec("broken", "scrip = 1\n")
     return working
 
 
 def listed(text: str) -> dict[str, dict[str, Any]]:
-    """Return what `--json` told, by command."""
+    """Return what `--json` wrote, by command."""
     return {each["command"]: each for each in json.loads(text)}
 
 
@@ -61,30 +55,22 @@ def test_all_commands_are_listed_each_with_what_is_known(backfill: Program) -> N
     assert rows["snr"] == ["-", "-", "Missing option '--project'."]
     assert rows["broken"][0] == "-"
     assert rows["broken"][2].startswith("its spec is broken: ")
-
-
-@pytest.mark.usefixtures("several")
-def test_commands_without_a_count_are_no_fault_unless_named(backfill: Program) -> None:
+    # Commands without a count are no trouble unless named.
     assert backfill("status", "duration").code == 0
     assert backfill("status", "duration", "file-hash").code == 1
 
 
 @pytest.mark.usefixtures("working")
-def test_json_tells_counts_state_and_last_run(backfill: Program, store: Store) -> None:
-    assert listed(backfill("status", "--json").stdout) == {
-        "duration": {
-            "command": "duration",
-            "counts": {"pending": 12},
-            "state": "left",
-            "last_run": None,
-            "reason": "",
-        }
-    }
+def test_json_has_counts_state_and_last_run(backfill: Program, store: Store, tmp_path: Path) -> None:
+    assert json.loads(backfill("status", "--json").stdout) == [
+        {"command": "duration", "counts": {"pending": 12}, "state": "left", "last_run": None, "reason": ""}
+    ]
+    assert not (tmp_path / "state").exists(), "looking makes no state folder"
     assert backfill("duration", "--dry-run").code == 0
     assert backfill("duration").code == 0
-    told = listed(backfill("status", "--json").stdout)["duration"]
-    assert (told["state"], told["counts"]) == ("done", {"pending": 0})
-    assert (told["last_run"]["number"], told["last_run"]["state"]) == (2, "succeeded")
+    known = listed(backfill("status", "--json").stdout)["duration"]
+    assert (known["state"], known["counts"]) == ("done", {"pending": 0})
+    assert (known["last_run"]["number"], known["last_run"]["state"]) == (2, "succeeded")
     assert store.calls[0] == "--media-type both --remaining"
 
 
@@ -98,8 +84,7 @@ def test_the_table_shows_the_last_run_on_this_database(
     assert last.startswith("1 succeeded, 20")
     other = tmp_path / "other"
     other.write_text("3", encoding="utf-8")
-    told = backfill("status", "-d", f"sqlite:///{other}")
-    assert told.stdout.split("\t")[1:3] == ["3 pending", "-"]
+    assert backfill("status", "-d", f"sqlite:///{other}").stdout.split("\t")[1:3] == ["3 pending", "-"]
     assert store.pending == 10
 
 
@@ -114,18 +99,12 @@ def test_the_last_run_of_what_can_not_be_counted_is_shown_too(several: Server, b
     assert last["version-0"] == "-", "that was another database"
 
 
-@pytest.mark.usefixtures("working")
-def test_looking_makes_no_state_folder(backfill: Program, tmp_path: Path) -> None:
-    assert backfill("status").code == 0
-    assert not (tmp_path / "state").exists()
-
-
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        pytest.param("hangs", "the count took longer than 0.5s and was ended", id="hangs"),
-        pytest.param("exits", "the count ended with exit code 1: no such table: records", id="exits 1"),
-        pytest.param("nonsense", "the count printed no number that was asked for: banana", id="nonsense"),
+        ("hangs", "the count took longer than 0.5s and was ended"),
+        ("exits", "the count ended with exit code 1: no such table: records"),
+        ("nonsense", "the count printed no number that was asked for: banana"),
     ],
 )
 @pytest.mark.usefixtures("working")
@@ -140,9 +119,8 @@ def test_a_count_that_fails_has_its_reason_in_the_note(
 def test_a_database_is_not_named_to_a_command_that_can_not_be_told(
     working: Server, backfill: Program, store: Store
 ) -> None:
-    working.spec(
-        "duration", 'common = ["dry-run"]\n' + spec_of(working).replace('skip-if-given = ["limit"]', "")
-    )
+    spec = spec_of(working).replace('skip-if-given = ["limit"]', "")
+    working.spec("duration", f'common = ["dry-run"]\n{spec}')
     ended = backfill("status", "-d", "sqlite:////elsewhere")
     assert ended.code == 1
     assert "it has no --database-url" in ended.stdout
@@ -161,16 +139,19 @@ def test_counts_run_side_by_side(working: Server, backfill: Program) -> None:
 
 
 @pytest.mark.usefixtures("working")
-def test_an_unknown_name_is_told(backfill: Program) -> None:
-    ended = backfill("status", "durations")
-    assert ended.code == 1
-    assert "there is no spec named 'durations'" in ended.stderr
-
-
-def test_without_a_server_app_there_is_nothing_to_count(backfill: Program, tmp_path: Path) -> None:
-    ended = backfill("status", "--server-path", str(tmp_path / "nowhere"))
-    assert ended.code == 1
-    assert "does not exist" in ended.stderr
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("durations",), "there is no spec named 'durations'"),
+        (("--server-path", "/nowhere/at/all"), "does not exist"),
+    ],
+    ids=["unknown name", "no server app"],
+)
+def test_where_there_is_nothing_to_count_it_says_why(
+    backfill: Program, words: tuple[str, ...], reason: str
+) -> None:
+    ended = backfill("status", *words)
+    assert (ended.code, reason in ended.stderr) == (1, True)
 
 
 @pytest.mark.usefixtures("working")
@@ -191,10 +172,9 @@ def test_a_signal_ends_the_counts_as_well(
 ) -> None:
     monkeypatch.setenv("FAULT", "hangs")
     began = time.monotonic()
-    with subprocess.Popen([*PROGRAM, "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while not store.calls:
-            assert time.monotonic() - began < 20
-            time.sleep(0.02)
+    words = [sys.executable, "-m", "corpus_backfill_plugin", "status"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: bool(store.calls))
         os.kill(process.pid, number)
         assert process.wait(10) == 128 + number
     assert time.monotonic() - began < 20

@@ -36,7 +36,7 @@ def supervise(point: str) -> None:
         module.Supervisor.finish = become_finisher(when)
     else:
         setattr(module.Supervisor, method, deadly(getattr(module.Supervisor, method), when))
-    module.Supervisor(sys.argv[1:]).run()
+    module.main()
 
 
 def deadly(whole: Callable[..., Any], when: str) -> Callable[..., Any]:
@@ -53,7 +53,7 @@ def become_finisher(point: str) -> Callable[[Any], None]:
     """Return a method that turns a supervisor into a finisher that dies at `point`."""
 
     def finish(supervisor: Any) -> None:  # noqa: ANN401  a module loaded by path has no type
-        for number in {supervisor.request, supervisor.code} - {-1}:
+        for number in (supervisor.request, supervisor.code):
             os.set_inheritable(number, True)  # noqa: FBT003  positional-only
         words = [sys.executable, __file__, "--finisher", point, supervisor.folders]
         words += [supervisor.folder, str(supervisor.request)]

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from corpus_backfill_plugin.agent.errors import AgentError
-from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.output import Output
+from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.bridge import open_streams
 from corpus_backfill_plugin.errors import BackfillError
@@ -64,11 +65,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(words)
-    from corpus_backfill_plugin.agent import start
+    from corpus_backfill_plugin.agent import link
     from corpus_backfill_plugin.runs.execute import execute
 
     if chosen.supervisor:
-        start.SUPERVISOR = chosen.supervisor
+        link.SUPERVISOR = chosen.supervisor
     if chosen.die:
         sys.path.insert(0, str(HERE.parent))
         from run.deadly import die_at

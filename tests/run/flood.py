@@ -37,12 +37,9 @@ sys.exit(code)
 
 
 def measure(lines: int, rounds: int, *, buffered: bool) -> dict[str, float]:
-    """Return median seconds `by_hand`, `tee`, `ours`, and the ratios of ours to both.
+    """Return median seconds `by_hand`, `tee`, `ours`, and the ratios of ours to both, measured in turns.
 
-    Args:
-        lines: how many lines of 80 bytes the script prints.
-        rounds: how often each is measured, in turns.
-        buffered: whether the script collects its output, or writes each line as PYTHONUNBUFFERED makes it.
+    The script collects its output if it is `buffered`, or writes each line as PYTHONUNBUFFERED makes it.
     """
     times: dict[str, list[float]] = {"by_hand": [], "tee": [], "ours": []}
     with tempfile.TemporaryDirectory() as name:

@@ -368,5 +368,5 @@ def test_without_room_for_a_folder_the_current_one_stays(
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
     with pytest.raises(AgentError, match="No space left"):
-        Run(Mock(), None, Ledger(None)).begin()
+        Run(Mock(), None, Ledger(None)).begin(Mock())
     assert (tmp_path / "precious").exists()

@@ -16,8 +16,8 @@ from tools import wait_until
 
 from corpus_backfill_plugin.agent.finish import read_verdict
 from corpus_backfill_plugin.agent.folder import RunFolder
-from corpus_backfill_plugin.agent.output import Failure, OutputReader
-from corpus_backfill_plugin.agent.records import Invocation, Outcome, Output
+from corpus_backfill_plugin.agent.output import Failure, Output, OutputReader
+from corpus_backfill_plugin.agent.records import Invocation, Outcome
 from corpus_backfill_plugin.agent.redact import Masker, Secret
 
 if TYPE_CHECKING:

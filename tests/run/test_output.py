@@ -55,11 +55,7 @@ def test_a_flood_on_both_streams_loses_nothing(runs: Runs, *, secret: bool) -> N
 
 @pytest.mark.quiet  # within a tenth of a second
 def test_a_line_is_shown_within_a_tenth_of_a_second(runs: Runs) -> None:
-    script = """
-        import time
-        for n in range(20):
-            print(time.monotonic(), flush=True); time.sleep(0.1)
-    """
+    script = "import time\nfor n in range(20): print(time.monotonic(), flush=True); time.sleep(0.1)"
     process = runs.spawn(runs.script(script), bufsize=0)
     assert process.stdout
     late = [time.monotonic() - float(line) for line in process.stdout]
@@ -129,13 +125,7 @@ def test_a_non_blocking_stdout_gets_everything(runs: Runs) -> None:
         assert process.wait(20) == 0
 
 
-@pytest.mark.parametrize(
-    ("environ", "told"),
-    [
-        pytest.param({}, "1", id="terminal"),
-        pytest.param({"NO_COLOR": "1"}, "None", id="NO_COLOR"),
-    ],
-)
+@pytest.mark.parametrize(("environ", "told"), [({}, "1"), ({"NO_COLOR": "1"}, "None")], ids=str)
 def test_colours_are_asked_for_on_a_terminal_alone(runs: Runs, environ: dict[str, str], told: str) -> None:
     script = runs.script("import os; print('told', os.environ.get('FORCE_COLOR'), os.isatty(1))")
     command, *words = runs.words(script)

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import sys
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pexpect
-import pyte
 import pytest
+from tools import cases
 
 from corpus_backfill_plugin.agent import recover
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeAlias
-
-    from conftest import Server
+    from conftest import Cli, Server
     from run.conftest import Runs
-
-    Call: TypeAlias = Callable[..., Any]
 
 LISTED = set(
     "number command state exit_code signal started ended pid user arguments server".split()  # noqa: SIM905  shorter
@@ -54,32 +46,32 @@ def test_list_is_json_on_request(three: Runs) -> None:
     rows = json.loads(three.command("--json").out)
     assert [row["number"] for row in rows] == [3, 2, 1]
     assert set(rows[0]) >= LISTED
-    assert (bool(rows[0]["pid"]), rows[0]["ended"], rows[1]["exit_code"]) == (True, None, 3)
+    assert rows[0]["pid"]
+    assert rows[0]["ended"] is None
+    assert rows[1]["exit_code"] == 3
     assert rows[1]["started"] < rows[1]["ended"]
 
 
-def test_list_is_narrowed(three: Runs) -> None:
-    for words, numbers in (
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
         (("--state", "failed"), [2]),
         (("--command", "first"), [1]),
         (("--limit", "1"), [3]),
         (("--state", "lost"), []),
-    ):
-        rows = json.loads(three.command("list", "--json", *words).out)
-        assert [row["number"] for row in rows] == numbers, words
+    ],
+    ids=["state", "command", "limit", "none"],
+)
+def test_list_is_narrowed(three: Runs, words: tuple[str, ...], numbers: list[int]) -> None:
+    assert [row["number"] for row in json.loads(three.command("list", "--json", *words).out)] == numbers
 
 
-def test_list_is_a_table_on_a_terminal(three: Runs) -> None:
-    child = pexpect.spawn(
-        sys.executable, ["-m", "corpus_backfill_plugin", "runs"], env=os.environ, dimensions=(24, 100)
-    )
-    child.expect(pexpect.EOF)
-    child.close()
-    screen = pyte.Screen(100, 24)
-    pyte.Stream(screen).feed(child.before.decode())
-    assert "number" in "\n".join(screen.display)
+def test_list_is_a_table_on_a_terminal(three: Runs, cli: Cli) -> None:
+    seen = cli.terminal("runs", columns=100)
+    rows = seen.finish()
+    assert any("number" in row for row in rows)
     newest = json.loads(three.command("--json", "--limit", "1").out)[0]
-    assert any(line.split()[:3] == [str(newest["number"]), "running", "third"] for line in screen.display)
+    assert any(row.split()[:3] == [str(newest["number"]), "running", "third"] for row in rows)
 
 
 def test_show_is_the_latest_or_the_one_named(three: Runs) -> None:
@@ -127,13 +119,16 @@ def test_attaching_to_a_run_whose_logs_are_gone_is_told(runs: Runs) -> None:
     runs.detach(runs.script("gate()"))
     (runs.state.run_folder(1) / "stdout.log").unlink()
     ended = runs.command("attach")
-    assert (ended.code, b"are gone" in ended.err, b"unexpected" in ended.err) == (1, True, False)
+    assert ended.code == 1
+    assert b"are gone" in ended.err
+    assert b"unexpected" not in ended.err
 
 
 def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
     runs.detach(runs.script("print(1, flush=True); gate(); print(2); raise SystemExit(6)"))
     process = runs.watch("attach")
-    assert runs.first_error(process).startswith(b"Attached to demo (run 1)")
+    assert process.stderr
+    assert process.stderr.readline().startswith(b"Attached to demo (run 1)")
     runs.gate.touch()
     assert process.communicate(timeout=30)[0] == b"1\n2\n"
     assert process.returncode == runs.record().exit_code == 6
@@ -145,7 +140,8 @@ def test_two_may_watch_one_run(runs: Runs) -> None:
     first = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"))
     runs.wait_for_log(b"1")
     second = runs.watch("attach")
-    assert b"Attached" in runs.first_error(second)
+    assert second.stderr
+    assert b"Attached" in second.stderr.readline()
     runs.gate.touch()
     assert [process.communicate(timeout=30)[0] for process in (first, second)] == [b"1\n2\n"] * 2
 
@@ -173,23 +169,19 @@ def test_prune_keeps_the_newest_and_the_young(three: Runs) -> None:
 
 
 def test_prune_refuses_what_is_no_age(runs: Runs) -> None:
-    assert [runs.command("prune", *words).code for words in (("--older-than", "old"), ())] == [2, 2]
-
-
-def change(runs: Runs, what: str) -> None:
-    """Change the row of run 1, of which nobody noted the end."""
-    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
-        db.execute(f"update runs set {what} where number = 1")  # noqa: S608  a test's own
-    for name in ("exit", "verdict"):
-        (runs.state.run_folder(1) / name).unlink(missing_ok=True)
+    assert runs.command("prune", "--older-than", "old").code == 2
+    assert runs.command("prune").code == 2
 
 
 def of_machine(runs: Runs, machine: str) -> None:
     """Have run 1 begun under another host name and boot, on `machine`, and not be said to have ended."""
-    change(runs, "state = 'running', host = 'elsewhere', boot = 'other'")
+    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
+        db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
     metadata = runs.place(1).metadata()
     assert metadata is not None
     runs.place(1).write_metadata(replace(metadata, machine=machine))
+    for name in ("exit", "verdict"):
+        (runs.state.run_folder(1) / name).unlink(missing_ok=True)
 
 
 def test_a_machine_that_got_another_name_and_was_booted_leaves_no_running_run(
@@ -211,13 +203,22 @@ def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
 
 
 def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
-    change(three, "state = 'running', boot = 'before'")
+    with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
+        db.execute("update runs set state = 'running', boot = 'before' where number = 1")
+    for name in ("exit", "verdict"):
+        (three.state.run_folder(1) / name).unlink()
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "lost"
 
 
-def test_durations_read_as_people_say_them() -> None:
-    seconds = (0.04, 9.96, 12, 185, 7380, 349200, -5)
-    assert [*map(duration, seconds)] == ["0.0s", "10.0s", "12s", "3m 05s", "2h 03m", "4d 01h", "0.0s"]
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0s"), (9.96, "10.0s"), (12, "12s"), (185, "3m 05s"), (7380, "2h 03m"), (349200, "4d 01h"),
+        (-5, "0.0s"),
+    ],
+)  # fmt: skip
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
 
 
 def _age(runs: Runs, days: int) -> None:
@@ -226,10 +227,7 @@ def _age(runs: Runs, days: int) -> None:
         db.execute("update runs set started = started - ?1, ended = ended - ?1", (days * 86400,))
 
 
-class TestRerun:
-    """`runs rerun`, with real specs on a server app."""
-
-    SPEC = """
+SPEC = """
 script = "media_duration.py"
 [[option]]
 name = "mode"
@@ -239,42 +237,7 @@ secret = true
 pass-env = "TOKEN"
 envvar = "MY_TOKEN"
 """
-
-    @pytest.fixture
-    def backfill(self, cli: Callable[..., Any], server: Server) -> Call:
-        """Call the CLI on the server app."""
-        server.spec("fill", self.SPEC)
-        environ = {"CORPUS_SERVER_APP_PATH": str(server.folder), "MY_TOKEN": "s3cret-one"}
-        return lambda *words, env=None: cli(*words, env=environ | (env or {}))
-
-    def test_the_same_options_run_again_secrets_from_the_environment(self, backfill: Call) -> None:
-        first = backfill("fill", "--mode", "fast")
-        assert first.code == 0, first.stderr
-        again = backfill("runs", "rerun", env={"MY_TOKEN": "s3cret-two"})
-        assert again.code == 0, again.stderr
-        assert '"--mode", "fast"' in again.stdout
-        assert "s3cret" not in again.stdout
-        record = json.loads(backfill("runs", "show", "--json").stdout)
-        assert record["parent"] == 1
-        assert record["options"] == {"mode": "fast", "token": "***"}
-
-    def test_a_changed_script_is_refused_unless_anyway(self, backfill: Call, server: Server) -> None:
-        backfill("fill", "--mode", "fast")
-        path = server.scripts / "media_duration.py"
-        path.write_text(path.read_text() + "# changed\n")
-        refused = backfill("runs", "rerun")
-        assert refused.code == 1
-        assert "the script has changed" in refused.stderr
-        assert backfill("runs", "rerun", "--anyway").code == 0
-
-    def test_a_secret_that_is_not_there_is_asked_for(self, backfill: Call) -> None:
-        backfill("fill")
-        refused = backfill("runs", "rerun", env={"MY_TOKEN": None})
-        assert "Set MY_TOKEN" in refused.stderr
-
-    LABELS = (
-        SPEC
-        + """
+LABELS = f"""{SPEC}
 [[option]]
 name = "label"
 envvar = "LABEL"
@@ -284,50 +247,79 @@ multiple = "repeat"
 [[argument]]
 name = "place"
 """
-    )
 
-    @pytest.mark.parametrize(
-        ("words", "lacking", "hint"),
-        [
-            (("--label", "s3cret-one-2024"), "--label", "Set LABEL, then repeat the run."),
-            (("--tag", "x", "--tag", "s3cret-one"), "--tag", "Run `backfill fill` itself again, with --tag."),
-            (("here-s3cret-one",), "PLACE", "Run `backfill fill` itself again, with PLACE."),
-        ],
-        ids=["option", "several values", "argument"],
-    )
-    def test_a_masked_value_is_not_run_for_the_true_one(
-        self, backfill: Call, server: Server, words: tuple[str, ...], lacking: str, hint: str
-    ) -> None:
-        server.spec("fill", self.LABELS)
-        assert backfill("fill", *words).code == 0
-        refused = backfill("runs", "rerun", "--anyway")
-        assert refused.code == 1
-        assert f"run 1 can't be repeated: the value of {lacking} was not kept" in refused.stderr
-        assert hint in refused.stderr
 
-    def test_a_masked_value_can_be_given_anew(self, backfill: Call, server: Server) -> None:
-        server.spec("fill", self.LABELS)
-        backfill("fill", "--label", "s3cret-one-2024")
-        again = backfill("runs", "rerun", env={"LABEL": "s3cret-one-2024"})
-        assert again.code == 0, again.stderr
-        assert '"--label", "***-2024"' in again.stdout
-        assert "argument list has changed" in backfill("runs", "rerun", env={"LABEL": "else"}).stderr
+@pytest.fixture
+def fill(cli: Cli, server: Server, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The program on a server app with the command `fill`."""
+    server.spec("fill", SPEC)
+    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
+    monkeypatch.setenv("MY_TOKEN", "s3cret-one")
+    return cli
 
-    def test_stars_that_the_operator_typed_are_a_value(self, backfill: Call, server: Server) -> None:
-        server.spec("fill", self.LABELS)
-        backfill("fill", "--label", "***")
-        assert '"--label", "***"' in backfill("runs", "rerun").stdout
 
-    def test_another_database_is_named_and_one_that_nobody_can_read_is_not_taken_for_the_same(
-        self, backfill: Call
-    ) -> None:
-        for url, said in (
-            (
-                "postgresql://h/d",
-                "run 1 worked on postgresql://h/d, now it would be postgresql://h/d?service=x",
-            ),
-            ("postgresql://u:a/b@h/d", "the database can't be compared with that of run 2"),
-        ):
-            backfill("fill", env={"DATABASE_URL": url})
-            again = url if "/b@" in url else f"{url}?service=x"
-            assert said in backfill("runs", "rerun", env={"DATABASE_URL": again}).stderr
+@pytest.fixture
+def labels(fill: Cli, server: Server) -> Cli:
+    """The same with more options."""
+    server.spec("fill", LABELS)
+    return fill
+
+
+def test_rerun_takes_the_same_options_and_secrets_from_the_environment(fill: Cli) -> None:
+    first = fill("fill", "--mode", "fast")
+    assert first.code == 0, first.stderr
+    again = fill("runs", "rerun", env={"MY_TOKEN": "s3cret-two"})
+    assert again.code == 0, again.stderr
+    assert '"--mode", "fast"' in again.stdout
+    assert "s3cret" not in again.stdout
+    record = fill.shown()
+    assert record["parent"] == 1
+    assert record["options"] == {"mode": "fast", "token": "***"}
+    assert "Set MY_TOKEN" in fill("runs", "rerun", env={"MY_TOKEN": None}).stderr
+
+
+def test_rerun_refuses_a_changed_script_unless_anyway(fill: Cli, server: Server) -> None:
+    fill("fill", "--mode", "fast")
+    path = server.scripts / "media_duration.py"
+    path.write_text(path.read_text() + "# changed\n")
+    fill("runs", "rerun").refused("the script has changed")
+    assert fill("runs", "rerun", "--anyway").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "lacking", "hint"),
+    cases("""
+        option         | --label s3cret-one-2024    | --label | Set LABEL, then try again.
+        several values | --tag x --tag s3cret-one   | --tag   | Run `backfill fill` itself again, with --tag.
+        argument       | here-s3cret-one            | PLACE   | Run `backfill fill` itself again, with PLACE.
+    """),
+)
+def test_a_masked_value_is_not_run_for_the_true_one(labels: Cli, words: str, lacking: str, hint: str) -> None:
+    assert labels("fill", *words.split()).code == 0
+    refused = labels("runs", "rerun", "--anyway")
+    assert refused.code == 1
+    assert f"run 1 can't be repeated: the value of {lacking} was not kept" in refused.stderr
+    assert hint in refused.stderr
+
+
+def test_a_masked_value_can_be_given_anew(labels: Cli) -> None:
+    labels("fill", "--label", "s3cret-one-2024")
+    again = labels("runs", "rerun", env={"LABEL": "s3cret-one-2024"})
+    assert again.code == 0, again.stderr
+    assert '"--label", "***-2024"' in again.stdout
+    assert "argument list has changed" in labels("runs", "rerun", env={"LABEL": "else"}).stderr
+
+
+def test_stars_that_the_operator_typed_are_a_value(labels: Cli) -> None:
+    labels("fill", "--label", "***")
+    assert '"--label", "***"' in labels("runs", "rerun").stdout
+
+
+def test_another_database_is_named_and_one_that_nobody_can_read_is_not_taken_for_the_same(fill: Cli) -> None:
+    one, other = "postgresql://h/d", "postgresql://h/d?service=x"
+    fill("fill", env={"DATABASE_URL": one})
+    refused = fill("runs", "rerun", env={"DATABASE_URL": other})
+    assert f"run 1 worked on {one}, now it would be {other}" in refused.stderr
+    odd = {"DATABASE_URL": "postgresql://u:a/b@h/d"}
+    fill("fill", env=odd)
+    assert "the database can't be compared with that of run 2" in fill("runs", "rerun", env=odd).stderr

@@ -8,8 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, TypeAlias
 
-import pexpect
 import pytest
+from terminals import Terminal
 from tools import wait_until
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from run.conftest import Runs
 
-    Start: TypeAlias = Callable[..., pexpect.spawn]
+    Start: TypeAlias = Callable[..., Terminal]
 
 COUNTS = """
     import signal, sys, time
@@ -44,24 +44,23 @@ BRIEF = "print('ready', flush=True); gate(); print('done', flush=True)"
 
 @pytest.fixture
 def terminal(runs: Runs) -> Iterator[Start]:
-    """Start the driver in a terminal of its own."""
-    started: list[pexpect.spawn] = []
+    """Start the driver in a terminal of its own, and wait until the script is ready."""
+    started: list[Terminal] = []
 
-    def start(*words: str) -> pexpect.spawn:
-        command, *arguments = runs.words(*words)
-        started.append(pexpect.spawn(command, arguments, timeout=20, env=os.environ, dimensions=(24, 300)))
+    def start(*words: str, ready: str = "ready") -> Terminal:
+        started.append(Terminal(runs.words(*words), columns=300))
+        started[-1].until(ready)
         return started[-1]
 
     yield start
-    for child in started:
-        child.close(force=True)
+    for each in started:
+        each.drop()
 
 
-def end_of(child: pexpect.spawn) -> object:
+def code_of(seen: Terminal) -> int:
     """Wait for the end of a terminal's process and return its exit code."""
-    child.expect(pexpect.EOF)
-    child.wait()
-    return child.exitstatus
+    seen.finish()
+    return seen.code
 
 
 @pytest.mark.parametrize("through_uv", [False, True], ids=["python", "uv"])
@@ -72,11 +71,10 @@ def test_a_first_ctrl_c_is_one_sigint_for_the_script(
     assert uv
     programs = (uv, "run", "--no-project", "--python", sys.executable, "python") if through_uv else ()
     child = terminal(*(f"--program={word}" for word in programs), runs.script(COUNTS))
-    child.expect("ready")
-    child.sendintr()
-    child.expect_exact("Asked demo (run 1) to stop; press Ctrl-C again to end it.")
-    child.expect("got INT\r\n")
-    assert end_of(child) == 9
+    child.process.sendintr()
+    child.until("Asked demo (run 1) to stop; press Ctrl-C again to end it.")
+    child.until("got INT\r\n")
+    assert code_of(child) == 9
     record = runs.record()
     assert (record.state, record.exit_code, record.reason) == ("stopped", 9, "Ctrl-C")
     assert record.stopped_by == record.user
@@ -84,12 +82,11 @@ def test_a_first_ctrl_c_is_one_sigint_for_the_script(
 
 def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(runs: Runs, terminal: Start) -> None:
     child = terminal(runs.script(STUBBORN))
-    child.expect("ready")
-    child.sendintr()
-    child.expect("Asked")
-    child.sendintr()
-    child.expect("Ending")
-    assert end_of(child) == 128 + 9
+    child.process.sendintr()
+    child.until("Asked")
+    child.process.sendintr()
+    child.until("Ending")
+    assert code_of(child) == 128 + 9
     assert (runs.record().state, runs.record().signal) == ("stopped", 9)
 
 
@@ -104,8 +101,7 @@ def test_sigterm_is_passed_on_and_the_scripts_code_returned(runs: Runs) -> None:
 
 def test_a_closed_terminal_leaves_the_run_going_on(runs: Runs, terminal: Start) -> None:
     child = terminal(runs.script(BRIEF))
-    child.expect("ready")
-    child.close()
+    child.drop()
     assert runs.record().state == "running"
     runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
@@ -123,10 +119,9 @@ def test_sighup_is_left_by_the_cli_and_not_seen_by_the_script(runs: Runs) -> Non
 
 def test_ctrl_backslash_leaves_the_run_going_on_and_says_so(runs: Runs, terminal: Start) -> None:
     child = terminal(runs.script(BRIEF))
-    child.expect("ready")
-    child.send("\x1c")
-    child.expect_exact("Left demo (run 1); it goes on.")
-    assert end_of(child) == 128 + 3
+    child.process.send("\x1c")
+    child.until("Left demo (run 1); it goes on.")
+    assert code_of(child) == 128 + 3
     runs.gate.touch()
     assert runs.wait_for_end().state == "succeeded"
 
@@ -145,8 +140,14 @@ def test_ctrl_z_stops_the_viewer_alone_and_the_rest_is_shown_afterwards(runs: Ru
     assert (process.returncode, out) == (0, b"ready\ndone\n")
 
 
-def test_a_stopped_viewer_does_not_keep_the_record_open(runs: Runs) -> None:
-    process = runs.spawn("--key", "k", runs.script("import time; print('ready', flush=True); time.sleep(1)"))
+@pytest.mark.parametrize("die", ["", "agent.link:Link.wait_for_start:before"], ids=["watching", "starting"])
+def test_a_stopped_viewer_does_not_keep_the_record_open(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, die: str
+) -> None:
+    """Before, one that was stopped before it heard of the start held the run's locks as long."""
+    monkeypatch.setenv("DEADLY_SIGNAL", "SIGSTOP")
+    script = runs.script("import time; print('ready', flush=True); time.sleep(1)")
+    process = runs.spawn("--key", "k", f"--die={die}", script)
     runs.wait_for_log(b"ready")
     process.send_signal(signal.SIGSTOP)
     assert runs.wait_for_end().state == "succeeded"
@@ -175,8 +176,7 @@ def test_sigterm_to_the_supervisor_asks_the_script(runs: Runs) -> None:
 
 def test_a_wait_for_the_lock_is_left_with_ctrl_c(runs: Runs, terminal: Start) -> None:
     runs.detach("--key", "k", runs.script("gate()"))
-    child = terminal("--wait", "--key", "k", runs.script("", "next.py"))
-    child.expect("waiting")
-    child.sendintr()
-    assert end_of(child) != 0
+    child = terminal("--wait", "--key", "k", runs.script("", "next.py"), ready="waiting")
+    child.process.sendintr()
+    assert code_of(child) != 0
     assert [path.name for path in runs.state.runs.iterdir()] == ["1"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tools import wait_until
 
-from corpus_backfill_plugin.agent import processes, start, stop
+from corpus_backfill_plugin.agent import link, processes, stop
 from corpus_backfill_plugin.agent.processes import boot_id, is_same, namespace_id, start_time
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ SLOW_TO_ADOPT = """
     import supervisor
     adopt = supervisor.adopt_orphans
     supervisor.adopt_orphans = lambda: (time.sleep(1), adopt())
-    supervisor.Supervisor(sys.argv[1:]).run()
+    supervisor.main()
 """
 
 
@@ -86,7 +86,7 @@ def test_hidden_daemons_are_of_the_run_named_and_ended(runs: Runs, *, ended: boo
     # Their parents are dead, their files closed, their environment empty, and they begin before a supervisor
     # that takes orphans in after the start would be ready to.
     mark = f"hidden-{os.getpid()}-{ended}"
-    slow = runs.script(SLOW_TO_ADOPT.format(str(Path(start.SUPERVISOR).parent)), "slow.py")
+    slow = runs.script(SLOW_TO_ADOPT.format(str(Path(link.SUPERVISOR).parent)), "slow.py")
     runs.detach("--supervisor", slow, "--key", "k", runs.script(HIDDEN), mark, *([] if ended else ["stay"]))
     wait_until(lambda: len(hidden(mark)) == 4)
     if ended:

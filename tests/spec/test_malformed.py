@@ -30,8 +30,9 @@ CASES = re.findall(
         for mark, title, text, messages in CASES
     ],
 )
-def test_a_malformed_spec_is_told_what_is_wrong(text: str, messages: str) -> None:
-    script, faults = read_script(text, "demo.toml")
+@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_a_malformed_spec_is_told_what_is_wrong(text: str, messages: str, ending: str) -> None:
+    script, faults = read_script(text.replace("\n", ending), "demo.toml")
 
     assert script is None
     assert "".join(f"-> {str(fault).removeprefix('demo.toml:')}\n" for fault in faults) == messages

@@ -24,57 +24,8 @@ from corpus_backfill_plugin.text import one_line
 
 BUILTIN = Path(model.__file__).parent.parent / "builtin"
 
-DURATION = r"""# duration.toml
-spec-version = 1
-script = "media_duration.py"
-short-help = "Fill in missing media durations."
-examples = ["duration --dry-run --limit 10", "duration --media-type video --workers 8"]
-
-[[option]]
-name = "media-type"
-choices = ["audio", "video", "both"]
-default = "both"
-help = "Which media to measure."
-
-[[option]]
-name = "workers"
-type = "int"
-min = 1
-default = 3
-help = "Files measured at the same time."
-
-[output]
-progress = '^[{done}/{total}]'
-failed = '^FAILED {item}: {reason}'
-result = ['^updated={updated} failed={failed}', '^pending={pending}']
-"""
-
-RICH = (
-    DURATION.replace("duration --", "rich --")
-    + r"""
-[postcondition]
-run = ["--remaining"]
-expect = { pending = 0 }
-skip-if-given = ["limit"]
-[env]
-LEVEL = "3"
-[[argument]]
-name = "files"
-type = "path"
-multiple = true
-[[option]]
-name = "token"
-secret = true
-pass-env = "TOKEN"
-required-if = { media-type = "audio" }
-[[option]]
-name = "since"
-type = "date"
-min = "2020-01-01"
-[[group]]
-members = ["since", "workers"]
-rule = "at-most-one"
-"""
+DURATION, RICH = (
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("duration.toml", "rich.toml")
 )
 
 
@@ -155,39 +106,6 @@ def test_the_form_of_a_fault_is_file_line_key_problem_mend() -> None:
     assert _said(text, "transcribe.toml") == [
         "transcribe.toml:14: option.model.choises: unknown key; did you mean 'choices'?"
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "key"),
-    [
-        pytest.param('[[option]]\n\n# name = "x"\nname = "n"\n\nmin = 1\n', 8, "option.n.min", id="comments"),
-        pytest.param(
-            'option = [\n  { name = "n" },\n  { name = "o", min = 1 },\n]\n', 5, "option.o.min", id="inline"
-        ),
-        pytest.param('option = [{ name = "n", min = 1 }]\n', 3, "option.n.min", id="inline on one line"),
-        pytest.param('output.progress = "x"\n', 3, "output.progress", id="dotted"),
-        pytest.param('env."PATH" = "x"\n', 3, "env.PATH", id="quoted"),
-        pytest.param(
-            '[ output ]\nresult = [\n"a={a}",\n\n"b"]\n', 7, "output.result.2", id="list over lines"
-        ),
-        pytest.param('help = """\n[[option]]\nx\n"""\nlock = 1\n', 7, "lock", id="text over lines"),
-        pytest.param("help = '''\n\"\"\"'''\nlock = 1\n", 5, "lock", id="quotes in text"),
-        pytest.param(
-            '[[option]]\nname = "n"\n[option.required-if]\nx = 1\n', 6, "option.n.required-if.x", id="below"
-        ),
-        pytest.param('[[option]]\nhelp = "no name"\n', 3, "option.1.name", id="a missing key"),
-        pytest.param(
-            '[[option]]\nname = "n"\n[[option]]\n', 5, "option.2.name", id="a missing key of an empty table"
-        ),
-        pytest.param("option = [\n {},\n]\n", 4, "option.1.name", id="a missing key of an inline table"),
-    ],
-)
-@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["unix", "windows"])
-def test_a_fault_is_told_at_its_line(text: str, line: int, key: str, ending: str) -> None:
-    source = ('spec-version = 1\nscript = "a.py"\n' + text).replace("\n", ending)
-    _, faults = read_script(source.encode(), "demo.toml")
-
-    assert [(fault.line, fault.key) for fault in faults] == [(line, key)]
 
 
 def test_faults_are_data_for_editors() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Cli, Outcome, Server
 
 TRANSCRIBE = '''\
 """Write a transcript for recordings that have none."""
@@ -38,3 +41,15 @@ def repository(tmp_path: Path) -> Path:
     (folder / "backfill").mkdir(parents=True)
     (folder / "backfill/transcribe.py").write_text(TRANSCRIBE)
     return folder
+
+
+@pytest.fixture
+def in_repository(repository: Path, cli: Cli) -> partial[Outcome]:
+    """Run `backfill specs` in the repository, without a server app."""
+    return partial(cli, "specs", cwd=repository)
+
+
+@pytest.fixture
+def on_server(server: Server, cli: Cli) -> partial[Outcome]:
+    """Run `backfill specs` for the server app."""
+    return partial(cli, "--server-path", str(server.folder), "specs")

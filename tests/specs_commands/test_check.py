@@ -48,18 +48,19 @@ def _edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_what_fits_is_silence_and_0(spec: Path, repository: Path, cli: Cli) -> None:
-    outcome = cli("specs", "check", "backfill/transcribe.toml", cwd=repository)
+def test_what_fits_is_silence_and_0(spec: Path, in_repository: Cli) -> None:
+    outcome = in_repository("check", "backfill/transcribe.toml")
     assert (outcome.code, outcome.stdout) == (0, "")
     assert outcome.stderr == "1 spec checked: no faults or drift\n"
-    assert cli("specs", "check", "--json", str(spec), cwd=repository).stdout == "[]\n"
+    assert in_repository("check", "--json", str(spec)).stdout == "[]\n"
 
 
-def test_faults_are_told_all_at_once_by_line(spec: Path, repository: Path, cli: Cli) -> None:
+def test_faults_are_reported_all_at_once_by_line(spec: Path, in_repository: Cli) -> None:
     _edit(spec, 'choices = ["small", "large"]', 'choises = ["small", "large"]')
     _edit(spec, "default = 5", 'default = "5"')
-    outcome = cli("specs", "check", "backfill/transcribe.toml", cwd=repository)
-    assert outcome.code == 1
+    text = spec.read_text()
+    outcome = in_repository("check", "--fix", "backfill/transcribe.toml")
+    assert (outcome.code, spec.read_text()) == (1, text)
     assert outcome.stdout.splitlines() == [
         "backfill/transcribe.toml:9: option.model.choises: unknown key; did you mean 'choices'?",
         (
@@ -68,8 +69,7 @@ def test_faults_are_told_all_at_once_by_line(spec: Path, repository: Path, cli: 
         ),
     ]
     assert outcome.stderr == "1 spec checked: 2 faults or drift\n"
-    told = json.loads(cli("specs", "check", "--json", "backfill/transcribe.toml", cwd=repository).stdout)
-    assert told[0] == {
+    assert json.loads(in_repository("check", "--json", "backfill/transcribe.toml").stdout)[0] == {
         "kind": "fault",
         "file": "backfill/transcribe.toml",
         "line": 9,
@@ -79,67 +79,55 @@ def test_faults_are_told_all_at_once_by_line(spec: Path, repository: Path, cli: 
     }
 
 
-@pytest.mark.parametrize("words", [["backfill/transcribe.toml"], ["backfill/transcribe.py"]])
-def test_drift_shows_both_sides(words: list[str], spec: Path, repository: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("word", ["backfill/transcribe.toml", "backfill/transcribe.py"])
+def test_drift_shows_both_sides(word: str, spec: Path, in_repository: Cli) -> None:
     script = spec.with_suffix(".py")
     _edit(script, '"large"]', '"large", "turbo"]')
     _edit(script, '"--beam-size", type=int, default=5', '"--width", type=float, required=True')
-    outcome = cli("specs", "check", *words, cwd=repository)
+    outcome = in_repository("check", word)
     assert outcome.code == 1
-    assert outcome.stdout.splitlines() == [
+    assert [line.removeprefix("backfill/transcribe.toml:") for line in outcome.stdout.splitlines()] == [
         (
-            "backfill/transcribe.toml:3: option.width: the script has --width (one value, float, required), "
+            "3: option.width: the script has --width (one value, float, required), "
             "the spec does not; add it, or write unlisted = ['--width']"
         ),
-        (
-            "backfill/transcribe.toml:9: option.model.choices: the spec allows 'small', 'large', "
-            "the script 'small', 'large', 'turbo'"
-        ),
-        (
-            "backfill/transcribe.toml:12: option.beam-size: the spec sends --beam-size, "
-            "the script does not have it; remove it"
-        ),
+        "9: option.model.choices: the spec allows 'small', 'large', the script 'small', 'large', 'turbo'",
+        "12: option.beam-size: the spec sends --beam-size, the script does not have it; remove it",
     ]
     assert outcome.stderr == "1 spec checked: 3 faults or drift\n"
 
 
-def test_fix_brings_the_spec_into_line_and_keeps_comments(spec: Path, repository: Path, cli: Cli) -> None:
+def test_fix_brings_the_spec_into_line_and_keeps_comments(spec: Path, in_repository: Cli) -> None:
     script = spec.with_suffix(".py")
     _edit(script, '"large"]', '"large", "turbo"]')
     _edit(script, "default=5", "default=7")
     spec.chmod(0o640)
-    outcome = cli("specs", "check", "--fix", "backfill/transcribe.py", cwd=repository)
+    outcome = in_repository("check", "--fix", "backfill/transcribe.py")
     assert (outcome.code, outcome.stdout) == (0, "")
     wanted = SPEC.replace('"large"]', '"large", "turbo"]').replace("default = 5", "default = 7")
     assert spec.read_text() == wanted
     assert spec.stat().st_mode & 0o777 == 0o640
-    assert cli("specs", "check", "backfill/transcribe.py", cwd=repository).code == 0
+    assert in_repository("check", "backfill/transcribe.py").code == 0
 
 
-def test_fix_leaves_a_faulty_spec_alone(spec: Path, repository: Path, cli: Cli) -> None:
-    _edit(spec, "choices", "choises")
-    text = spec.read_text()
-    outcome = cli("specs", "check", "--fix", "backfill/transcribe.toml", cwd=repository)
-    assert (outcome.code, spec.read_text()) == (1, text)
-
-
-def test_fix_refuses_what_belongs_to_a_package(server: Server, cli: Cli) -> None:
+def test_fix_refuses_what_belongs_to_a_package(server: Server, on_server: Cli) -> None:
     server.script("file_hashing.py", "import argparse\nargparse.ArgumentParser().parse_args()\n")
-    outcome = cli("--server-path", str(server.folder), "specs", "check", "--fix", "file-hash")
+    outcome = on_server("check", "--fix", "file-hash")
     assert outcome.code == 1
     assert "file-hash.toml: script: " in outcome.stdout
     assert "belongs to an installed package and is not edited; Copy it beside the script" in outcome.stdout
 
 
-def test_a_changed_script_is_held_against_the_shipped_specs_too(repository: Path, cli: Cli) -> None:
-    script = repository / "backfill/file_hashing.py"
-    script.write_text(
+def test_a_changed_script_is_compared_with_the_shipped_specs_too(
+    repository: Path, in_repository: Cli
+) -> None:
+    (repository / "backfill/file_hashing.py").write_text(
         "import argparse\np = argparse.ArgumentParser()\np.add_argument('--dry-run', action='store_true')\n"
         "p.add_argument('--limit', type=int)\np.add_argument('--ids-file')\n"
         "p.add_argument('--remaining', action='store_true')\n"
         "p.add_argument('--algorithm', choices=['md5'], default='md5')\np.parse_args()\n"
     )
-    outcome = cli("specs", "check", "backfill/file_hashing.py", cwd=repository)
+    outcome = in_repository("check", "backfill/file_hashing.py")
     assert outcome.code == 1
     assert "file-hash.toml:" in outcome.stdout
     assert "option.algorithm.choices" in outcome.stdout
@@ -147,49 +135,39 @@ def test_a_changed_script_is_held_against_the_shipped_specs_too(repository: Path
         'spec-version = 1\nscript = "file_hashing.py"\nunlisted = ["--ids-file", "--remaining"]\n'
         'common = ["dry-run", "limit"]\n[[option]]\nname = "algorithm"\nchoices = ["md5"]\ndefault = "md5"\n'
     )
-    own = cli("specs", "check", "backfill/file_hashing.py", cwd=repository)
+    own = in_repository("check", "backfill/file_hashing.py")
     assert (own.code, own.stdout) == (0, ""), "the team's own spec replaces the shipped one"
 
 
-def test_what_is_hidden_is_checked_when_it_is_named_only(server: Server, cli: Cli) -> None:
+def test_everything_active_is_checked_without_a_name(server: Server, on_server: Cli) -> None:
     server.spec("old", 'script = "gone.py"\nhidden = true\n')
-    every = cli("--server-path", str(server.folder), "specs", "check")
+    every = on_server("check")
     assert ("gone.py" in every.stdout, "4 specs checked" in every.stderr) == (False, True)
-    named = cli("--server-path", str(server.folder), "specs", "check", "old")
+    named = on_server("check", "old")
     assert (named.code, "gone.py" in named.stdout) == (1, True)
-
-
-def test_a_script_without_a_spec_is_nobodys_fault(repository: Path, cli: Cli) -> None:
-    outcome = cli("specs", "check", "backfill/transcribe.py", cwd=repository)
-    assert (outcome.code, outcome.stderr) == (0, "0 specs checked: no faults or drift\n")
-
-
-def test_a_missing_script_is_drift(spec: Path, repository: Path, cli: Cli) -> None:
-    spec.with_suffix(".py").unlink()
-    outcome = cli("specs", "check", "backfill/transcribe.toml", cwd=repository)
-    assert outcome.code == 1
-    assert "backfill/transcribe.py cannot be read: No such file or directory" in outcome.stdout
-    gone = cli("specs", "check", "backfill/transcribe.py", cwd=repository)
-    assert (gone.code, gone.stderr.splitlines()[0]) == (1, "Error: backfill/transcribe.py is not a file")
-
-
-def test_a_file_that_is_not_there_is_a_fault(repository: Path, cli: Cli) -> None:
-    outcome = cli("specs", "check", "backfill/none.toml", cwd=repository)
-    assert outcome.code == 1
-    assert outcome.stdout == (
-        "backfill/none.toml: cannot be read: no such file or directory; check the file\n"
-    )
-
-
-def test_everything_in_force_is_checked_without_a_name(server: Server, cli: Cli) -> None:
     server.spec("broken", "script = 5\n")
-    outcome = cli("--server-path", str(server.folder), "specs", "check")
+    outcome = on_server("check")
     assert outcome.code == 1
     assert outcome.stderr.startswith("5 specs checked: ")
     assert f"{server.scripts}/broken.toml:2: script: expected text, got a whole number" in outcome.stdout
 
 
-def test_run_reads_what_the_source_hides(server: Server, cli: Cli) -> None:
+def test_what_is_missing_is_reported(repository: Path, in_repository: Cli) -> None:
+    alone = in_repository("check", "backfill/transcribe.py")
+    assert (alone.code, alone.stderr) == (0, "0 specs checked: no faults or drift\n")
+    none = in_repository("check", "backfill/none.toml")
+    message = "backfill/none.toml: cannot be read: no such file or directory; check the file\n"
+    assert (none.code, none.stdout) == (1, message)
+    (repository / "backfill/transcribe.toml").write_text(SPEC)
+    (repository / "backfill/transcribe.py").unlink()
+    outcome = in_repository("check", "backfill/transcribe.toml")
+    assert outcome.code == 1
+    assert "backfill/transcribe.py cannot be read: No such file or directory" in outcome.stdout
+    gone = in_repository("check", "backfill/transcribe.py")
+    assert (gone.code, gone.stderr.splitlines()[0]) == (1, "Error: backfill/transcribe.py is not a file")
+
+
+def test_run_reads_what_the_source_hides(server: Server, on_server: Cli) -> None:
     server.script(
         "built.py",
         "import argparse\np = argparse.ArgumentParser()\n"
@@ -197,38 +175,25 @@ def test_run_reads_what_the_source_hides(server: Server, cli: Cli) -> None:
         "p.parse_args()\n",
     )
     server.spec("built", 'script = "built.py"\ncommon = []\n[[option]]\nname = "size"\ntype = "int"\n')
-    where = ("--server-path", str(server.folder), "specs", "check", "built")
-    outcome = cli(*where, "--run")
+    outcome = on_server("check", "built", "--run")
     assert outcome.code == 1
     assert "the script has --rate" in outcome.stdout
-    assert cli(*where, "--run", "--fix").code == 0
+    assert on_server("check", "built", "--run", "--fix").code == 0
     assert 'name = "rate"' in (server.scripts / "built.toml").read_text()
 
 
-def _hook() -> tuple[list[str], re.Pattern[str]]:
-    """Return the words of the hook's entry, and which files pre-commit would append to them."""
+def _run_hook(repository: Path, cli: Cli) -> Outcome | None:
+    """Commit everything, and run the hook as pre-commit does: changed files that match are appended."""
     lines = (ROOT / ".pre-commit-hooks.yaml").read_text().splitlines()
     keys = dict(line.strip("- ").split(": ", 1) for line in lines)
-    assert keys["id"] == "corpus-backfill-specs"
-    assert keys["language"] == "python"
-    return shlex.split(keys["entry"]), re.compile(keys["files"])
-
-
-def _commit(repository: Path, message: str) -> list[str]:
-    """Stage everything, return the names of the files that this commit would change, and commit."""
+    program, *words = shlex.split(keys["entry"])
+    assert (keys["id"], keys["language"], program) == ("corpus-backfill-specs", "python", "corpus-backfill")
     git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(repository))
     subprocess.run([*git, "add", "-A"], check=True)
     listing = [*git, "diff", "--staged", "--name-only", "--no-ext-diff", "--diff-filter=ACMRTUXB"]
     changed = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.splitlines()
-    subprocess.run([*git, "commit", "-qm", message], check=True)
-    return changed
-
-
-def _run_hook(repository: Path, changed: list[str], cli: Cli) -> Outcome | None:
-    """Run the hook as pre-commit does: in the repository's root, the changed files that match appended."""
-    (program, *words), files = _hook()
-    assert program == "corpus-backfill"
-    matching = [name for name in changed if files.search(name)]
+    subprocess.run([*git, "commit", "-qm", "all"], check=True)
+    matching = [name for name in changed if re.search(keys["files"], name)]
     return cli(*words, *matching, cwd=repository) if matching else None
 
 
@@ -236,21 +201,17 @@ def test_the_hook_checks_what_a_commit_changes(spec: Path, repository: Path, cli
     (repository / "README.md").write_text("a server app\n")
     (repository / "pyproject.toml").write_text("[project]\n")
     subprocess.run(["git", "init", "-q", str(repository)], check=True)
-    first = _run_hook(repository, _commit(repository, "all"), cli)
+    first = _run_hook(repository, cli)
     assert first is not None
     assert (first.code, first.stdout, first.stderr) == (0, "", "1 spec checked: no faults or drift\n")
-
-    _edit(spec.with_suffix(".py"), "default=5", "default=6")
-    drifted = _run_hook(repository, _commit(repository, "the script alone"), cli)
-    assert drifted is not None
-    assert drifted.code == 1
-    assert drifted.stdout.startswith("backfill/transcribe.toml:15: option.beam-size.default: ")
-
-    _edit(spec, "default = 5", "defualt = 6")
-    broken = _run_hook(repository, _commit(repository, "the spec alone"), cli)
-    assert broken is not None
-    assert broken.code == 1
-    assert broken.stdout.startswith("backfill/transcribe.toml:15: option.beam-size.defualt: unknown key")
-
+    for path, old, new, message in (
+        (spec.with_suffix(".py"), "default=5", "default=6", "15: option.beam-size.default: "),
+        (spec, "default = 5", "defualt = 6", "15: option.beam-size.defualt: unknown key"),
+    ):
+        _edit(path, old, new)
+        outcome = _run_hook(repository, cli)
+        assert outcome is not None
+        assert outcome.code == 1
+        assert outcome.stdout.startswith(f"backfill/transcribe.toml:{message}")
     (repository / "README.md").write_text("changed\n")
-    assert _run_hook(repository, _commit(repository, "neither"), cli) is None
+    assert _run_hook(repository, cli) is None

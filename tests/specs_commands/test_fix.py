@@ -23,7 +23,7 @@ OUTPUT = "\n# What its lines mean:\n[output]\nprogress = 'tqdm'\n"
 
 
 @pytest.fixture
-def fixed(repository: Path, cli: Cli) -> Fixed:
+def fixed(repository: Path, in_repository: Cli) -> Fixed:
     def fix(spec: str, *calls: str) -> str:
         """Return what becomes of `spec` for a script with these `add_argument` calls."""
         lines = ["import argparse", "p = argparse.ArgumentParser()"]
@@ -31,35 +31,22 @@ def fixed(repository: Path, cli: Cli) -> Fixed:
         (repository / "backfill/thing.py").write_text("\n".join((*lines, "p.parse_args()\n")))
         path = repository / "backfill/thing.toml"
         path.write_bytes(spec.encode())
-        outcome = cli("specs", "check", "--fix", "backfill/thing.toml", cwd=repository)
+        outcome = in_repository("check", "--fix", "backfill/thing.toml")
         assert (outcome.code, outcome.stdout) == (0, "")
         return path.read_bytes().decode()
 
     return fix
 
 
-def test_a_new_key_stands_in_its_table_and_not_behind_what_follows(fixed: Fixed) -> None:
-    for tail in (TAIL, OUTPUT, ""):
-        assert fixed(HEAD + A + B + tail, '"--a", help="A."', '"--b", type=int') == (
-            HEAD + A + B + 'type = "int"\n' + tail
-        )
-        assert fixed(HEAD + A + B + tail, '"--a", help="A.", type=int', '"--b"') == (
-            HEAD + A + 'type = "int"\n' + B + tail
-        )
-
-
-def test_a_new_table_stands_behind_the_last_of_its_kind(fixed: Fixed) -> None:
-    new = '\n[[option]]\nname = "c"\ntype = "int"\n'
-    for tail in (TAIL, OUTPUT, ""):
-        told = fixed(HEAD + A + B + tail, '"--a", help="A."', '"--b"', '"--c", type=int')
-        assert told == HEAD + A + B + new + tail
-
-
 @pytest.mark.parametrize("tail", [TAIL, OUTPUT, ""], ids=["a comment", "a table", "nothing"])
-def test_a_lost_option_takes_its_own_comment_and_no_other(tail: str, fixed: Fixed) -> None:
-    assert fixed(HEAD + A + B + tail, '"--a", help="A."') == HEAD + A + tail
-    assert fixed(HEAD + A + B + tail, '"--b"') == HEAD + B + tail
-    assert fixed(HEAD + A + B + tail) == HEAD + tail
+def test_what_is_added_or_lost_leaves_the_comments_of_others_alone(tail: str, fixed: Fixed) -> None:
+    spec, a_is, new = HEAD + A + B + tail, '"--a", help="A."', '\n[[option]]\nname = "c"\ntype = "int"\n'
+    assert fixed(spec, a_is, '"--b", type=int') == HEAD + A + B + 'type = "int"\n' + tail
+    assert fixed(spec, f"{a_is}, type=int", '"--b"') == HEAD + A + 'type = "int"\n' + B + tail
+    assert fixed(spec, a_is, '"--b"', '"--c", type=int') == HEAD + A + B + new + tail
+    assert fixed(spec, a_is) == HEAD + A + tail
+    assert fixed(spec, '"--b"') == HEAD + B + tail
+    assert fixed(spec) == HEAD + tail
 
 
 def test_a_comment_apart_from_a_lost_option_stays(fixed: Fixed) -> None:
@@ -70,7 +57,7 @@ def test_a_comment_apart_from_a_lost_option_stays(fixed: Fixed) -> None:
 
 def test_lines_end_as_they_did(fixed: Fixed) -> None:
     spec = (HEAD + A + B + TAIL).replace("\n", "\r\n")
-    told = fixed(spec, '"--a", help="A."', '"--b", type=int')
+    told = fixed(f"\ufeff{spec}", '"--a", help="A."', '"--b", type=int')
     assert told == (HEAD + A + B + 'type = "int"\n' + TAIL).replace("\n", "\r\n")
 
 
@@ -78,3 +65,8 @@ def test_a_text_that_looks_like_a_comment_is_none(fixed: Fixed) -> None:
     spec = f'{HEAD}\n[[option]]\nname = "a"\nhelp = """\nA.\n# not a comment"""\n{B}'
     told = fixed(spec, '"--a"', '"--b", type=int')
     assert told == f'{spec}type = "int"\n'
+
+
+def test_a_new_option_gets_no_name_that_an_alias_has(fixed: Fixed) -> None:
+    spec = f'{HEAD}\n[[option]]\nname = "a"\naliases = ["c"]\n'
+    assert 'name = "script-c"\nflag = "--c"\n' in fixed(spec, '"--a"', '"--c"')

@@ -29,8 +29,8 @@ print(args)
 """
 
 
-def test_it_stands_beside_the_script_with_the_schema(repository: Path, cli: Cli) -> None:
-    outcome = cli("specs", "new", "backfill/transcribe.py", cwd=repository)
+def test_it_is_beside_the_script_with_the_schema(repository: Path, in_repository: Cli) -> None:
+    outcome = in_repository("new", "backfill/transcribe.py")
     path = repository / "backfill/transcribe.toml"
     assert (outcome.code, outcome.stdout) == (0, "")
     assert outcome.stderr == (
@@ -43,53 +43,47 @@ def test_it_stands_beside_the_script_with_the_schema(repository: Path, cli: Cli)
     assert [(o.name, o.type, o.default) for o in script.option] == [
         ("model", "str", "small"), ("beam-size", "int", 5)
     ]  # fmt: skip
-    first = path.read_text().splitlines()[0]
-    assert first == "#:schema ./spec.schema.json"
+    assert path.read_text().splitlines()[0] == "#:schema ./spec.schema.json"
     assert json.loads(path.with_name("spec.schema.json").read_text())["title"] == "corpus-backfill spec"
 
 
-def test_a_name_in_the_servers_folder_is_enough(server: Server, cli: Cli) -> None:
+def test_a_name_in_the_servers_folder_is_enough(server: Server, cli: Cli, on_server: Cli) -> None:
     server.script("fill_it_in.py", "import argparse\nargparse.ArgumentParser().parse_args()\n")
-    outcome = cli("--server-path", str(server.folder), "specs", "new", "fill_it_in.py")
-    assert outcome.code == 0
-    assert (server.scripts / "fill-it-in.toml").is_file()
+    made = on_server("new", "fill_it_in.py")
+    assert (made.code, (server.scripts / "fill-it-in.toml").is_file()) == (0, True)
+    assert made.stderr.endswith("try it: backfill fill-it-in --help\n")
     assert cli("fill-it-in", "--server-path", str(server.folder), "--help").code == 0
 
 
-def test_nothing_is_written_over(repository: Path, cli: Cli) -> None:
+def test_nothing_is_written_over(repository: Path, in_repository: Cli) -> None:
     path = repository / "backfill/transcribe.toml"
     path.write_text("mine")
-    outcome = cli("specs", "new", "backfill/transcribe.py", cwd=repository)
+    outcome = in_repository("new", "backfill/transcribe.py")
     assert (outcome.code, path.read_text()) == (1, "mine")
     assert outcome.stderr == f"Error: {path} is there already\nGive --name, or --output FILE.\n"
     path.unlink()
     path.symlink_to("nowhere.toml")
-    assert cli("specs", "new", "backfill/transcribe.py", cwd=repository).code == 1
+    assert in_repository("new", "backfill/transcribe.py").code == 1
     assert not (repository / "backfill/nowhere.toml").exists(), "a dangling link is something as well"
 
 
-def test_name_and_output_say_otherwise(repository: Path, cli: Cli) -> None:
-    named = cli("specs", "new", "backfill/transcribe.py", "--name", "words", cwd=repository)
-    assert named.code == 0
+def test_name_and_output_say_otherwise(repository: Path, in_repository: Cli) -> None:
+    assert in_repository("new", "backfill/transcribe.py", "--name", "words").code == 0
     assert 'examples = ["words --dry-run --limit 10"]' in (repository / "backfill/words.toml").read_text()
-    placed = cli("specs", "new", "backfill/transcribe.py", "-o", "elsewhere.toml", cwd=repository)
-    assert placed.code == 0
-    assert tomllib.loads((repository / "elsewhere.toml").read_text())["script"] == "transcribe.py"
+    (repository / "elsewhere").mkdir()
+    placed = in_repository("new", "backfill/transcribe.py", "-o", "elsewhere/t.toml")
+    assert (placed.code, placed.stderr) == (0, "elsewhere/t.toml: 0 TODOs\n")
+    assert [path.name for path in (repository / "elsewhere").iterdir()] == ["t.toml"]
+    text = (repository / "elsewhere/t.toml").read_text()
+    assert "#:schema" not in text
+    assert tomllib.loads(text)["script"] == "transcribe.py"
 
 
-def test_a_dash_is_stdout_and_writes_nothing(repository: Path, cli: Cli) -> None:
-    outcome = cli("specs", "new", "backfill/transcribe.py", "-o", "-", cwd=repository)
+def test_a_dash_is_stdout_and_writes_nothing(repository: Path, in_repository: Cli) -> None:
+    outcome = in_repository("new", "backfill/transcribe.py", "-o", "-")
     assert (outcome.code, outcome.stderr) == (0, "")
     assert tomllib.loads(outcome.stdout)["script"] == "transcribe.py"
     assert [path.name for path in (repository / "backfill").iterdir()] == ["transcribe.py"]
-
-
-def test_a_place_that_cannot_be_written_is_told(repository: Path, cli: Cli) -> None:
-    outcome = cli("specs", "new", "backfill/transcribe.py", "-o", "no/such/folder.toml", cwd=repository)
-    assert outcome.code == 1
-    assert outcome.stderr == (
-        "Error: no/such/folder.toml cannot be written: No such file or directory\nGive --output FILE.\n"
-    )
 
 
 @pytest.mark.parametrize(
@@ -101,35 +95,40 @@ def test_a_place_that_cannot_be_written_is_told(repository: Path, cli: Cli) -> N
         pytest.param(["./backfill"], "cannot be read: Is a directory", id="a folder"),
         pytest.param(["backfill/broken.py"], "broken.py", id="no Python"),
         pytest.param(["backfill/binary.py"], "cannot be read", id="no text"),
+        pytest.param(
+            ["backfill/transcribe.py", "-o", "no/such/folder.toml"],
+            "Error: no/such/folder.toml cannot be written: No such file or directory\nGive --output FILE.\n",
+            id="no such place",
+        ),
     ],
 )
-def test_a_script_that_cannot_be_read_is_told(
-    words: list[str], message: str, repository: Path, cli: Cli
+def test_what_cannot_be_read_or_written_is_reported(
+    words: list[str], message: str, repository: Path, in_repository: Cli
 ) -> None:
     (repository / "backfill/broken.py").write_text("def (:\n")
     (repository / "backfill/binary.py").write_bytes(b"\xff\xfe")
-    outcome = cli("specs", "new", *words, cwd=repository)
+    outcome = in_repository("new", *words)
     assert (outcome.code, outcome.stdout) == (1, "")
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert not list(repository.rglob("*.toml"))
 
 
-def test_what_is_not_known_is_counted(repository: Path, cli: Cli) -> None:
+def test_what_is_not_known_is_counted(repository: Path, in_repository: Cli) -> None:
     script = repository / "backfill/odd.py"
     script.write_text(
         "import argparse, os\np = argparse.ArgumentParser()\n"
         "p.add_argument('--kind', choices=os.listdir('/'))\n"
         "p.add_argument('--how', type=open)\np.parse_args()\n"
     )
-    outcome = cli("specs", "new", "backfill/odd.py", cwd=repository)
+    outcome = in_repository("new", "backfill/odd.py")
     text = (repository / "backfill/odd.toml").read_text()
     count = text.count("# TODO")
     assert count >= 1
     assert f"odd.toml: {count} TODO{'s' * (count != 1)};" in outcome.stderr
 
 
-def test_run_reads_a_parser_that_is_built_by_code(server: Server, cli: Cli) -> None:
+def test_run_reads_a_parser_that_is_built_by_code(server: Server, on_server: Cli) -> None:
     server.script(
         "built.py",
         "import argparse, os, pathlib\n"
@@ -139,8 +138,7 @@ def test_run_reads_a_parser_that_is_built_by_code(server: Server, cli: Cli) -> N
         "pathlib.Path('database.txt').write_text(os.environ.get('DATABASE_URL', 'unset'))\n"
         "p.parse_args()\npathlib.Path('ran.txt').write_text('')\n",
     )
-    words = ("--server-path", str(server.folder), "specs", "new", "built.py", "--run")
-    assert cli(*words, env={"DATABASE_URL": "sqlite:///x.db"}).code == 0
+    assert on_server("new", "built.py", "--run", env={"DATABASE_URL": "sqlite:///x.db"}).code == 0
     script, faults = read_script((server.scripts / "built.toml").read_bytes(), "built.toml")
     assert script is not None, faults
     assert [(o.name, o.default) for o in script.option] == [("size", 4), ("rate", 4)]
@@ -148,27 +146,19 @@ def test_run_reads_a_parser_that_is_built_by_code(server: Server, cli: Cli) -> N
     assert not (server.folder / "ran.txt").exists(), "what follows the parsing did not happen"
 
 
-def test_each_subcommand_gets_a_spec_of_its_own(server: Server, cli: Cli) -> None:
+def test_each_subcommand_gets_a_spec_of_its_own(server: Server, cli: Cli, on_server: Cli) -> None:
     server.script("tool.py", SUBCOMMANDS)
-    where = ("--server-path", str(server.folder))
-    outcome = cli(*where, "specs", "new", "tool.py")
+    fill, drop = server.scripts / "tool-fill.toml", server.scripts / "tool-drop.toml"
+    drop.write_text("mine")
+    assert on_server("new", "tool.py").code == 1
+    assert not fill.exists(), "one that is there keeps the others from being written"
+    drop.unlink()
+    outcome = on_server("new", "tool.py")
     assert outcome.code == 0
-    assert [line.partition(":")[0].rpartition("/")[2] for line in outcome.stderr.splitlines()] == [
-        "tool-fill.toml",
-        "tool-drop.toml",
-    ]
-    done = cli("tool-fill", *where, "--verbose", "--limit", "3")
+    assert [line.partition(":")[0] for line in outcome.stderr.splitlines()] == [str(fill), str(drop)]
+    done = cli("tool-fill", "--server-path", str(server.folder), "--verbose", "--limit", "3")
     assert "Namespace(verbose=True, command='fill', limit=3)" in done.stdout
-    refused = cli(*where, "specs", "new", "tool.py", "-o", "one.toml")
+    refused = on_server("new", "tool.py", "-o", "one.toml")
     assert refused.code == 1
     assert "tool.py has subcommands, each gets a spec of its own: tool-fill, tool-drop" in refused.stderr
-    assert cli(*where, "specs", "new", "tool.py", "-o", "-").stdout.count("spec-version = 1") == 2
-
-
-def test_a_subcommands_spec_that_is_there_keeps_the_others_from_being_written(
-    server: Server, cli: Cli
-) -> None:
-    server.script("tool.py", SUBCOMMANDS)
-    (server.scripts / "tool-drop.toml").write_text("mine")
-    assert cli("--server-path", str(server.folder), "specs", "new", "tool.py").code == 1
-    assert not (server.scripts / "tool-fill.toml").exists()
+    assert on_server("new", "tool.py", "-o", "-").stdout.count("spec-version = 1") == 2

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 SHIPPED_NAMES = ["duration", "file-hash", "snr", "version-0"]
 
 
-def test_list_is_a_list_of_objects(server: Server, cli: Cli) -> None:
+def test_list_is_a_list_of_objects(server: Server, on_server: Cli) -> None:
     server.spec("broken", "scirpt = 1\n")
-    rows = json.loads(cli("--server-path", str(server.folder), "specs", "list", "--json").stdout)
+    rows = json.loads(on_server("list", "--json").stdout)
     assert [row["name"] for row in rows] == ["broken", *SHIPPED_NAMES]
     assert {tuple(row) for row in rows} == {("name", "source", "path", "script", "state", "faults")}
     broken, duration = rows[0], rows[1]
@@ -46,44 +46,43 @@ def test_list_is_a_list_of_objects(server: Server, cli: Cli) -> None:
     assert (duration["script"], duration["state"]) == ("media_duration.py", "ok")
 
 
-def test_show_is_the_declaration(server: Server, cli: Cli) -> None:
-    told = json.loads(cli("--server-path", str(server.folder), "specs", "show", "--json", "duration").stdout)
+def test_show_is_the_declaration(on_server: Cli) -> None:
+    told = json.loads(on_server("show", "--json", "duration").stdout)
     assert (told["name"], told["source"], told["script"]) == ("duration", "shipped", "media_duration.py")
     assert [option["name"] for option in told["option"]][:2] == ["media-type", "workers"]
     assert (told["postcondition"], told["output"]) == (None, None)
-    plain = cli("--server-path", str(server.folder), "specs", "show", "duration").stdout
+    plain = on_server("show", "duration").stdout
     rows = [line.split("\t") for line in plain.splitlines()]
     assert ["script", "media_duration.py"] in rows
     assert ["media-type", "str", "audio, video, both", "both", "no", "Which media to measure."] in rows
     assert ["limit", "int", "-", "-", "no", "Work on N records at most."] in rows, "common ones as well"
 
 
-def test_show_of_a_broken_spec_tells_every_fault(server: Server, cli: Cli) -> None:
+def test_show_of_a_broken_spec_reports_every_fault(server: Server, on_server: Cli) -> None:
     server.spec("broken", "scirpt = 1\nhelp = 2\n")
-    outcome = cli("--server-path", str(server.folder), "specs", "show", "broken")
+    outcome = on_server("show", "broken")
     assert (outcome.code, outcome.stdout) == (1, "")
     assert "the spec of 'broken' has 3 faults:" in outcome.stderr
 
 
 @pytest.mark.parametrize("command", ["show", "try", "check"])
-def test_an_unknown_name_is_told(command: str, cli: Cli) -> None:
+def test_an_unknown_name_is_reported(command: str, cli: Cli) -> None:
     outcome = cli("specs", command, "nothing")
     assert (outcome.code, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith("Error: there is no spec named 'nothing'\n")
 
 
-def test_try_prints_what_would_be_sent_and_runs_nothing(server: Server, cli: Cli) -> None:
+def test_try_prints_what_would_be_sent_and_runs_nothing(server: Server, on_server: Cli) -> None:
     server.script("media_duration.py", "raise SystemExit('it ran')")
-    where = ("--server-path", str(server.folder))
-    outcome = cli(*where, "specs", "try", "duration", "--", "--limit", "5", "--media-type", "video")
+    outcome = on_server("try", "duration", "--", "--limit", "5", "--media-type", "video")
     assert outcome.code == 0
     rows = dict(line.split("\t") for line in outcome.stdout.splitlines())
     assert rows["arguments"] == "--limit 5 --media-type video --workers 3 --batch-size 10"
     assert rows["environment"] == "PYTHONUNBUFFERED=1"
     assert rows["folder"] == str(server.folder)
-    without = cli(*where, "specs", "try", "duration", "--limit", "5", "--media-type", "video")
+    without = on_server("try", "duration", "--limit", "5", "--media-type", "video")
     assert without.stdout == outcome.stdout, "the two dashes may be left out"
-    told = json.loads(cli(*where, "specs", "try", "--json", "duration", "--", "--dry-run").stdout)
+    told = json.loads(on_server("try", "--json", "duration", "--", "--dry-run").stdout)
     assert list(told) == ["arguments", "argv", "environment", "folder"]
     assert told["arguments"][0] == "--dry-run"
     assert told["argv"][-len(told["arguments"]) :] == told["arguments"]
@@ -106,49 +105,43 @@ MEANT = [
 
 @pytest.mark.parametrize("at", ["before", "behind"])
 def test_try_shows_what_the_lines_of_a_log_are_taken_for(
-    server: Server, cli: Cli, tmp_path: Path, at: str
+    server: Server, on_server: Cli, tmp_path: Path, at: str
 ) -> None:
     server.script("talk.py", "")
-    output = 'progress = "[{done}/{total}]"\nfailed = "FAILED {item}: {reason}"\n'
-    server.spec(
-        "talk", f'script = "talk.py"\n[output]\n{output}result = ["updated={{updated}} failed={{failed}}"]\n'
-    )
+    output = '[output]\nprogress = "[{done}/{total}]"\nfailed = "FAILED {item}: {reason}"\n'
+    server.spec("talk", f'script = "talk.py"\n{output}result = ["updated={{updated}} failed={{failed}}"]\n')
     log = tmp_path / "a.log"
     log.write_bytes(LOG)
     words = ("--lines", str(log), "talk") if at == "before" else ("talk", "--lines", str(log))
-    where = ("--server-path", str(server.folder), "specs", "try")
-    outcome = cli(*where, *words)
+    outcome = on_server("try", *words)
     assert outcome.code == 0, outcome.stderr
     assert [tuple(line.split("\t")) for line in outcome.stdout.splitlines()] == MEANT
     if at == "behind":
-        rows = json.loads(cli(*where, *words, "--json").stdout)
+        rows = json.loads(on_server("try", *words, "--json").stdout)
         assert [(str(row["line"]), row["kind"]) for row in rows] == [row[:2] for row in MEANT]
-        piped = subprocess.run(
-            [sys.executable, "-m", "corpus_backfill_plugin", *where, "talk", "--lines", "-", "--json"],
-            input=LOG,
-            capture_output=True,
-            check=True,
-        )
-        assert json.loads(piped.stdout) == rows
+        program = [sys.executable, "-m", "corpus_backfill_plugin", "--server-path", str(server.folder)]
+        piped = [*program, "specs", "try", "talk", "--lines", "-", "--json"]
+        done = subprocess.run(piped, input=LOG, capture_output=True, check=True)
+        assert json.loads(done.stdout) == rows
         assert rows[5]["values"] == {"updated": 1234, "failed": 1}
 
 
-def test_try_says_of_a_log_that_is_not_there(server: Server, cli: Cli) -> None:
-    outcome = cli("--server-path", str(server.folder), "specs", "try", "duration", "--lines", "none.log")
-    assert outcome.code == 1
-    assert "the log none.log cannot be read: no such file or directory" in outcome.stderr
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--lines", "none.log"), 1, "the log none.log cannot be read: no such file or directory"),
+        (("--", "--workers", "0"), 2, "0 is less than 1"),
+    ],
+)
+def test_try_refuses(on_server: Cli, words: tuple[str, ...], code: int, message: str) -> None:
+    outcome = on_server("try", "duration", *words)
+    assert outcome.code == code
+    assert message in outcome.stderr
 
 
-def test_try_refuses_as_the_command_would(server: Server, cli: Cli) -> None:
-    outcome = cli("--server-path", str(server.folder), "specs", "try", "duration", "--", "--workers", "0")
-    assert outcome.code == 2
-    assert "0 is less than 1" in outcome.stderr
-
-
-def test_try_hands_further_dashes_on(server: Server, cli: Cli) -> None:
+def test_try_hands_further_dashes_on(server: Server, on_server: Cli) -> None:
     server.spec("eat", 'script = "media_duration.py"\n[[argument]]\nname = "words"\nmultiple = true\n')
-    words = ("specs", "try", "--json", "eat", "--", "--", "-v")
-    told = json.loads(cli("--server-path", str(server.folder), *words).stdout)
+    told = json.loads(on_server("try", "--json", "eat", "--", "--", "-v").stdout)
     assert told["arguments"] == ["--", "-v"]
 
 
@@ -157,26 +150,15 @@ def test_the_schema_is_printed(cli: Cli) -> None:
     assert json.loads(outcome.stdout) == json.loads(json.dumps(json_schema()))
 
 
-def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    name = schema.get("$ref", "").rpartition("/")[2]
-    found: dict[str, Any] = json_schema()["$defs"][name] if name else schema
-    return found
-
-
 KINDS: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-    "array": list,
-    "object": dict,
+    "string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict,
     "null": (),
-}
+}  # fmt: skip
 
 
 def _misfits(value: object, schema: dict[str, Any], where: str) -> Iterator[str]:
     """Yield where `value` does not keep the parts of JSON Schema that the schema of specs uses."""
-    schema = _resolved(schema)
+    schema = json_schema()["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if "anyOf" in schema:
         if all(list(_misfits(value, one, where)) for one in schema["anyOf"]):
             yield f"{where}: none of anyOf"
@@ -187,18 +169,13 @@ def _misfits(value: object, schema: dict[str, Any], where: str) -> Iterator[str]
     elif isinstance(value, dict):
         yield from (f"{where}: lacks {key}" for key in schema.get("required", ()) if key not in value)
         for key, item in value.items():
-            yield from _misfits_of_key(key, item, schema, where)
+            below = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
+            yield from (
+                [f"{where}: unknown {key}"] if below is False else _misfits(item, below, f"{where}.{key}")
+            )
     elif isinstance(value, list):
         for position, item in enumerate(value):
             yield from _misfits(item, schema.get("items", {}), f"{where}[{position}]")
-
-
-def _misfits_of_key(key: str, item: object, schema: dict[str, Any], where: str) -> Iterator[str]:
-    below = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
-    if below is False:
-        yield f"{where}: unknown {key}"
-    else:
-        yield from _misfits(item, below, f"{where}.{key}")
 
 
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
@@ -228,7 +205,4 @@ def test_the_schema_describes_every_key_in_its_own_spelling(table: type[msgspec.
     assert list(properties) == [field.encode_name for field in msgspec.structs.fields(table)]
     assert all("_" not in key for key in properties)
     assert [key for key, schema in properties.items() if "description" not in str(schema)] == []
-
-
-def test_the_schema_has_no_pattern_that_editors_cannot_read() -> None:
-    assert "\\Z" not in json.dumps(json_schema())
+    assert "\\Z" not in json.dumps(json_schema()), "editors cannot read such a pattern"

@@ -8,7 +8,6 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import pytest
 from specs_commands.conftest import TRANSCRIBE
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 def _completed_in_bash(server: Server, tmp_path: Path, words: list[str]) -> list[str]:
     """Return what bash offers for the last of `words`, asked through the function that it installs."""
     program = tmp_path / "bin/backfill"
-    program.parent.mkdir()
+    program.parent.mkdir(exist_ok=True)
     program.write_text(
         f"#!{sys.executable}\nfrom corpus_backfill_plugin.cli import backfill\n"
         "backfill(prog_name='backfill')\n"
@@ -51,15 +50,15 @@ def _completed_in_bash(server: Server, tmp_path: Path, words: list[str]) -> list
     return done.stdout.split()
 
 
-def test_from_a_script_to_a_command_in_under_a_minute(server: Server, cli: Cli) -> None:
+def test_from_a_script_to_a_command_in_under_a_minute(server: Server, cli: Cli, on_server: Cli) -> None:
     script = server.script("transcribe.py", TRANSCRIBING)
     where = ("--server-path", str(server.folder))
     started = time.monotonic()
 
-    made = cli(*where, "specs", "new", "transcribe.py")
+    made = on_server("new", "transcribe.py")
     assert (made.code, "0 TODOs" in made.stderr) == (0, True)
-    assert cli(*where, "specs", "check", "transcribe").code == 0
-    tried = cli(*where, "specs", "try", "transcribe", "--", "--model", "large", "--limit", "2")
+    assert on_server("check", "transcribe").code == 0
+    tried = on_server("try", "transcribe", "--", "--model", "large", "--limit", "2")
     assert "arguments\t--limit 2 --model large --beam-size 5\n" in tried.stdout
     used = cli("transcribe", *where, "--model", "large", "--limit", "2")
     assert used.code == 0
@@ -71,26 +70,21 @@ def test_from_a_script_to_a_command_in_under_a_minute(server: Server, cli: Cli) 
     assert "speech model [default: small]" in shown
 
     script.write_text(TRANSCRIBING.replace('"large"]', '"large", "turbo"]').replace("default=5", "default=8"))
-    drift = cli(*where, "specs", "check", "transcribe")
+    drift = on_server("check", "transcribe")
     assert drift.code == 1
     place = server.scripts / "transcribe.toml"
     keys = [line.removeprefix(f"{place}:").split(": ")[1] for line in drift.stdout.splitlines()]
     assert keys == ["option.model.choices", "option.beam-size.default"]
-    assert cli(*where, "specs", "check", "transcribe", "--fix").code == 0
+    assert on_server("check", "transcribe", "--fix").code == 0
     assert "turbo" in cli("transcribe", *where, "--help").stdout
 
 
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        pytest.param(["backfill", "transc"], ["transcribe"], id="the command"),
-        pytest.param(["backfill", "transcribe", "--mod"], ["--model"], id="an option"),
-        pytest.param(["backfill", "transcribe", "--model", ""], ["small", "large"], id="choices"),
-    ],
-)
-def test_it_completes_in_bash(
-    words: list[str], offered: list[str], server: Server, cli: Cli, tmp_path: Path
-) -> None:
+def test_it_completes_in_bash(server: Server, on_server: Cli, tmp_path: Path) -> None:
     server.script("transcribe.py", TRANSCRIBING)
-    assert cli("--server-path", str(server.folder), "specs", "new", "transcribe.py").code == 0
-    assert _completed_in_bash(server, tmp_path, words) == offered
+    assert on_server("new", "transcribe.py").code == 0
+    for words, offered in (
+        (["backfill", "transc"], ["transcribe"]),
+        (["backfill", "transcribe", "--mod"], ["--model"]),
+        (["backfill", "transcribe", "--model", ""], ["small", "large"]),
+    ):
+        assert _completed_in_bash(server, tmp_path, words) == offered

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,14 +18,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from corpus_backfill_plugin.authoring.drift import compare
-from corpus_backfill_plugin.authoring.writer import write_spec
+from corpus_backfill_plugin.authoring.writer import write_specs
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
 from corpus_backfill_plugin.specs.reader import read_script
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Cli, Server
 
     from corpus_backfill_plugin.specs.model import Script
@@ -40,40 +40,27 @@ type = "int"
 name = "region"
 """
 
-NOT_READ = {
-    "rich_click": "import rich_click as click\n@click.command()\ndef main(w): ...\nmain()\n",
-    "a package's main": "from pkg.cli import main\nif __name__ == '__main__':\n    main()\n",
-    "a function made a command": "from calmjs import FnToCLI\ndef main(workers=3): ...\nFnToCLI(main)()\n",
-    "hydra": "import hydra\n@hydra.main(config_path='c')\ndef main(cfg): ...\nmain()\n",
-    "flags of a framework": "import tensorflow as tf\ntf.app.flags.DEFINE_string('x', '')\ntf.app.run()\n",
-    "sys.argv": "import sys\nprint(sys.argv[1:])\n",
-    "sys.argv by its own name": "from sys import argv\nprint(argv[1:])\n",
-    "a module run by name": "import runpy\nrunpy.run_module('pkg.tool', run_name='__main__')\n",
-    "a module imported by name": "from importlib import import_module\nimport_module('pkg.cli').main()\n",
-    "another file's code": "exec(open('real.py').read())\n",
-    "a relative import": "from .common import main\nmain()\n",
-    "an unused argparse": "import argparse\nfrom house import run\nrun(argparse.Namespace())\n",
-    "a parser made elsewhere": "import argparse\nfrom house import parser\nargs = parser.parse_args()\n",
-}
+CASES = tomllib.loads(Path(__file__).with_name("cases.toml").read_text())
+NOT_READ: dict[str, str] = CASES["not-read"]
+FAULTS: dict[str, list[str]] = CASES["faults"]
 
 
 @pytest.mark.parametrize("text", NOT_READ.values(), ids=NOT_READ)
-def test_not_read_is_not_empty(server: Server, cli: Cli, text: str) -> None:
+def test_not_read_is_not_empty(server: Server, on_server: Cli, text: str) -> None:
     server.script("job.py", text)
     spec = server.spec("job", SPEC)
-    where = ("--server-path", str(server.folder))
     for words in ((), ("--fix",)):
-        outcome = cli(*where, "specs", "check", "job", *words)
+        outcome = on_server("check", "job", *words)
         assert outcome.code == 0, outcome
         assert "note: could not be compared: " in outcome.stdout
         assert spec.read_text() == f"spec-version = 1\n{SPEC}"
     spec.unlink()
-    made = cli(*where, "specs", "new", "job.py")
+    made = on_server("new", "job.py")
     assert (made.code, ": 0 TODOs" in made.stderr) == (0, False)
     assert "# TODO: options: " in spec.read_text()
 
 
-def test_a_parser_in_a_module_of_the_server_is_found(server: Server, cli: Cli) -> None:
+def test_a_parser_in_a_module_of_the_server_is_found(server: Server, on_server: Cli) -> None:
     """`from pkg.cli import main` was "no options": the library was looked for in the script's own imports."""
     package = server.folder / "pkg"
     package.mkdir()
@@ -86,7 +73,7 @@ def test_a_parser_in_a_module_of_the_server_is_found(server: Server, cli: Cli) -
         "    p.add_argument('--twice', type=int, default=flags.WORKERS * 2)\n    p.parse_args()\n"
     )
     server.script("job.py", NOT_READ["a package's main"])
-    assert cli("--server-path", str(server.folder), "specs", "new", "job.py").code == 0
+    assert on_server("new", "job.py").code == 0
     text = (server.scripts / "job.toml").read_text()
     assert 'name = "workers"\ntype = "int"\ndefault = 7' in text
     assert 'name = "twice"\ntype = "int"\ndefault = 14' in text
@@ -95,7 +82,7 @@ def test_a_parser_in_a_module_of_the_server_is_found(server: Server, cli: Cli) -
 def written(text: str) -> tuple[str, Script]:
     """Return the spec for a script, and that it has no fault and fits the script."""
     model = read_source(textwrap.dedent(text), "job.py")
-    spec = write_spec(model, "job.py", "job", None)
+    spec = write_specs(model, "job.py", "job", None)["job"]
     script, faults = read_script(spec, "job.toml")
     assert [str(fault) for fault in faults] == []
     assert script is not None
@@ -151,9 +138,9 @@ def test_a_run_gets_a_database_that_leads_nowhere(
 
 
 @pytest.mark.parametrize("run", [(), ("--run",)])
-def test_a_byte_order_mark_is_read(server: Server, cli: Cli, run: tuple[str, ...]) -> None:
+def test_a_byte_order_mark_is_read(server: Server, on_server: Cli, run: tuple[str, ...]) -> None:
     (server.scripts / "job.py").write_bytes(b"\xef\xbb\xbf" + PARSER.encode())
-    assert cli("--server-path", str(server.folder), "specs", "new", "job.py", *run).code == 0
+    assert on_server("new", "job.py", *run).code == 0
 
 
 def test_typers_own_options_are_not_the_scripts(tmp_path: Path) -> None:
@@ -164,21 +151,6 @@ def test_typers_own_options_are_not_the_scripts(tmp_path: Path) -> None:
     assert [o.flag for o in read_by_running(script, tmp_path, (sys.executable,)).options] == ["--limit"]
 
 
-FAULTS = {
-    "no choices": ("[[option]]\nname = 'a'\nchoices = []\n", "has 0, needs at least 1"),
-    "a control character in a regex": (
-        "[[option]]\nname = 'a'\nregex = \"a\\u0007b\"\n", "holds a control character",
-    ),
-    "an underscore in a name": (
-        "[[option]]\nname = 'batch_size'\n", "write name = 'batch-size', flag = '--batch_size'",
-    ),
-    "a key of the file after a table": (
-        "[[option]]\nname = 'a'\ntimeout = '1h'\n",
-        "is a key of the file itself; move it up, above the tables",
-    ),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(("text", "message"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_answered_with_what_to_write(text: str, message: str) -> None:
     script, faults = read_script(f"spec-version = 1\nscript = 'job.py'\n{text}", "job.toml")
@@ -187,40 +159,16 @@ def test_a_fault_is_answered_with_what_to_write(text: str, message: str) -> None
     assert message in str(faults[0])
 
 
-def test_a_folder_that_is_not_read_is_said(repository: Path, cli: Cli, server: Server) -> None:
-    outcome = cli("specs", "new", "backfill/transcribe.py", cwd=repository)
-    place = repository / "backfill/transcribe.toml"
-    assert outcome.stderr == (
-        f"{place}: 0 TODOs; no command yet: {place.parent} is not a folder that is read, "
-        "name it in CORPUS_BACKFILL_SPECS or use --server-path\n"
-    )
-    server.script("job.py", PARSER)
-    made = cli("--server-path", str(server.folder), "specs", "new", "job.py")
-    assert made.stderr.endswith("try it: backfill job --help\n")
-
-
-def test_elsewhere_gets_the_spec_alone(repository: Path, cli: Cli) -> None:
-    place = repository / "elsewhere"
-    place.mkdir()
-    outcome = cli("specs", "new", "backfill/transcribe.py", "-o", str(place / "t.toml"), cwd=repository)
-    assert (outcome.code, outcome.stderr) == (0, f"{place / 't.toml'}: 0 TODOs\n")
-    assert [path.name for path in place.iterdir()] == ["t.toml"]
-    assert "#:schema" not in (place / "t.toml").read_text()
-
-
-@pytest.mark.parametrize("word", ["job.py", "./job.py", "backfill/job.py"])
-def test_check_and_new_find_a_file_alike(server: Server, cli: Cli, word: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "cwd"), [("job.py", ".."), ("./job.py", "backfill"), ("backfill/job.py", "")]
+)
+def test_check_and_new_find_a_file_alike(server: Server, on_server: Cli, word: str, cwd: str) -> None:
     """A bare name is one of the server's backfill folder, from wherever; with a slash it is a path."""
-    folder = server.folder if "/job" in word and "./" not in word else server.scripts
-    cwd = {"job.py": server.folder.parent, "./job.py": server.scripts}.get(word, folder)
     server.script("job.py", PARSER)
-    where = ("--server-path", str(server.folder))
-    assert cli(*where, "specs", "new", word, cwd=cwd).code == 0
-    checked = cli(*where, "specs", "check", word, cwd=cwd)
-    assert (checked.code, checked.stderr) == (0, "1 spec checked: no faults or drift\n")
-    spec = word.removesuffix(".py") + ".toml"
-    checked = cli(*where, "specs", "check", spec, cwd=cwd)
-    assert (checked.code, checked.stderr) == (0, "1 spec checked: no faults or drift\n")
+    assert on_server("new", word, cwd=server.folder / cwd).code == 0
+    for file in (word, word.removesuffix(".py") + ".toml"):
+        checked = on_server("check", file, cwd=server.folder / cwd)
+        assert (checked.code, checked.stderr) == (0, "1 spec checked: no faults or drift\n")
 
 
 WORDS = [
@@ -228,33 +176,16 @@ WORDS = [
     "\u202e", "\t", "\r\n", "{x}", '"""', "[[option]]", "\u2028", "a\x00b", "-", "x" * 5000,
     "$DATABASE_URL", "(default: 3)",
 ]  # fmt: skip
-FLAGS = [
-    "--limit", "--dry-run", "--batch_size", "--database-url", "-d", "--yes", "--Foo", "--a.b", "--2x", "-n",
-    "--verbose", "--plan", "--no-x", "--x-y_z", "--ü", "--x=y", "---x", "-é", "--a b", "--NAME",
-    "--python", "-1", "--server-path", "--password", "--api-key", "--script-python", "--" + "l" * 80,
-]  # fmt: skip
-TYPES = [
-    "int", "float", "bool", "str", "pathlib.Path", "lambda s: s", "str.lower", "datetime.date.fromisoformat",
-    "uuid.UUID", "open", "argparse.FileType('r')",
-]  # fmt: skip
-VALUES = [
-    "None", "0", "-1", "3.5", "'x'", "''", "True", "False", "[]", "['a', 'b']", "()", "(1, 2)",
-    "'2020-01-01'",
-    "float('inf')", "float('nan')", "10**30", "1e400", "len('x')", "'-x'", "{'a': 1}", "b'x'", "'\\n'",
-    "[1, 'a']",
-    "'8080'", "'\\x00'", "object", "range(3)", "range(1, 100)", "['a', 'a']", "['', '-c']",
-    "[True, False]", "'abc'",
-]  # fmt: skip
 words = st.sampled_from(WORDS)
 texts = {"help": words.map(repr) | st.just("argparse.SUPPRESS")}
 values = texts | {
-    "type": st.sampled_from(TYPES),
-    "default": st.sampled_from(VALUES),
-    "choices": st.sampled_from(VALUES),
+    "type": st.sampled_from(CASES["types"]),
+    "default": st.sampled_from(CASES["values"]),
+    "choices": st.sampled_from(CASES["values"]),
     "nargs": st.sampled_from(["'?'", "'*'", "'+'", "1", "2", "argparse.REMAINDER"]),
     "metavar": words.map(repr),
 }
-spelled = st.lists(st.sampled_from(FLAGS), min_size=1, max_size=3, unique=True)
+spelled = st.lists(st.sampled_from(CASES["flags"]), min_size=1, max_size=3, unique=True)
 more = {"dest": st.sampled_from(["'a'", "'x y'", "'Ü'"]), "required": st.sampled_from(["True", "bool(1)"])}
 takes = {"action": st.sampled_from(["'store'", "'append'", "'extend'"])}
 switches = ["'store_true'", "'store_false'", "'count'", "'version'", "argparse.BooleanOptionalAction"]
@@ -307,7 +238,7 @@ def test_whatever_is_written_passes_the_check(
         source += f"{on}.add_argument({', '.join([*map(repr, flags), *keys])})\n"
     made = in_argparse(source)
     model = read_source(source + "p.parse_args()\n", "job.py")
-    spec = write_spec(model, "job.py", "job", None)
+    spec = write_specs(model, "job.py", "job", None)["job"]
     script, faults = read_script(spec, "job.toml")
     assert [str(fault) for fault in faults] == []
     assert script is not None

@@ -6,6 +6,7 @@ import os
 import re
 import sqlite3
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -46,8 +47,6 @@ def test_a_password_is_in_nothing_that_is_made_of_a_name(template: str, password
 
 @given(PASSWORDS)
 def test_a_password_alone_is_masked_as_its_program_reads_it(password: str) -> None:
-    from urllib.parse import quote
-
     for url in (
         f"postgresql://u:{quote(password, safe='')}@h/d",
         f"host=h password={libpq_quoted(password)}",
@@ -55,12 +54,10 @@ def test_a_password_alone_is_masked_as_its_program_reads_it(password: str) -> No
         assert MARK not in mask(f"wrong password: {password}; {quote(password, safe='')}", secrets(url))
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(["host", "dbname", "user", "options", "password"]), st.text("a '\\=", max_size=6)
-    ),
-    st.randoms(),
-)
+KEYS = st.sampled_from(["host", "dbname", "user", "options", "password"])
+
+
+@given(st.dictionaries(KEYS, st.text("a '\\=", max_size=6)), st.randoms())
 def test_the_order_and_quotes_of_a_dsn_make_no_difference(pairs: dict[str, str], order: object) -> None:
     words = [f"{key} = {libpq_quoted(value)}" for key, value in pairs.items()]
     first = shown(" ".join(words))
@@ -78,13 +75,11 @@ def test_the_order_and_quotes_of_a_dsn_make_no_difference(pairs: dict[str, str],
         ("postgresql://u:a+b:c@h1:1,h2:2/d?user=u&password=x", "postgresql://u:***@h1:1,h2:2/d?user=u&password=***"),
         ("password='a b' host=h", "password=*** host=h"),
         # What programs read in different ways, or nobody reads.
-        ("postgresql://u:p@x@h/d", "***"), ("postgresql://u:a/b@h/d", "***"),
-        ("postgresql://u:a?b@h/d", "***"),
-        ("postgresql://u:a#b@h/d", "***"), ("postgresql://u:secret/d", "***"),
-        ("postgresql://h:5432/d@x", "***"),
-        ("host=h pwd=x", "***"), ("postgresql://h/d?password=a&b=c", "***"),
-        ("host= password=x", "***"), ("host=h password='x", "***"),
-        ("corpus.db", "***"),
+        *((url, "***") for url in (
+            "postgresql://u:p@x@h/d", "postgresql://u:a/b@h/d", "postgresql://u:a?b@h/d", "corpus.db",
+            "postgresql://u:a#b@h/d", "postgresql://u:secret/d", "postgresql://h:5432/d@x", "host=h pwd=x",
+            "postgresql://h/d?password=a&b=c", "host= password=x", "host=h password='x",
+        )),
     ],
 )  # fmt: skip
 def test_people_see_what_is_certain(url: str, text: str) -> None:
@@ -152,13 +147,10 @@ def test_names_of_other_databases_lock_apart() -> None:
     "url",
     [
         "postgresql://h/d?service=x", "service=x", "postgresql://h", "host=h", "postgresql://h1,h2/d",
-        "oracle://h/d",
-        "postgresql://h/d?host=k", "postgresql://h/d?dbname=e", "postgresql://u:a/b@h/d", "sqlite://",
-        "sqlite:///:memory:",
-        "sqlite:///file:x.db?uri=true", "sqlite:///a%20b.db", "corpus.db",
-        "postgresql://[fe80::1%25lo]/d", "***",
-        "postgresql://h/d?port=x", "postgresql://10.010.0.1/d", "postgresql://h:/d", "postgresql://hôst/d",
-        "mysql://h/d?read_default_file=/x", "mssql://h/d",
+        "oracle://h/d", "postgresql://h/d?host=k", "postgresql://h/d?dbname=e", "postgresql://u:a/b@h/d",
+        "sqlite://", "sqlite:///:memory:", "sqlite:///file:x.db?uri=true", "sqlite:///a%20b.db", "corpus.db",
+        "postgresql://[fe80::1%25lo]/d", "***", "postgresql://h/d?port=x", "postgresql://10.010.0.1/d",
+        "postgresql://h:/d", "postgresql://hôst/d", "mysql://h/d?read_default_file=/x", "mssql://h/d",
     ],
 )  # fmt: skip
 def test_what_is_not_certain_locks_nothing_out_of_sight(url: str) -> None:
@@ -184,13 +176,8 @@ def test_a_file_of_sqlite_is_one_by_whatever_path(tmp_path: Path) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_name(text: str) -> None:
-    for url in (
-        text,
-        f"postgresql://{text}",
-        f"postgresql://u:{text}@h/d",
-        f"host={text}",
-        f"sqlite:///{text}",
-    ):
+    for form in ("{}", "postgresql://{}", "postgresql://u:{}@h/d", "host={}", "sqlite:///{}"):
+        url = form.replace("{}", text)
         once = shown(url)
         assert shown(once) == once
         assert is_same(once, once) == (once != "***")
@@ -217,8 +204,8 @@ def test_several_databases_or_none_are_not_certain(call: Call) -> None:
 
 WAITS = """
 import os, pathlib, sys, time
-pathlib.Path(sys.argv[1]).touch()
-while not pathlib.Path(sys.argv[2]).exists():
+pathlib.Path(sys.argv[-2]).touch()
+while not pathlib.Path(sys.argv[-1]).exists():
     time.sleep(0.01)
 """
 
@@ -238,9 +225,7 @@ def test_two_runs_on_one_database_do_not_start(
 ) -> None:
     words = '[[argument]]\nname = "begun"\n[[argument]]\nname = "gate"\n'
     server.spec("thing", f'script = "thing.py"\n{words}')
-    server.script(
-        "thing.py", WAITS.replace("sys.argv[1]", "sys.argv[-2]").replace("sys.argv[2]", "sys.argv[-1]")
-    )
+    server.script("thing.py", WAITS)
     env = {"CORPUS_SERVER_APP_PATH": str(server.folder)}
     gate, begun = tmp_path / "gate", tmp_path / "begun"
     try:

@@ -12,40 +12,26 @@ from corpus_backfill_plugin.terminal.bar import clock, draw, plain
 HALF = View(done=1530, total=3400, rate=12.34, eta=151.5, elapsed=124.0, failures=3)
 
 
-def test_a_wide_terminal_shows_everything() -> None:
-    assert draw(HALF, 120, ascii_only=True) == (
-        "##################----------------------   45%  1,530/3,400  12/s  2:04  ETA 2:31  3 failed"
-    )
-
-
 @pytest.mark.parametrize(
     ("width", "text"),
     [
+        (120, "##################----------------------   45%  1,530/3,400  12/s  2:04  ETA 2:31  3 failed"),
         (70, "########----------   45%  1,530/3,400  12/s  2:04  ETA 2:31  3 failed"),
         (60, "###-----   45%  1,530/3,400  12/s  2:04  ETA 2:31  3 failed"),
         (59, "#####--------   45%  1,530/3,400  12/s  ETA 2:31  3 failed"),
         (50, "####------   45%  1,530/3,400  ETA 2:31  3 failed"),
-        (47, " 45%  1,530/3,400  ETA 2:31  3 failed"),
-        (30, " 45%  ETA 2:31  3 failed"),
-        (20, " 45%  3 failed"),
-        (10, "45%"),
-        (4, "45%"),
-        (3, ""),
+        (47, " 45%  1,530/3,400  ETA 2:31  3 failed"), (30, " 45%  ETA 2:31  3 failed"),
+        (20, " 45%  3 failed"), (10, "45%"), (4, "45%"), (3, ""),
     ],
-)
+)  # fmt: skip
 def test_narrow_terminals_lose_the_least_important_first(width: int, text: str) -> None:
     assert draw(HALF, width, ascii_only=True) == text
 
 
 VIEWS = st.builds(
-    View,
-    done=st.integers(0, 10**15),
-    total=st.none() | st.integers(0, 10**15),
-    rate=st.none() | st.floats(0, 1e15),
-    eta=st.none() | st.floats(0, 1e7),
-    elapsed=st.floats(0, 1e9),
-    failures=st.integers(0, 10**6),
-)
+    View, st.integers(0, 10**15), st.none() | st.integers(0, 10**15), st.none() | st.floats(0, 1e15),
+    st.none() | st.floats(0, 1e7), st.floats(0, 1e9), st.integers(0, 10**6),
+)  # fmt: skip
 
 
 @given(VIEWS, st.integers(0, 200), st.booleans(), st.booleans())
@@ -72,10 +58,8 @@ def test_it_says_100_percent_only_when_all_is_done() -> None:
 
 def test_color_is_only_paint() -> None:
     assert "\x1b[31m3 failed\x1b[0m" in draw(HALF, 120, color=True)
-    assert (
-        re.sub(r"\x1b\[[0-9]*m", "", draw(HALF, 120, color=True)).split("  ", 1)[1]
-        == (draw(HALF, 120).split("  ", 1)[1])
-    )
+    unpainted = re.sub(r"\x1b\[[0-9]*m", "", draw(HALF, 120, color=True))
+    assert unpainted.split("  ", 1)[1] == draw(HALF, 120).split("  ", 1)[1]
 
 
 @pytest.mark.parametrize(

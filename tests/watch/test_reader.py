@@ -7,37 +7,30 @@ import random
 import re
 import time
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.specs.model import Output
+from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.progress import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OUTPUT = Output(
-    progress="^[{done}/{total}]",
-    failed="^FAILED {item}: {reason}",
-    result=("^updated={updated}",),
+    progress="^[{done}/{total}]", failed="^FAILED {item}: {reason}", result=("^updated={updated}",)
 )
 MEGABYTES = int(os.environ.get("WATCH_MEGABYTES", "200"))
 """How much output the memory test reads; 1000 for the real thing."""
 
 PIECES = st.sampled_from(
-    (
-        b"[1/9] a",
-        b"[5/9] b",
-        b"FAILED x: y",
-        b"updated=4",
-        b"\n",
-        b"\r\n",
-        b"\r",
-        b"z\xff",
-        b"::progress",
-        b"[",
-        b"\x1b[A",
-    )
-)
+    [
+        b"[1/9] a", b"[5/9] b", b"FAILED x: y", b"updated=4", b"\n", b"\r\n", b"\r", b"z\xff", b"::progress",
+        b"[", b"\x1b[A",
+    ]
+)  # fmt: skip
 
 
 @given(st.lists(PIECES), st.integers(1, 9))
@@ -48,25 +41,24 @@ def test_everything_but_the_protocol_passes_untouched_in_any_chunks(pieces: list
     chunks = [parts.feed("stdout", data[at : at + size], 0.0) for at in range(0, len(data), size)]
     assert shown == data == b"".join(chunks) + parts.close("stdout", 0.0)
     assert parts.results == whole.results
-    assert (parts.progress is None) == (whole.progress is None)
+    assert (parts.pace.said is None) == (whole.pace.said is None)
     lines = [line for line in re.split(rb"\r\n|\r|\n", data) if line.startswith((b"[1/9]", b"[5/9]"))]
-    if parts.progress and lines[-1].startswith(b"[5"):
-        assert parts.progress.done == 5
+    if parts.pace.said and lines[-1].startswith(b"[5"):
+        assert parts.pace.said.done == 5
 
 
 def test_without_an_output_table_the_protocol_still_counts() -> None:
     watcher = OutputReader(None)
     assert watcher.feed("stderr", b"a\n::progress done=3 total=4\nb", 1.0) == b"a\nb"
-    assert watcher.progress is not None
-    assert watcher.progress.fraction == 0.75
+    assert watcher.pace.said is not None
+    assert watcher.pace.said.fraction == 0.75
 
 
 def test_who_speaks_the_protocol_is_not_read_by_pattern_any_more() -> None:
     watcher = OutputReader(OUTPUT)
     watcher.feed("stdout", b"::progress done=3 total=4\n[1/9]\n", 1.0)
     watcher.feed("stdout", b"[2/9]\n", 2.0)
-    assert watcher.progress is not None
-    assert (watcher.progress.done, watcher.progress.total) == (3, 4)
+    assert watcher.pace.said == View(3, 4)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +71,10 @@ def test_a_script_that_lies_is_survived(speech: str) -> None:
     for _ in range(3000):
         now += rng.choice((0.0, 0.01, 5.0))
         watcher.feed("stdout", speech.format(rng.choice(lies), rng.choice(lies)).encode(), now)
-        state = watcher.progress
-        if state is not None:
-            assert 0 <= state.done < 10**15
-            assert state.fraction is None or 0 <= state.fraction <= 1
-            seconds = state.eta(now)
-            assert seconds is None or 0 <= seconds < 10**7
+        if view := watcher.pace.view(now):
+            assert 0 <= view.done < 10**15
+            assert view.fraction is None or 0 <= view.fraction <= 1
+            assert view.eta is None or 0 <= view.eta < 10**7
 
 
 @pytest.mark.quiet  # half a second of the processor
@@ -105,19 +95,15 @@ def test_ten_thousand_updates_a_second_are_cheap(output: Output | None, line: by
         watcher.feed("stdout", one, at / 10_000)
     watcher.close("stdout", 1.0)
     assert time.process_time() - before < 0.5  # a second's worth, one chunk a line, the dearest way
-    assert watcher.progress is not None
-    assert watcher.progress.done == 10_000
-    assert watcher.progress.rate(1.0) == pytest.approx(10_000, rel=0.05)
+    view = watcher.pace.view(1.0)
+    assert view is not None
+    assert view.done == 10_000
+    assert view.rate == pytest.approx(10_000, rel=0.05)
 
 
 def test_memory_is_flat_however_much_is_printed() -> None:
-    block = (
-        b"".join(
-            b"record %06d of a long list, with nothing in it that means anything at all\n" % i
-            for i in range(3000)
-        )
-        + b"[7/9] x\nFAILED a: b\nupdated=3\n"
-    )
+    lines = (b"record %06d of a long list, with nothing in it that means anything\n" % i for i in range(3000))
+    block = b"".join(lines) + b"[7/9] x\nFAILED a: b\nupdated=3\n"
     watcher = OutputReader(OUTPUT)
     for at in range(200):
         watcher.feed("stdout", block, at)
@@ -135,15 +121,14 @@ def test_lines_that_mean_nothing_pass_at_memory_speed() -> None:
     watcher = OutputReader(Output(failed=OUTPUT.failed, result=OUTPUT.result))
     reference = min(_seconds(lambda: block.count(b"\n")) for _ in range(5))
     ours = min(_seconds(lambda: watcher.feed("stdout", block, 0.0)) for _ in range(5))
-    by_line = min(
+    split = min(
         _seconds(lambda: [line for line in block.split(b"\n") if b"FAILED" in line]) for _ in range(5)
     )
-    assert ours < by_line
+    assert ours < split
     assert ours < 100 * reference
 
 
-def _seconds(action: object) -> float:
-    assert callable(action)
+def _seconds(action: Callable[[], object]) -> float:
     before = time.perf_counter()
     action()
     return time.perf_counter() - before

@@ -7,12 +7,12 @@ from corpus_backfill_plugin.agent.output import (
     MAX_ITEM,
     MAX_REASON,
     Failure,
+    Output,
     OutputReader,
     Results,
 )
-from corpus_backfill_plugin.agent.progress import Progress, Update, advance
+from corpus_backfill_plugin.agent.progress import View
 from corpus_backfill_plugin.runs.summary import summary
-from corpus_backfill_plugin.specs.model import Output
 from corpus_backfill_plugin.text import duration
 
 OUTPUT = Output(
@@ -76,7 +76,7 @@ def test_the_summary_tells_counts_time_and_the_first_failures() -> None:
 
 
 def test_without_counts_the_summary_tells_how_far_it_came() -> None:
-    state: Progress = advance(None, Update(done=12, total=30), 0.0)
+    state = View(done=12, total=30)
     assert summary(Results(), state, 0.44) == "Done 12 of 30 in 0.4s"
     assert summary(results("FAILED a: b"), state, 61) == "Done 12 of 30, failed 1 in 1m 01s\n  failed a: b"
     assert summary(Results(), None, 3) == "Finished in 3.0s"

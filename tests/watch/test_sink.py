@@ -9,13 +9,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import pytest
 from terminals import Terminal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RUN = str(Path(__file__).with_name("watched_run.py"))
 STEPS = """
@@ -47,38 +44,29 @@ OURS = re.compile(rb"\x1b7.*?\x1b8|\x1bD\x1b\[A", re.DOTALL)
 """What the bar writes, all of it: what is left is what the script wrote."""
 
 
-def watched(
-    script: Path,
-    *spec: str,
-    rows: int = 24,
-    columns: int = 80,
-    job_control: bool = False,
-    environ: dict[str, str] | None = None,
-) -> Terminal:
-    """Run `watched_run.py` on a terminal, or type its command line into a shell there."""
-    command = [sys.executable, RUN, str(script), *spec]
-    shell = ["/bin/sh", "-i"]
-    terminal = Terminal(shell if job_control else command, rows=rows, columns=columns, environ=environ)
-    if job_control:
-        terminal.process.sendline(shlex.join(command))
-    return terminal
+class Watched(Protocol):
+    def __call__(self, text: str, *spec: str, typed: bool = False, **how: Any) -> Terminal: ...  # noqa: ANN401  as of Terminal
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Callable[[str], Path]:
-    def make(text: str) -> Path:
-        path = tmp_path / "script.py"
-        path.write_text(text, encoding="utf-8")
-        return path
+def watched(tmp_path: Path) -> Watched:
+    """Run `watched_run.py` with a script on a terminal, or type its command line into a shell there."""
 
-    return make
+    def run(text: str, *spec: str, typed: bool = False, **how: Any) -> Terminal:  # noqa: ANN401  as of Terminal
+        script = tmp_path / "script.py"
+        script.write_text(text, encoding="utf-8")
+        command = [sys.executable, RUN, str(script), *spec]
+        terminal = Terminal(["/bin/sh", "-i"] if typed else command, **how)
+        if typed:
+            terminal.process.sendline(shlex.join(command))
+        return terminal
+
+    return run
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(24, 80), (50, 200), (10, 40), (5, 24), (24, 10)], ids=str)
-def test_lines_scroll_above_the_bar_and_none_is_lost(
-    script: Callable[[str], Path], rows: int, columns: int
-) -> None:
-    terminal = watched(script(STEPS), rows=rows, columns=columns)
+def test_lines_scroll_above_the_bar_and_none_is_lost(watched: Watched, rows: int, columns: int) -> None:
+    terminal = watched(STEPS, rows=rows, columns=columns)
     terminal.until(lambda: "%" in terminal.rows()[-1])
     assert any(row.startswith("record") for row in terminal.rows()[:-1])
     assert terminal.rows()[-1].count("%") == 1
@@ -93,8 +81,8 @@ def test_lines_scroll_above_the_bar_and_none_is_lost(
         assert shown == [f"record {i}" for i in range(41 - len(shown), 41)]
 
 
-def test_a_partial_line_is_shown_at_once_and_goes_on_where_it_stood(script: Callable[[str], Path]) -> None:
-    terminal = watched(script(PAUSED), rows=10, columns=60)
+def test_a_partial_line_is_shown_at_once_and_goes_on_where_it_stood(watched: Watched) -> None:
+    terminal = watched(PAUSED, rows=10, columns=60)
     terminal.until(lambda: "half a li" in terminal.rows() and "75%" in terminal.rows()[-1])
     terminal.until(lambda: "half a line, now whole" in terminal.rows())
     assert "75%" in terminal.rows()[-1]
@@ -102,10 +90,8 @@ def test_a_partial_line_is_shown_at_once_and_goes_on_where_it_stood(script: Call
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(16, 60), (6, 60), (10, 30), (10, 100), (24, 80)], ids=str)
-def test_after_a_resize_there_is_one_bar_at_the_new_bottom(
-    script: Callable[[str], Path], rows: int, columns: int
-) -> None:
-    terminal = watched(script(PAUSED), rows=10, columns=60)
+def test_after_a_resize_there_is_one_bar_at_the_new_bottom(watched: Watched, rows: int, columns: int) -> None:
+    terminal = watched(PAUSED, rows=10, columns=60)
     terminal.until(lambda: "75%" in terminal.rows()[-1])
     terminal.resize(rows, columns)
     terminal.until(lambda: "75%" in terminal.rows()[-1] and "half a line, now whole" in terminal.rows())
@@ -113,8 +99,8 @@ def test_after_a_resize_there_is_one_bar_at_the_new_bottom(
     terminal.drop()
 
 
-def test_ctrl_c_leaves_a_clean_screen(script: Callable[[str], Path]) -> None:
-    terminal = watched(script(PAUSED), rows=10, columns=60)
+def test_ctrl_c_leaves_a_clean_screen(watched: Watched) -> None:
+    terminal = watched(PAUSED, rows=10, columns=60)
     terminal.until(lambda: "half a line, now whole" in terminal.rows())
     terminal.process.sendintr()
     left = terminal.finish()
@@ -124,8 +110,8 @@ def test_ctrl_c_leaves_a_clean_screen(script: Callable[[str], Path]) -> None:
     assert terminal.raw.rindex(b"\x1b[r") > terminal.raw.rindex(b"\x1b[1;9r")
 
 
-def test_ctrl_z_puts_the_bar_away_and_continuing_brings_it_back(script: Callable[[str], Path]) -> None:
-    terminal = watched(script(PAUSED), rows=12, columns=60, job_control=True, environ={"PS1": "$ "})
+def test_ctrl_z_puts_the_bar_away_and_continuing_brings_it_back(watched: Watched) -> None:
+    terminal = watched(PAUSED, rows=12, columns=60, typed=True, environ={"PS1": "$ "})
     terminal.until(lambda: "75%" in terminal.rows()[-1])
     terminal.process.sendcontrol("z")
     terminal.until(lambda: any("Stopped" in row for row in terminal.rows()))
@@ -144,26 +130,28 @@ def test_ctrl_z_puts_the_bar_away_and_continuing_brings_it_back(script: Callable
 
 @pytest.mark.parametrize(("environ", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)], ids=str)
 def test_no_color_means_no_color(
-    script: Callable[[str], Path],
+    watched: Watched,
     environ: dict[str, str],
     colored: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
-    terminal = watched(script(STEPS), environ=environ)
+    terminal = watched(STEPS, environ=environ)
     terminal.finish()
     assert (b"\x1b[32m" in terminal.raw) is colored
     assert b"\x1b[24;1H" in terminal.raw
 
 
-def test_a_dumb_terminal_gets_plain_lines(script: Callable[[str], Path]) -> None:
-    terminal = watched(script(STEPS), environ={"TERM": "dumb", "LINE_EVERY": "0.3"})
+def test_a_dumb_terminal_gets_plain_lines(watched: Watched) -> None:
+    terminal = watched(STEPS, environ={"TERM": "dumb", "LINE_EVERY": "0.3"})
     left = terminal.finish()
     assert b"\x1b" not in terminal.raw
     assert sum(row.startswith("demo: ") and "/40" in row for row in [*left, *terminal.all_rows()]) >= 2
 
 
-def test_a_pipe_gets_a_plain_line_now_and_then_on_stderr(script: Callable[[str], Path]) -> None:
+def test_a_pipe_gets_a_plain_line_now_and_then_on_stderr(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(STEPS)
     done = subprocess.run(
-        [sys.executable, RUN, str(script(STEPS))],
+        [sys.executable, RUN, str(script)],
         capture_output=True,
         check=True,
         timeout=30,
@@ -176,11 +164,9 @@ def test_a_pipe_gets_a_plain_line_now_and_then_on_stderr(script: Callable[[str],
 
 
 @pytest.mark.parametrize("columns", [120, 80, 45])
-def test_the_real_tqdm_goes_on_drawing_above_the_bar(script: Callable[[str], Path], columns: int) -> None:
+def test_the_real_tqdm_goes_on_drawing_above_the_bar(watched: Watched, columns: int) -> None:
     terminal = watched(
-        script(
-            "import time\nfrom tqdm import tqdm\nfor i in tqdm(range(40), mininterval=0): time.sleep(0.03)"
-        ),
+        "import time\nfrom tqdm import tqdm\nfor i in tqdm(range(40), mininterval=0): time.sleep(0.03)",
         "tqdm",
         rows=8,
         columns=columns,
@@ -192,15 +178,13 @@ def test_the_real_tqdm_goes_on_drawing_above_the_bar(script: Callable[[str], Pat
     assert any(row.startswith("Done 40 of 40 in ") for row in left)
 
 
-def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(script: Callable[[str], Path]) -> None:
+def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(watched: Watched) -> None:
     terminal = watched(
-        script(
-            "import sys, time\n"
-            "w = lambda t: (sys.stdout.write(t), sys.stdout.flush())\n"
-            "w('::progress done=1 total=4\\nbefore\\n'); time.sleep(0.6)\n"
-            "w('\\x1b[2J\\x1b[H\\x1b[3'); time.sleep(0.5); w('1mred\\x1b[0m \\xe4\\n'); time.sleep(0.5)\n"
-            "w('\\x1bcreset\\n')\n" + WAIT
-        ),
+        "import sys, time\n"
+        "w = lambda t: (sys.stdout.write(t), sys.stdout.flush())\n"
+        "w('::progress done=1 total=4\\nbefore\\n'); time.sleep(0.6)\n"
+        "w('\\x1b[2J\\x1b[H\\x1b[3'); time.sleep(0.5); w('1mred\\x1b[0m \\xe4\\n'); time.sleep(0.5)\n"
+        "w('\\x1bcreset\\n')\n" + WAIT,
         rows=8,
         columns=60,
     )
@@ -213,13 +197,11 @@ def test_a_scripts_own_escapes_arrive_and_the_bar_comes_back(script: Callable[[s
 
 
 @pytest.mark.quiet  # counts drawings in a second
-def test_a_flood_of_updates_draws_ten_times_a_second(script: Callable[[str], Path]) -> None:
+def test_a_flood_of_updates_draws_ten_times_a_second(watched: Watched) -> None:
     terminal = watched(
-        script(
-            "import time\nend = time.monotonic() + 1.0\ni = 0\n"
-            "while time.monotonic() < end:\n"
-            "    i += 1\n    print(f'::progress done={i} total=1000000')\n"
-        )
+        "import time\nend = time.monotonic() + 1.0\ni = 0\n"
+        "while time.monotonic() < end:\n"
+        "    i += 1\n    print(f'::progress done={i} total=1000000')\n"
     )
     terminal.finish()
     with contextlib.suppress(OSError):
@@ -227,9 +209,9 @@ def test_a_flood_of_updates_draws_ten_times_a_second(script: Callable[[str], Pat
     assert 4 <= terminal.raw.count(b"\x1b[24;1H") <= 14
 
 
-def test_failures_stand_in_the_bar_and_in_the_summary(script: Callable[[str], Path]) -> None:
+def test_failures_stand_in_the_bar_and_in_the_summary(watched: Watched) -> None:
     text = STEPS.replace('print(f"record {i}")', "print(f'FAILED {i}: bad')")
-    terminal = watched(script(text), columns=100)
+    terminal = watched(text, columns=100)
     terminal.until(lambda: "failed" in terminal.rows()[-1] and "%" in terminal.rows()[-1])
     left = terminal.finish()
     assert any(row.startswith("Done 40 of 40, failed 40 in ") for row in left)

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import corpus_backfill_plugin
-from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.output import Output, OutputReader
 from corpus_backfill_plugin.agent.templates import MAX_TEMPLATE, Template, TemplateError
-from corpus_backfill_plugin.specs.model import Output
 
 
 @pytest.mark.parametrize(
@@ -25,21 +24,14 @@ from corpus_backfill_plugin.specs.model import Output
         ("[{done}/{total}]", "[x/9] [3/y]", None),
         ("{done}/{total}", "11/3", {"done": "11", "total": "3"}),
         ("{done}/{total}", "v-11/3 a11/3", None),
-        ("^a={a}", "b a=1", None),
-        ("^a={a}", "a=1 and more", {"a": "1"}),
-        ("a={a},b={b}", "a=3,b=4", {"a": "3", "b": "4"}),
-        ("a={a}", "a=3,4", None),
-        ("a={a}", "a=" + "9" * 16, None),
-        ("a={a}", "a=-3", None),
-        ("a={a}", "a=1.5k", {"a": "1.5k"}),
-        ("{a}k done", "12k done", {"a": "12"}),
-        ("{a}.", "all 12.", {"a": "12"}),
-        ('{{"done": {done}}}', '{"done": 5}', {"done": "5"}),
-        ("in {} s: {a} done", "in 3.1 s: 7 done", {"a": "7"}),
-        ("完了 {a}", "完了 3", {"a": "3"}),
+        ("^a={a}", "b a=1", None), ("^a={a}", "a=1 and more", {"a": "1"}), ("a={a}", "a=3,4", None),
+        ("a={a},b={b}", "a=3,b=4", {"a": "3", "b": "4"}), ("a={a}", "a=" + "9" * 16, None),
+        ("a={a}", "a=-3", None), ("a={a}", "a=1.5k", {"a": "1.5k"}), ("{a}k done", "12k done", {"a": "12"}),
+        ("{a}.", "all 12.", {"a": "12"}), ('{{"done": {done}}}', '{"done": 5}', {"done": "5"}),
+        ("in {} s: {a} done", "in 3.1 s: 7 done", {"a": "7"}), ("完了 {a}", "完了 3", {"a": "3"}),
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_counts_take_a_number(template: str, line: str, values: dict[str, str] | None) -> None:
     assert Template(template, counts=True).match(line) == values
 
@@ -65,21 +57,17 @@ def test_other_names_take_all_up_to_the_next_literal(
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("", "has no name in braces"),
-        ("done", "has no name in braces"),
-        ("x {}", "has no name in braces"),
-        ("{done", "a brace is not closed"),
-        ("x {a-b}", "{a-b} is no name"),
+        ("", "has no name in braces"), ("done", "has no name in braces"), ("x {}", "has no name in braces"),
+        ("{done", "a brace is not closed"), ("x {a-b}", "{a-b} is no name"),
         ("x {a} {a}", "{a} stands twice"),
-        ("x {a}{b}", "nothing stands between {a}{b}"),
-        ("x {a}{}", "nothing stands between {a}{}"),
+        ("x {a}{b}", "nothing stands between {a}{b}"), ("x {a}{}", "nothing stands between {a}{}"),
         ("{a}", "has no text to know the line by"),
         ("x {a}\n", "holds an end of line, and lines are read one at a time"),
         ("x {a}0", "a digit stands right behind the number {a}"),
         ("x {a}" + "y" * MAX_TEMPLATE, f"{MAX_TEMPLATE + 5} characters, at most {MAX_TEMPLATE}"),
         (r"^u=(?P<u>\d+)$", "is a regular expression; lines are read by templates"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_template_is_refused(template: str, problem: str) -> None:
     with pytest.raises(TemplateError) as caught:
         Template(template, counts=True)
@@ -116,7 +104,7 @@ def test_no_match_lacks_the_needle(template: str, line: str) -> None:
             ready = Template(template, counts=counts)
         except TemplateError:
             continue
-        assert ready.match(line) is None or ready.needle in line
+        assert ready.match(line) is None or ready.needle in line.encode()
 
 
 HOSTILE = {
@@ -153,8 +141,8 @@ def test_a_list_gives_alternatives() -> None:
         Output(progress=("[{done}/{total}]", "{done} of {total} files"), failed=("E {item}",))
     )
     reader.feed("stdout", b"[1/9]\n3 of 9 files\nE a\n", 0.0)
-    assert reader.progress is not None
-    assert (reader.progress.done, reader.results.failures) == (3, 1)
+    assert reader.pace.said is not None
+    assert (reader.pace.said.done, reader.results.failures) == (3, 1)
 
 
 def test_what_runs_where_the_script_does_needs_the_standard_library_alone(tmp_path: Path) -> None:

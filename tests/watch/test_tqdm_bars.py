@@ -10,73 +10,59 @@ from typing import TYPE_CHECKING
 import pytest
 
 from corpus_backfill_plugin.agent import tqdm_bars
-from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.specs.model import Output
+from corpus_backfill_plugin.agent.output import Output, OutputReader
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.progress import Progress
+    from corpus_backfill_plugin.agent.progress import Pace
 
 HEADER = "import sys, time\nfrom tqdm import tqdm\nD = dict(mininterval=0)\n"
 
 
 def drawn(script: str, **environ: str) -> bytes:
     """Everything that a script with tqdm writes to its stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", HEADER + script],
-        stderr=subprocess.PIPE,
-        check=True,
-        timeout=30,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environ},
-    )
-    return done.stderr
+    words = [sys.executable, "-c", HEADER + script]
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8", **environ}
+    return subprocess.run(words, stderr=subprocess.PIPE, check=True, timeout=30, env=env).stderr
 
 
-def watched(data: bytes, size: int = 7) -> list[Progress]:
-    """The states gone through while `data` comes in small chunks, each new state once."""
-    watcher = OutputReader(Output(progress="tqdm"))
-    states: list[Progress] = []
-    for at in range(0, len(data), size):
+def watched(data: bytes, size: int = 7) -> tuple[list[tuple[float, float | None]], int, Pace]:
+    """(done, total) without repetitions while `data` comes in small chunks, how many phases, and the end."""
+    watcher, pairs, starts = OutputReader(Output(progress="tqdm")), list[tuple[float, float | None]](), set()
+    for at in range(0, len(data) + size, size):
         watcher.feed("stderr", data[at : at + size], at / 1000)
-        if watcher.progress and (not states or states[-1] != watcher.progress):
-            states.append(watcher.progress)
-    watcher.close("stderr", len(data) / 1000)
-    return [*states, *([watcher.progress] if watcher.progress else [])]
-
-
-def counts(states: list[Progress]) -> list[tuple[float, float | None]]:
-    """(done, total) without repetitions."""
-    pairs = [(state.done, state.total) for state in states]
-    return [pair for at, pair in enumerate(pairs) if at == 0 or pair != pairs[at - 1]]
+        if at >= len(data):
+            watcher.close("stderr", at / 1000)
+        if said := watcher.pace.said:
+            starts.add(watcher.pace.start)
+            if pairs[-1:] != [(said.done, said.total)]:
+                pairs.append((said.done, said.total))
+    return pairs, len(starts), watcher.pace
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        "",
-        "desc='a: b [x]', unit='file'",
-        "ascii=True, ncols=70",
-        "colour='green', postfix={'loss': 1}",
-        "unit=' rec', bar_format='{l_bar}{bar:5}{r_bar}'",
-        "dynamic_ncols=True, smoothing=0",
+        "", "desc='a: b [x]', unit='file'", "ascii=True, ncols=70", "colour='green', postfix={'loss': 1}",
+        "unit=' rec', bar_format='{l_bar}{bar:5}{r_bar}'", "dynamic_ncols=True, smoothing=0",
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_every_update_of_a_plain_bar_is_seen(options: str) -> None:
-    states = watched(drawn(f"for i in tqdm(range(9), {options or 'leave=True'}, **D): pass"))
-    assert counts(states) == [(i, 9) for i in range(10)]
+    pairs, _, _ = watched(drawn(f"for i in tqdm(range(9), {options or 'leave=True'}, **D): pass"))
+    assert pairs == [(i, 9) for i in range(10)]
 
 
 def test_scaled_units_are_multiplied_out() -> None:
-    states = watched(
-        drawn("b = tqdm(total=3_400_000, unit='B', unit_scale=True, **D)\nb.update(1_200)\nb.close()")
-    )
-    assert counts(states) == [(0, 3_400_000), (1200, 3_400_000)]
+    script = "b = tqdm(total=3_400_000, unit='B', unit_scale=True, **D)\nb.update(1_200)\nb.close()"
+    assert watched(drawn(script))[0] == [(0, 3_400_000), (1200, 3_400_000)]
 
 
 def test_an_unknown_total_stays_unknown() -> None:
-    states = watched(drawn("for i in tqdm(iter(range(4)), desc='x', **D): pass"))
-    assert counts(states) == [(i, None) for i in range(5)]
-    assert states[-1].eta(1.0) is None
+    pairs, _, pace = watched(drawn("for i in tqdm(iter(range(4)), desc='x', **D): pass"))
+    assert pairs == [(i, None) for i in range(5)]
+    view = pace.view(1.0)
+    assert view is not None
+    assert view.eta is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +78,7 @@ def test_an_unknown_total_stays_unknown() -> None:
 def test_rates_are_items_per_second(line: str, rate: float | None) -> None:
     bar = tqdm_bars.read(line)
     assert bar is not None
-    assert bar.update.rate == rate
+    assert bar.said.rate == rate
 
 
 @pytest.mark.parametrize(
@@ -105,28 +91,24 @@ for i in tqdm(range(5), **D):
         for k in tqdm(range(2), **D): pass
     time.sleep(0.01)
 """
-    states = watched(drawn(script))
-    assert counts(states) == [(i, 5) for i in range(6)]
-    assert states[-1].phase == 1
+    pairs, phases, _ = watched(drawn(script))
+    assert pairs == [(i, 5) for i in range(6)]
+    assert phases == 1
 
 
 def test_one_bar_after_the_other_is_two_phases() -> None:
-    states = watched(drawn("for n in (4, 6):\n for i in tqdm(range(n), **D): pass"))
-    assert counts(states) == [*((i, 4) for i in range(5)), *((i, 6) for i in range(7))]
-    assert states[-1].phase == 2
+    pairs, phases, _ = watched(drawn("for n in (4, 6):\n for i in tqdm(range(n), **D): pass"))
+    assert pairs == [*((i, 4) for i in range(5)), *((i, 6) for i in range(7))]
+    assert phases == 2
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "loaded 12 of 13 [ok]",
-        " 10%|#         | 10/10",
-        " 10%|#         | nan/inf [00:00<?, ?it/s]",
-        " 10%|#         | 99999999999999999999/3 [00:00<?, ?it/s]",
-        "2026-01-01 [INFO] 5/10 done",
-        "a [" * 1300,
-        ": 1%|" * 800,
+        "loaded 12 of 13 [ok]", " 10%|#         | 10/10", " 10%|#         | nan/inf [00:00<?, ?it/s]",
+        " 10%|#         | 99999999999999999999/3 [00:00<?, ?it/s]", "2026-01-01 [INFO] 5/10 done",
+        "a [" * 1300, ": 1%|" * 800,
     ],
-)
+)  # fmt: skip
 def test_other_lines_are_no_bars(line: str) -> None:
     assert tqdm_bars.read(line) is None

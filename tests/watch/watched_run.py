@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
+from corpus_backfill_plugin.agent.output import Output
 from corpus_backfill_plugin.runs.summary import summary
-from corpus_backfill_plugin.specs.model import Output
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 
@@ -49,7 +49,7 @@ def main(script: str, spec: str | None = None) -> int:
     for stream in (child.stdout, child.stderr):
         if stream:
             stream.close()
-    sys.stderr.write(summary(sink.reader.results, sink.reader.progress, time.monotonic() - started) + "\n")
+    sys.stderr.write(summary(sink.reader.results, sink.reader.pace.said, time.monotonic() - started) + "\n")
     return 0
 
 

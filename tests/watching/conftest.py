@@ -1,22 +1,189 @@
-"""The server app of these tests, and the real program in process, as a process, and on a terminal."""
+"""A server app with one command that does as its options say, and the runs of it."""
 
 from __future__ import annotations
 
-import json
-import subprocess
+import os
+import sqlite3
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from terminals import Terminal
+from tools import wait_until
 
-from watching.places import PROVED, SPEC, WORDS, WORK, Place
+from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from conftest import Program, Server
+    from conftest import Server
+
+    from corpus_backfill_plugin.agent.folder import Process
+    from corpus_backfill_plugin.agent.records import RunRecord
+
+WORK = '''\
+"""Pretends to work on the items of the file PENDING: those that --bad names fail, the others are done."""
+import argparse, os, pathlib, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--dry-run", action="store_true")
+parser.add_argument("--limit", type=int)
+parser.add_argument("--remaining", action="store_true")
+parser.add_argument("--ids-file")
+parser.add_argument("--bad", default="")
+parser.add_argument("--pause", type=float, default=0)
+parser.add_argument("--count", default="right")
+options = parser.parse_args()
+place = pathlib.Path(os.environ["PENDING"])
+pending = place.read_text().split()
+if options.ids_file:
+    asked = pathlib.Path(options.ids_file).read_text().split()
+    pending = [item for item in pending if item in asked]
+if options.remaining:
+    with place.with_suffix(".counts").open("a") as counts:
+        print(os.getpid(), file=counts)
+    if options.count == "hangs" or (options.count == "hangs-once" and
+            len(place.with_suffix(".counts").read_text().split()) == 1):
+        time.sleep(60)
+    if options.count == "exits":
+        sys.exit("no such table")
+    print("banana" if options.count == "nonsense" else f"pending={len(pending)}")
+    sys.exit()
+todo = pending[: options.limit]
+failed = 0
+for number, item in enumerate(todo, start=1):
+    if item in options.bad.split(","):
+        failed += 1
+        print(f"FAILED {item}: is bad", file=sys.stderr, flush=True)
+    elif not options.dry_run:
+        place.write_text(" ".join(i for i in place.read_text().split() if i != item))
+    print(f"item {item}")
+    print(f"::progress done={number} total={len(todo)}", flush=True)
+    time.sleep(options.pause)
+print(f"updated={len(todo) - failed} failed={failed}")
+'''
+
+SPEC = r"""
+script = "work.py"
+common = ["dry-run", "limit"]
+
+[[option]]
+name = "bad"
+
+[[option]]
+name = "pause"
+
+[[option]]
+name = "count"
+
+[[option]]
+name = "ids-file"
+type = "path"
+role = "retry-items"
+
+[output]
+failed = '^FAILED {item}: {reason}'
+result = ['^updated={updated} failed={failed}', '^pending={pending}']
+"""
+WATCHED_OR_NOT = pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+PROVED = (
+    SPEC
+    + """
+[postcondition]
+run = ["--remaining"]
+expect = { pending = 0 }
+skip-if-given = ["limit"]
+timeout = "%s"
+"""
+)
+
+
+class Place:
+    """The server's folder, what is left to do there, and the runs of it."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.file = folder / "pending"
+        self.state = State(Path(os.environ["CORPUS_BACKFILL_STATE"]))
+        self.fill(6)
+
+    def fill(self, count: int) -> None:
+        """Leave so many items to do, `a1` the first."""
+        self.file.write_text(" ".join(f"a{number}" for number in range(1, count + 1)), encoding="utf-8")
+
+    @property
+    def counts(self) -> int:
+        """How often what is left was counted."""
+        path = self.file.with_suffix(".counts")
+        return len(path.read_text(encoding="utf-8").split()) if path.exists() else 0
+
+    def record(self, number: int = 1) -> RunRecord:
+        """Return a record as it is written."""
+        with Ledger(self.state.ledger) as ledger:
+            found = ledger.get(number)
+        assert found is not None
+        return found
+
+    def begun(self, number: int = 1) -> bool:
+        """Return whether a run is recorded."""
+        if not self.state.ledger.exists():
+            return False
+        with Ledger(self.state.ledger) as ledger:
+            return ledger.get(number) is not None
+
+    def facts(self, number: int = 1) -> Process:
+        """Wait until a run has begun, and return its processes."""
+        wait_until(lambda: self.begun(number) and self.folder(number).process())
+        found = self.folder(number).process()
+        assert found is not None
+        return found
+
+    def kill(self) -> None:
+        """Kill the first run and its supervisor, so that nobody finishes it."""
+        facts = self.facts()
+        for pid in (facts.supervisor, facts.pid):
+            os.kill(pid, 9)
+
+    def edit(self, old: str, new: str, file: str = "work.toml", *, end: str = "") -> None:
+        """Change the spec, or another file beside it."""
+        path = self.server.scripts / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new) + end, encoding="utf-8")
+
+    def heal(self, *good: str) -> None:
+        """Change the script so that these items are not bad any more."""
+        self.edit("item in options", f"item not in {good} and item in options", "work.py")
+
+    def failed(self, number: int = 1) -> list[str]:
+        """Return the items of a run that failed, as they are kept."""
+        with Ledger(self.state.ledger) as ledger:
+            return [failure.item for failure in ledger.failed_items(number)]
+
+    def failed_anywhere(self) -> int:
+        """Return how many failed items the ledger holds, of any run."""
+        with closing(sqlite3.connect(self.state.ledger)) as db:
+            return int(db.execute("SELECT count(*) FROM failures").fetchone()[0])
+
+    def folder(self, number: int = 1) -> RunFolder:
+        """Return the folder of a run."""
+        return RunFolder(self.state.run_folder(number), self.record(number).token)
+
+    def until_ended(self, number: int = 1) -> RunRecord:
+        """Wait until a run's end is recorded."""
+        wait_until(lambda: self.record(number).state != "running")
+        return self.record(number)
+
+    def end_all(self) -> None:
+        """End what a failed test left behind."""
+        if self.state.ledger.exists():
+            with Ledger(self.state.ledger) as ledger:
+                left = ledger.running()
+            for record in left:
+                for survivor in self.folder(record.number).survivors():
+                    os.kill(survivor.pid, 9)
 
 
 @pytest.fixture(autouse=True)
@@ -37,49 +204,3 @@ def proved(place: Place) -> Place:
     """The same, with a postcondition."""
     place.server.spec("work", PROVED % "20s")
     return place
-
-
-@pytest.fixture
-def shown(backfill: Program) -> Callable[..., dict[str, Any]]:
-    """Return what `runs show --json` says."""
-
-    def show(*number: str) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(backfill("runs", "show", "--json", *number).stdout)
-        return told
-
-    return show
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start the program as a process of its own."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def spawn(*words: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [*WORDS, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        started.append(process)
-        return process
-
-    yield spawn
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def terminal() -> Iterator[Callable[..., Terminal]]:
-    """Run the program on a terminal."""
-    opened: list[Terminal] = []
-
-    def run(*words: str, rows: int = 24, columns: int = 80, **environ: str) -> Terminal:
-        utf8 = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
-        command = [*WORDS, *words]
-        opened.append(Terminal(command, rows=rows, columns=columns, environ=utf8 | environ))
-        return opened[-1]
-
-    yield run
-    for made in opened:
-        made.drop()

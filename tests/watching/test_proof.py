@@ -2,83 +2,90 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tools import cases, wait_until
 
 from corpus_backfill_plugin.agent.processes import is_stopped
-from watching.places import PROVED, SPEC, WORK
+from watching.conftest import PROVED, SPEC, WATCHED_OR_NOT, WORK
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from conftest import Program
+    from conftest import Backfill
 
-    from watching.places import Place
-
-Start = "Callable[..., subprocess.Popen[bytes]]"
+    from watching.conftest import Place
 
 
-@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
-def test_nothing_left_is_success_and_said_so(
-    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
-) -> None:
-    ended = backfill("work", *how)
-    assert ended.code == 0
-    proved.until_ended()
-    told = shown()
-    assert told["state"] == "succeeded"
-    assert told["proof"] == {"state": "held", "reason": "0 left (pending = 0)"}
-    assert proved.counts == 1
-    if not how:
-        assert ended.stderr.splitlines()[-1] == "work (run 1): 0 left (pending = 0)"
+LEFT = "2 left (pending = 2, expected 0)"
 
 
-@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
-def test_something_left_is_incomplete(
-    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
-) -> None:
-    ended = backfill("work", "--bad", "a2,a4", *how)
-    proved.until_ended()
-    told = shown()
-    sentence = "2 left (pending = 2, expected 0)"
-    assert (told["state"], told["exit_code"], told["reason"]) == ("incomplete", 0, sentence)
-    assert told["proof"] == {"state": "failed", "reason": sentence}
-    if not how:
-        assert ended.code == 1
-        assert ended.stderr.splitlines()[-1] == f"work (run 1) is incomplete: {sentence}"
-    assert [
-        row["number"] for row in json.loads(backfill("runs", "--state", "incomplete", "--json").stdout)
-    ] == [1]
+def counting(proved: Place, backfill: Backfill, how: str) -> subprocess.Popen[bytes]:
+    """Start a run, and wait until it counts what is left."""
+    process = backfill.start("work", "--count", how)
+    wait_until(lambda: proved.counts == 1)
+    return process
 
 
+def kill_count(proved: Place) -> None:
+    """Kill the first process that counted, which nobody waits for any more."""
+    os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)
+
+
+def assert_counted_twice(proved: Place) -> None:
+    record = proved.until_ended()
+    assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
+
+
+@WATCHED_OR_NOT
 @pytest.mark.parametrize(
-    ("count", "reason"),
-    [
-        ("nonsense", "the count printed no number that was asked for: banana"),
-        ("exits", "the count ended with exit code 1: no such table"),
-        ("hangs", "the count took longer than 0.5s and was ended"),
-    ],
+    ("words", "state", "proof", "reason"),
+    cases("""
+        nothing left   |                  | succeeded  | held    | 0 left (pending = 0)
+        something left | --bad a2,a4      | incomplete | failed  | 2 left (pending = 2, expected 0)
+        nonsense       | --count nonsense | unverified | unknown
+                       | the count printed no number that was asked for: banana
+        an error       | --count exits    | unverified | unknown
+                       | the count ended with exit code 1: no such table
+        too long       | --count hangs    | unverified | unknown
+                       | the count took longer than 0.5s and was ended
+        a limit        | --limit 6        | succeeded  | skipped | --limit was given
+        no check       | --no-verify      | succeeded  | skipped | --no-verify
+        a dry run      | --dry-run        | succeeded  | skipped | a dry run changes nothing
+    """),
 )
-def test_a_count_that_is_not_to_be_had_proves_nothing(
-    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], count: str, reason: str
+def test_what_is_counted_decides_on_success(
+    proved: Place,
+    backfill: Backfill,
+    *,
+    how: tuple[str, ...],
+    words: str,
+    state: str,
+    proof: str,
+    reason: str,
 ) -> None:
-    place.server.spec("work", PROVED % ("500ms" if count == "hangs" else "20s"))
-    ended = backfill("work", "--count", count)
-    told = shown()
-    assert (ended.code, told["state"], told["exit_code"]) == (1, "unverified", 0)
-    assert told["reason"] == reason
-    assert told["proof"] == {"state": "unknown", "reason": reason}
-    assert f"work (run 1) is unverified: {reason}" in ended.stderr.splitlines()
-    rows = json.loads(backfill("runs", "--state", "unverified", "--json").stdout)
-    assert [row["number"] for row in rows] == [1]
+    proved.server.spec("work", PROVED % ("500ms" if "hangs" in words else "20s"))
+    ended = backfill("work", *words.split(), *how)
+    proved.until_ended()
+    told = backfill.shown()
+    succeeded, skipped = state == "succeeded", proof == "skipped"
+    assert (told["state"], told["exit_code"], proved.counts) == (state, 0, 0 if skipped else 1)
+    assert told["reason"] == ("" if succeeded else reason)
+    assert told["proof"] == {"state": proof, "reason": reason}
+    assert [row["number"] for row in backfill.listed("--state", state)] == [1]
+    if skipped:
+        assert f"proof\tnot checked: {reason}" in backfill("runs", "show").stdout
+    elif not how:
+        verb = "" if succeeded else f" is {state}"
+        assert ended.stderr.splitlines()[-1] == f"work (run 1){verb}: {reason}"
+    assert ended.code == (0 if succeeded or how else 1)
 
 
 IGNORING = 'DIGIT = "\\d"  # newer Pythons warn of it, on nobody else\'s terminal\n' + WORK.replace(
@@ -87,9 +94,9 @@ IGNORING = 'DIGIT = "\\d"  # newer Pythons warn of it, on nobody else\'s termina
 """A script that does its work when it is asked to count, as it ignores words that it does not know."""
 
 
-@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+@WATCHED_OR_NOT
 def test_a_script_without_the_words_for_it_is_never_asked_to_count(
-    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+    proved: Place, backfill: Backfill, how: tuple[str, ...]
 ) -> None:
     proved.server.script("work.py", IGNORING)
     reason = "not countable: the script has no --remaining"
@@ -98,22 +105,22 @@ def test_a_script_without_the_words_for_it_is_never_asked_to_count(
     assert len(proved.file.read_text().split()) == 6, "looking did no work"
     ended = backfill("work", "--limit", "6", *how)
     proved.until_ended()
-    assert shown()["proof"] == {"state": "skipped", "reason": "--limit was given"}
+    assert backfill.shown()["proof"] == {"state": "skipped", "reason": "--limit was given"}
     proved.fill(6)
     ended = backfill("work", *how)
     proved.until_ended(2)
-    told = shown()
+    told = backfill.shown()
     assert (ended.code, told["state"], told["exit_code"]) == (0 if how else 1, "unverified", 0)
     assert told["reason"] == reason
     assert told["proof"] == {"state": "unknown", "reason": reason}
     if not how:
         assert ended.stderr.splitlines()[-1] == f"work (run 2) is unverified: {reason}"
-    row = json.loads(backfill("status", "--json", "work").stdout)[0]
+    row = backfill("status", "--json", "work").told[0]
     assert (row["state"], row["reason"]) == ("not countable", "the script has no --remaining")
     assert row["last_run"]["number"] == 2
 
 
-def test_a_script_that_can_not_be_read_is_asked_to_count(proved: Place, backfill: Program) -> None:
+def test_a_script_that_can_not_be_read_is_asked_to_count(proved: Place, backfill: Backfill) -> None:
     hidden = WORK.replace(
         'parser.add_argument("--remaining",', 'parser.add_argument("--%s" % os.path.basename("x/remaining"),'
     )
@@ -122,31 +129,7 @@ def test_a_script_that_can_not_be_read_is_asked_to_count(proved: Place, backfill
     assert (proved.record().proof, proved.counts) == ("held", 1)
 
 
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (("--limit", "6"), "--limit was given"),
-        (("--no-verify",), "--no-verify"),
-        (("--dry-run",), "a dry run changes nothing"),
-    ],
-    ids=["limit", "no-verify", "dry run"],
-)
-def test_a_check_that_is_skipped_is_no_check_that_passed(
-    proved: Place,
-    backfill: Program,
-    shown: Callable[..., dict[str, Any]],
-    words: tuple[str, ...],
-    reason: str,
-) -> None:
-    ended = backfill("work", *words)
-    told = shown()
-    assert (ended.code, told["state"]) == (0, "succeeded")
-    assert told["proof"] == {"state": "skipped", "reason": reason}
-    assert proved.counts == 0
-    assert f"proof\tnot checked: {reason}" in backfill("runs", "show").stdout
-
-
-def test_few_enough_failures_are_a_check_of_their_own(place: Place, backfill: Program) -> None:
+def test_few_enough_failures_are_a_check_of_their_own(place: Place, backfill: Backfill) -> None:
     place.server.spec("work", f"{SPEC}\n[postcondition]\nmax-failed = 1\n")
     assert [backfill("work", "--bad", bad).code for bad in ("a1", "a1,a2")] == [0, 0]
     assert place.record(1).proof_reason == "1 failed, at most 1 allowed"
@@ -155,22 +138,14 @@ def test_few_enough_failures_are_a_check_of_their_own(place: Place, backfill: Pr
     assert (place.record(3).state, place.record(3).proof) == ("failed", "")
 
 
-def test_a_run_that_failed_is_not_checked(
-    proved: Place, backfill: Program, shown: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_run_that_failed_is_not_checked(proved: Place, backfill: Backfill) -> None:
     proved.file.unlink()
     assert backfill("work").code == 1
-    assert (shown()["state"], shown()["proof"], proved.counts) == ("failed", None, 0)
+    assert (backfill.shown()["state"], backfill.shown()["proof"], proved.counts) == ("failed", None, 0)
 
 
-def test_the_lock_is_kept_while_what_is_left_is_counted(
-    proved: Place,
-    start: Callable[..., subprocess.Popen[bytes]],
-    backfill: Program,
-    until: Callable[..., None],
-) -> None:
-    process = start("work", "--count", "hangs")
-    until(lambda: proved.counts == 1)
+def test_the_lock_is_kept_while_what_is_left_is_counted(proved: Place, backfill: Backfill) -> None:
+    process = counting(proved, backfill, "hangs")
     assert proved.record().state == "running"
     refused = backfill("work")
     assert (refused.code, "run 1 of" in refused.stderr) == (75, True)
@@ -182,67 +157,46 @@ def test_the_lock_is_kept_while_what_is_left_is_counted(
     assert backfill("work").code == 0
 
 
-def test_a_viewer_killed_while_counting_has_it_counted_again(
-    proved: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "its terminal went"])
+def test_a_viewer_that_ends_while_counting_has_it_counted_again(
+    proved: Place, backfill: Backfill, number: signal.Signals
 ) -> None:
-    process = start("work", "--count", "hangs-once")
-    until(lambda: proved.counts == 1)
-    process.kill()
-    record = proved.until_ended()
-    assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
-    os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)
-
-
-def test_a_terminal_that_goes_while_counting_leaves_it_to_another(
-    proved: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
-) -> None:
-    process = start("work", "--count", "hangs-once")
-    until(lambda: proved.counts == 1)
-    process.send_signal(signal.SIGHUP)
-    assert process.wait(20) == 128 + signal.SIGHUP
-    record = proved.until_ended()
-    assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
+    process = counting(proved, backfill, "hangs-once")
+    process.send_signal(number)
+    assert process.wait(20) == (-number if number == signal.SIGKILL else 128 + number)
+    assert_counted_twice(proved)
+    if number == signal.SIGKILL:
+        kill_count(proved)
 
 
 def test_a_viewer_stopped_while_counting_blocks_nobody_and_reports_what_is_recorded(
-    proved: Place,
-    start: Callable[..., subprocess.Popen[bytes]],
-    backfill: Program,
-    until: Callable[..., None],
+    proved: Place, backfill: Backfill
 ) -> None:
-    process = start("work", "--count", "hangs-once")
-    until(lambda: proved.counts == 1)
+    process = counting(proved, backfill, "hangs-once")
     process.send_signal(signal.SIGSTOP)
-    record = proved.until_ended()
-    assert (record.state, record.proof, proved.counts) == ("succeeded", "held", 2)
+    assert_counted_twice(proved)
     assert backfill("work").code == 0
     process.send_signal(signal.SIGCONT)
     assert b"0 left (pending = 0)" in process.communicate(timeout=15)[1]
     assert process.returncode == 0
 
 
-def test_a_viewer_that_counts_for_long_is_not_taken_for_stopped(
-    proved: Place, start: Callable[..., subprocess.Popen[bytes]], until: Callable[..., None]
-) -> None:
-    process = start("work", "--count", "hangs")
-    until(lambda: proved.counts == 1)
-    time.sleep(7)  # longer than a supervisor waits for a sign of life
+def test_a_viewer_that_counts_for_long_is_not_taken_for_stopped(proved: Place, backfill: Backfill) -> None:
+    process = counting(proved, backfill, "hangs")
+    time.sleep(6)  # longer than a supervisor waits for a sign of life
     assert (process.poll(), proved.counts) == (None, 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 1
 
 
 @pytest.mark.quiet  # ended within 10 s
-def test_a_finisher_that_was_stopped_is_continued_by_whoever_looks(
-    proved: Place, backfill: Program, until: Callable[..., None]
-) -> None:
+def test_a_finisher_that_was_stopped_is_continued_by_whoever_looks(proved: Place, backfill: Backfill) -> None:
     backfill("work", "--count", "hangs", "--detach")
-    until(lambda: proved.counts == 1)
-    facts = proved.folder().process()
-    assert facts is not None
+    wait_until(lambda: proved.counts == 1)
+    facts = proved.facts()
     for words, lasts in ((("runs",), 10), (("runs", "stop"), 15)):
         os.kill(facts.supervisor, signal.SIGSTOP)
-        until(lambda: is_stopped(facts.supervisor))
+        wait_until(lambda: is_stopped(facts.supervisor))
         begun = time.monotonic()
         assert backfill(*words).code == 0
         assert time.monotonic() - begun < lasts
@@ -251,37 +205,32 @@ def test_a_finisher_that_was_stopped_is_continued_by_whoever_looks(
 
 
 def test_what_was_reported_is_recorded_though_the_ledger_was_locked(
-    proved: Place,
-    start: Callable[..., subprocess.Popen[bytes]],
-    backfill: Program,
-    until: Callable[..., None],
+    proved: Place, backfill: Backfill, tmp_path: Path
 ) -> None:
-    process = start("work", "--pause", "0.2", "--bad", "a2,a4")
-    until(lambda: proved.begun() and proved.folder().process())
-    facts = proved.folder().process()
-    assert facts is not None
+    # It gives the ledger up sooner than after ten seconds.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import corpus_backfill_plugin.agent.ledger as l; l.BUSY_SECONDS = 1\n"
+    )
+    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    process = backfill.start("work", "--pause", "0.2", "--bad", "a2,a4", env=environ)
+    facts = proved.facts()
     with closing(sqlite3.connect(proved.state.ledger, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         _, reported = process.communicate(timeout=60)
-        os.kill(
-            facts.supervisor, signal.SIGKILL
-        )  # the finisher that it became: it was not to write it either
+        os.kill(facts.supervisor, signal.SIGKILL)  # the finisher that it became was not to write it either
         db.execute("ROLLBACK")
     assert process.returncode == 1
-    sentence = "2 left (pending = 2, expected 0)"
-    assert sentence in reported.decode()
-    until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
+    assert LEFT in reported.decode()
+    wait_until(lambda: backfill("runs").rows[0][1] != "running")
     record = proved.record()
-    assert (record.state, record.proof_reason, proved.counts) == ("incomplete", sentence, 1)
+    assert (record.state, record.proof_reason, proved.counts) == ("incomplete", LEFT, 1)
     assert proved.failed() == ["a2", "a4"]
 
 
 @pytest.mark.quiet  # ended within 15 s
-def test_runs_stop_ends_a_count_and_the_run_with_it(
-    proved: Place, backfill: Program, until: Callable[..., None]
-) -> None:
+def test_runs_stop_ends_a_count_and_the_run_with_it(proved: Place, backfill: Backfill) -> None:
     backfill("work", "--count", "hangs", "--detach")
-    until(lambda: proved.counts == 1)
+    wait_until(lambda: proved.counts == 1)
     begun = time.monotonic()
     stopped = backfill("runs", "stop")
     assert time.monotonic() - begun < 15
@@ -295,24 +244,16 @@ def test_runs_stop_ends_a_count_and_the_run_with_it(
     ids=["killed", "failed"],
 )
 def test_a_run_that_nobody_could_count_is_not_called_a_success(
-    proved: Place,
-    start: Callable[..., subprocess.Popen[bytes]],
-    backfill: Program,
-    until: Callable[..., None],
-    *,
-    word: str,
-    why: str,
+    proved: Place, backfill: Backfill, *, word: str, why: str
 ) -> None:
-    process = start("work", "--count", "hangs")
-    until(lambda: proved.counts == 1)
-    facts = proved.folder().process()
-    assert facts is not None
+    process = counting(proved, backfill, "hangs")
+    facts = proved.facts()
     os.kill(facts.supervisor, signal.SIGKILL)
     process.kill()
     process.wait()
     (proved.folder().path / "finisher.log").write_text(word)  # as a finisher leaves it
-    until(lambda: backfill("runs").stdout.split("\t")[1] != "running")
+    wait_until(lambda: backfill("runs").rows[0][1] != "running")
     record = proved.record()
     assert (record.state, record.exit_code, record.proof) == ("unverified", 0, "unknown")
     assert record.reason == why
-    os.kill(int(proved.file.with_suffix(".counts").read_text().split()[0]), signal.SIGKILL)
+    kill_count(proved)

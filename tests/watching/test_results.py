@@ -1,35 +1,34 @@
-"""What a run did and what failed in it: read from its logs when it ends, told, kept, and shown again."""
+"""What a run did and what failed in it: read from its logs when it ends, reported, kept, and shown again."""
 
 from __future__ import annotations
 
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
-from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure
-from corpus_backfill_plugin.specs.model import Output
+from corpus_backfill_plugin.agent.output import MAX_FAILED, Failure, Output
+from watching.conftest import WATCHED_OR_NOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Program
+    from conftest import Backfill
 
-    from watching.places import Place
+    from watching.conftest import Place
 
 OUTPUT = Output(failed="^FAILED {item}: {reason}", result=("^updated={updated}",), progress="tqdm")
 
 
-@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+@WATCHED_OR_NOT
 def test_counts_and_failures_are_told_and_kept(
-    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+    place: Place, backfill: Backfill, how: tuple[str, ...]
 ) -> None:
     ended = backfill("work", "--bad", "a2,a5", *how)
     place.until_ended()
-    told = shown()
+    told = backfill.shown()
     assert told["counts"] == {"updated": 4, "failed": 2}
     assert told["failures"] == 2
     assert told["failed"] == [{"item": "a2", "reason": "is bad"}, {"item": "a5", "reason": "is bad"}]
@@ -41,34 +40,31 @@ def test_counts_and_failures_are_told_and_kept(
     shown_to_people = backfill("runs", "show").stdout
     assert "counts\tupdated=4, failed=2" in shown_to_people
     assert "failed\ta2: is bad, a5: is bad" in shown_to_people
-    assert backfill("runs").stdout.split("\t")[6] == "100%, 2 failed"
+    assert backfill("runs").rows[0][6] == "100%, 2 failed"
 
 
-def test_the_protocol_is_in_the_log_and_in_nothing_that_is_shown(place: Place, backfill: Program) -> None:
+def test_the_protocol_is_in_the_log_and_in_nothing_that_is_shown(place: Place, backfill: Backfill) -> None:
     assert "::progress" not in backfill("work").stdout
     assert "::progress" not in backfill("runs", "logs").stdout
     assert place.folder().log("stdout").read_text().count("::progress done=") == 6
 
 
-def test_a_run_that_says_nothing_of_itself_gets_no_summary(place: Place, backfill: Program) -> None:
+def test_a_run_that_says_nothing_of_itself_gets_no_summary(place: Place, backfill: Backfill) -> None:
     place.server.script("media_duration.py", "print('out')")
     place.server.spec("duration", 'script = "media_duration.py"\n')
     assert backfill("duration").stderr == ""
 
 
-@pytest.mark.parametrize("how", [(), ("--detach",)], ids=["watched", "left alone"])
+@WATCHED_OR_NOT
 def test_a_secret_of_one_letter_hides_no_failure(
-    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], how: tuple[str, ...]
+    place: Place, backfill: Backfill, how: tuple[str, ...]
 ) -> None:
-    spec = place.server.scripts / "work.toml"
     option = '[[option]]\nname = "pin"\nsecret = true\npass-env = "PIN"\n'
-    spec.write_text(
-        spec.read_text().replace("[output]", f"{option}[output]") + "[postcondition]\nmax-failed = 1\n"
-    )
+    place.edit("[output]", f"{option}[output]", end="[postcondition]\nmax-failed = 1\n")
     place.server.script("work.py", "print('FAILED a2: no')\nprint('FAILED a5: no')")
     backfill("work", "--pin", "I", *how)
     place.until_ended()
-    told = shown()
+    told = backfill.shown()
     assert (told["state"], told["failures"], told["masked"]) == ("failed", 2, True)
     assert place.folder().log("stdout").read_text() == "FA***LED a2: no\nFA***LED a5: no\n"
 
@@ -77,44 +73,39 @@ def test_a_secret_of_one_letter_hides_no_failure(
     ("allowed", "state"), [(1, "failed"), (2, "succeeded")], ids=["over", "at the limit"]
 )
 def test_more_failures_than_allowed_end_a_run_as_failed(
-    place: Place, backfill: Program, shown: Callable[..., dict[str, Any]], allowed: int, state: str
+    place: Place, backfill: Backfill, allowed: int, state: str
 ) -> None:
-    spec = place.server.scripts / "work.toml"
-    spec.write_text(f"{spec.read_text()}\n[postcondition]\nmax-failed = {allowed}\n")
+    place.edit("[output]", f"[postcondition]\nmax-failed = {allowed}\n[output]")
     ended = backfill("work", "--bad", "a2,a5")
-    told = shown()
+    told = backfill.shown()
     assert (told["state"], told["exit_code"]) == (state, 0)
     assert ended.code == (state == "failed")
     said = f"work (run 1) failed: 2 items failed, at most {allowed} allowed"
     assert (said in ended.stderr.splitlines()) == (state == "failed")
 
 
-def test_failures_beyond_measure_are_counted_and_not_kept(place: Place, backfill: Program) -> None:
+def test_failures_beyond_measure_are_counted_and_not_kept(place: Place, backfill: Backfill) -> None:
     place.server.script("work.py", f"for n in range({MAX_FAILED} + 5): print(f'FAILED i{{n}}: x')")
     backfill("work", "--detach")
     assert place.until_ended().failures == MAX_FAILED + 5
     assert len(place.failed()) == MAX_FAILED
     assert "and 9,990 more, see --json" in backfill("runs", "show").stdout
-    refused = backfill("runs", "retry")
-    assert refused.code == 1
-    assert f"{MAX_FAILED + 5:,} items failed in run 1, of which 10,000 were kept" in refused.stderr
+    backfill("runs", "retry").refused(f"{MAX_FAILED + 5:,} items failed in run 1, of which 10,000 were kept")
 
 
 def test_a_secret_in_a_reason_is_masked_before_it_is_kept(
-    place: Place, backfill: Program, monkeypatch: pytest.MonkeyPatch
+    place: Place, backfill: Backfill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = place.server.scripts / "work.toml"
-    spec.write_text(spec.read_text().replace('common = ["dry-run", "limit"]', ""))
+    place.edit('common = ["dry-run", "limit"]', "")
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2hunter2@db/x")
     place.server.script("work.py", "import os; print('FAILED a1: at', os.environ['DATABASE_URL'])")
     backfill("work", "--detach")
     place.until_ended()
-    with (place.state.root / "ledger.sqlite3").open("rb") as ledger:
-        assert b"hunter2" not in ledger.read()
+    assert b"hunter2" not in place.state.ledger.read_bytes()
     assert "at postgresql://me:***@db/x" in backfill("runs", "show").stdout
 
 
-def test_forgotten_runs_take_their_failures_with_them(place: Place, backfill: Program) -> None:
+def test_forgotten_runs_take_their_failures_with_them(place: Place, backfill: Backfill) -> None:
     backfill("work", "--bad", "a2")
     assert place.failed() == ["a2"]
     backfill("runs", "prune", "--older-than", "0s")
@@ -126,8 +117,7 @@ def test_memory_stays_flat_however_large_the_logs_are(tmp_path: Path) -> None:
     block = (b"x" * 79 + b"\n") * 13_107
     with folder.log("stdout").open("wb") as log:
         for number in range(60):
-            log.write(block)
-            log.write(b"FAILED i%d: late\n" % number)
+            log.write(block + b"FAILED i%d: late\n" % number)
         log.write(b"updated=7")
     folder.log("stderr").write_bytes(b"y" * (20 << 20) + b"\n 45%|####5     | 9/20 [00:12<00:15, 122it/s]\r")
     tracemalloc.start()
@@ -141,3 +131,34 @@ def test_memory_stays_flat_however_large_the_logs_are(tmp_path: Path) -> None:
     assert results.failed[0] == Failure("i0", "late")
     assert view is not None
     assert (view.done, view.total, view.failures) == (9, 20, 60)
+
+
+@pytest.mark.parametrize("how", ["option", "spec", "both"])
+def test_a_run_that_takes_too_long_is_stopped_and_says_why(
+    proved: Place, backfill: Backfill, how: str
+) -> None:
+    if how != "option":
+        proved.edit("common", f"timeout = '{'1h' if how == 'both' else '500ms'}'\ncommon")
+    words = () if how == "spec" else ("--timeout", "500ms")
+    ended = backfill("work", "--pause", "1", *words)
+    told = backfill.shown()
+    assert ended.code == 128 + 2
+    assert (told["state"], told["reason"]) == ("stopped", "it took longer than 0.5 s")
+    assert told["stopped_by"] == "timeout"
+    assert "after a stop was asked for (it took longer than 0.5 s)" in ended.stderr
+    assert (told["proof"], proved.counts) == (None, 0)
+
+
+@pytest.mark.parametrize(("time", "why"), [("110000d", "is too long"), ("0s", "is no time at all")])
+def test_a_limit_that_no_timer_holds_is_refused(backfill: Backfill, time: str, why: str) -> None:
+    """Before, the supervisor died of the one, so that the run was `lost`; the other was no limit."""
+    ended = backfill("work", "--timeout", time)
+    assert (ended.code, why in ended.stderr, ended.stdout) == (2, True, "")
+
+
+@pytest.mark.parametrize("again", ["rerun", "retry"])
+def test_a_repeated_run_keeps_its_limit(backfill: Backfill, again: str) -> None:
+    """Before, the limit of the command line was forgotten."""
+    backfill("work", "--bad", "a1", "--timeout", "2h")
+    backfill("runs", again, "1")
+    assert (backfill.shown()["parent"], backfill.shown()["timeout"]) == (1, 7200)

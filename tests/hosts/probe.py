@@ -52,28 +52,22 @@ def seen(ctx: click.Context) -> None:
     click.echo(json.dumps({"obj": ctx.obj, "meta": met, "path": ctx.command_path, "color": ctx.color}))
 
 
-@probe.command()
-def usage() -> None:
-    """Raise a usage error from inside."""
-    raise click.UsageError("these two do not go together")
+ERRORS: dict[str, Exception] = {
+    "usage": click.UsageError("these two do not go together"),
+    "fail": click.ClickException("the server is not there\nset CORPUS_SERVER_APP_PATH"),
+    "abort": click.Abort(),
+    "crash": RuntimeError("nobody expected this"),
+}
 
 
-@probe.command()
-def fail() -> None:
-    """Raise an ordinary error."""
-    raise click.ClickException("the server is not there\nset CORPUS_SERVER_APP_PATH")
+def _raising(name: str, error: Exception) -> None:
+    @probe.command(name, help=f"Raise {type(error).__name__} from inside.")
+    def command() -> None:
+        raise error
 
 
-@probe.command()
-def abort() -> None:
-    """Abort."""
-    raise click.Abort
-
-
-@probe.command()
-def crash() -> None:
-    """Raise something unexpected."""
-    raise RuntimeError("nobody expected this")
+for _name, _error in ERRORS.items():
+    _raising(_name, _error)
 
 
 @probe.command()
