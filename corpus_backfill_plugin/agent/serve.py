@@ -18,22 +18,23 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from corpus_backfill_plugin.agent.attach import find, require_running, stop_run, wait_for_record
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.exclusion import acquire
-from corpus_backfill_plugin.agent.files import open_regular, write_all
-from corpus_backfill_plugin.agent.finish import UnrecordedError
+from corpus_backfill_plugin.agent.files import write_all
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.launch import Launch
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.link import Link
+from corpus_backfill_plugin.agent.logs import LONGEST, opened_logs, pass_on
 from corpus_backfill_plugin.agent.place import about, changed, fingerprint, inspect, usable_state
 from corpus_backfill_plugin.agent.plain import build, dump
 from corpus_backfill_plugin.agent.records import RunRequest
-from corpus_backfill_plugin.agent.recover import current, is_here, prune, recover, resolve
+from corpus_backfill_plugin.agent.recover import current, prune, recover, resolve
 from corpus_backfill_plugin.agent.state import VARIABLE, current_user
-from corpus_backfill_plugin.agent.stop import TERMINATE_SECONDS, signal_all, signal_script, stop
+from corpus_backfill_plugin.agent.stop import Asked, FolderEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,12 +44,9 @@ if TYPE_CHECKING:
 
 FRAME = struct.Struct(">BQI")
 EVENT = 3
-CHUNK = 1 << 18
 BEAT, SILENCE = 5.0, 20.0
 _OUT = 1
 _LEAVING_SECONDS = 10.0
-_SHORTEST, _LONGEST = 0.001, 0.02
-_KILL_AGAIN_SECONDS = 0.5
 
 
 class Wire:
@@ -151,28 +149,16 @@ def _runs(wire: Wire, ask: dict[str, Any]) -> None:
 
 def _show(wire: Wire, ask: dict[str, Any]) -> None:
     with _opened(ask) as (state, ledger):
-        record = current(_find(ledger, ask), state)
+        record, _ = find(state, ledger, ask["run"])
         failed = ledger.failed_items(record.number)
         wire.say(record=replace(record, failed=failed), repeats=ledger.repeats(record.number))
 
 
 def _stop(wire: Wire, ask: dict[str, Any]) -> None:
     with _opened(ask) as (state, ledger):
-        record = _find(ledger, ask)
-        folder = RunFolder(state.run_folder(record.number), record.token)
-        left = None
-        if record.state == "running":
-            _require_here(record, folder)
-            folder.note_stop(_who(ask), "runs stop")
-            left = stop(folder, ask["after"])
-        elif not ask["again"]:
-            raise AgentError(f"run {record.number} does not run any more: {record.state}")
-        if left is not None:
-            names = ", ".join(f"{survivor.pid} {survivor.command}" for survivor in left)
-            raise AgentError(
-                f"run {record.number} has not ended: processes of it are left: {names or 'not known which'}",
-                "They may belong to another user or hang in the kernel.",
-            )
+        record, folder = find(state, ledger, ask["run"])
+        if record.state == "running" or not ask["again"]:
+            record = stop_run(record, folder, ledger, ask["after"], _who(ask))
         wire.say(ended=_ended(wire, folder, record, ledger))
 
 
@@ -210,7 +196,7 @@ def _begun(token: str, state: State, ledger: Ledger) -> RunRecord | None:
         elif folder.is_gone():
             resolve(folder, record, ledger)
         else:
-            time.sleep(_LONGEST)  # over another link it is being started just now
+            time.sleep(LONGEST)  # over another link it is being started just now
     return record
 
 
@@ -236,132 +222,71 @@ def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
 
 def _follow_known(wire: Wire, ask: dict[str, Any]) -> None:
     with _opened(ask) as (state, ledger):
-        _follow(wire, ask, state, ledger, _find(ledger, ask))
+        _follow(wire, ask, state, ledger, find(state, ledger, ask["run"])[0])
 
 
 def _follow(wire: Wire, ask: dict[str, Any], state: State, ledger: Ledger, record: RunRecord) -> None:
     """Send both logs from the offsets on, until the run is proved to be gone and its end is recorded."""
     folder = RunFolder(state.run_folder(record.number), record.token)
     if record.state == "running":
-        _require_here(record, folder)
+        require_running(record, folder)
         while folder.process() is None and not folder.is_gone():
-            time.sleep(_LONGEST)  # it is being started just now, its logs may not be there
-    with _Logs(folder) as logs:
-        if masked := folder.masked.exists():
-            # Secrets were taken out of it, which changed its length: the near end has counted that as well.
-            record = _ended(wire, folder, record, ledger)
-            logs.open()
-        logs.offsets = list(ask["masked_offsets" if masked else "offsets"])
+            time.sleep(LONGEST)  # it is being started just now, its logs may not be there
+    if folder.masked.exists():
+        # Secrets were taken out of the logs, which changed their length: the near end has counted that too.
+        record = _ended(wire, folder, record, ledger)
+    with opened_logs(folder) as logs:
+        masked = folder.masked.exists()
+        if masked and record.state == "running":
+            return _follow(wire, ask, state, ledger, record)  # they were put in the place of others just now
         request = folder.request()
         wire.say(
-            run=record.number, record=current(record, state), masked=masked, sizes=logs.sizes(),
+            run=record.number, record=current(record, state), masked=masked,
+            sizes=[os.fstat(log.fileno()).st_size for log in logs.values()],
             output=request.output if request else None,
             secrets=request.invocation.secrets if request else (),
         )  # fmt: skip
+        for log, offset in zip(logs.values(), ask["masked_offsets" if masked else "offsets"], strict=True):
+            log.seek(offset)
         wishes = _Wishes(wire, folder)
-        if record.state == "running" and ask["until_end"]:
-            logs.send_until(wire, wishes.wait)
-        logs.send_all(wire)
+        goes_on = record.state == "running" and ask["until_end"]
+        pass_on(
+            logs,
+            lambda stream, piece: wire.send(
+                STREAMS.index(stream) + 1, logs[stream].tell() - len(piece), piece
+            ),
+            wishes.wait if goes_on else lambda _: True,
+        )
     wire.say(ended=_ended(wire, folder, record, ledger) if ask["until_end"] else record)
+    return None
 
 
-class _Logs:
-    """Both logs of a run, sent as they grow."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
-        self._files: list[int] = []
-        self.offsets = [0, 0]
-        self.open()
-
-    def open(self) -> None:
-        """Open them, which were perhaps put in the place of others; one that never was is empty."""
-        self.close()
-        if not self._folder.path.exists():
-            raise AgentError(f"the logs in {self._folder.path} are gone")
-        for stream in STREAMS:
-            try:
-                self._files.append(open_regular(self._folder.log(stream)))
-            except FileNotFoundError:
-                self._files.append(os.open(os.devnull, os.O_RDONLY))
-
-    def close(self) -> None:
-        while self._files:
-            os.close(self._files.pop())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def sizes(self) -> list[int]:
-        return [os.fstat(file).st_size for file in self._files]
-
-    def send_until(self, wire: Wire, ended: Callable[[float], bool]) -> None:
-        pause, over = _SHORTEST, False
-        while not over:
-            moved = self._pump(wire)
-            pause = _SHORTEST if moved else min(pause * 1.5, _LONGEST)
-            over = ended(0.0 if moved >= CHUNK else pause)
-
-    def send_all(self, wire: Wire) -> None:
-        while self._pump(wire):
-            pass
-
-    def _pump(self, wire: Wire) -> int:
-        """Send what has come since; return the bytes of the stream that had most."""
-        most = 0
-        for at, file in enumerate(self._files):
-            piece = os.pread(file, CHUNK, self.offsets[at])
-            if piece:
-                wire.send(at + 1, self.offsets[at], piece)
-                self.offsets[at] += len(piece)
-            elif os.fstat(file).st_size < self.offsets[at]:
-                self.offsets[at] = 0  # truncated under us: what comes now is new
-            most = max(most, len(piece))
-        return most
-
-
-class _Wishes:
+class _Wishes(FolderEnd):
     """What the one who watches asks of a run, and whether it has ended."""
 
     def __init__(self, wire: Wire, folder: RunFolder) -> None:
-        self._wire, self._folder = wire, folder
-        self._kill_at, self._search_at = 0.0, 0.0
+        super().__init__(folder)
+        self._wire, self._asked = wire, Asked(folder)
 
     def wait(self, seconds: float) -> bool:
-        """Wait, obey; return whether the run has ended. Searching for processes takes long: now and then."""
+        """Wait, obey; return whether the run has ended."""
         for line in self._wire.lines(seconds):
             if "asked" in line:
                 self._obey(line)
-        now = time.monotonic()
-        if self._kill_at and now >= self._kill_at:
-            signal_all(self._folder, signal.SIGKILL)
-            self._kill_at = now + _KILL_AGAIN_SECONDS
-        if not self._folder.is_unlocked():
-            return False
-        if self._folder.exit.exists():
-            return True
-        if now < self._search_at:
-            return False
-        self._search_at = now + _KILL_AGAIN_SECONDS
-        return self._folder.is_gone()
+        self._asked.insist()
+        return super().wait(0)
 
     def _obey(self, wish: dict[str, Any]) -> None:
-        """Do what is asked: the first time a signal to the script alone, then an end to all of it.
-
-        A wish that comes again over another link has the same name, and is granted once.
-        """
-        with suppress(OSError):
+        """Do what is asked. A wish that comes again over another link has the same name: obeyed once."""
+        again = False
+        try:
             self._folder.note_stop(_who(wish), wish["how"])
             os.close(os.open(self._folder.path / f"asked.{wish['name']}", os.O_CREAT | os.O_EXCL, 0o600))
-            if wish["asked"] == 1:
-                signal_script(self._folder, wish["signal"])
-            else:
-                signal_all(self._folder, signal.SIGTERM)
-        if wish["asked"] > 1:
-            self._kill_at = time.monotonic() + (TERMINATE_SECONDS if wish["asked"] == 2 else 0)  # noqa: PLR2004  a third time is in a hurry
+        except FileExistsError:
+            again = True
+        except OSError:  # no room: twice is better than never
+            pass
+        self._asked.ask(wish["asked"], wish["signal"], again=again)
         self._wire.say(granted=wish["name"])
 
 
@@ -370,39 +295,14 @@ def _ended(wire: Wire, folder: RunFolder, record: RunRecord, ledger: Ledger) -> 
 
     Not before: the finisher holds the one-at-a-time lock, and "ended" means that the next may start.
     """
-    found: RunRecord | None = record
-    while found and found.state == "running":
-        try:
-            resolve(folder, record, ledger)
-        except UnrecordedError as failed:
-            wire.say(
-                notice=f"{failed.problem}. The next `backfill runs` there that can write records the end."
-            )
-            return failed.record
-        found = ledger.get(record.number)
-        wire.lines(_LONGEST)
-    if found is None:
-        raise AgentError(f"run {record.number} was pruned meanwhile")
+    if record.state == "running":
+        found = wait_for_record(record, folder, ledger, wire.lines)
+    else:
+        found = replace(record, failed=ledger.failed_items(record.number))
     process, until = folder.process(), time.monotonic() + _LEAVING_SECONDS
     while process and process.is_supervised() and time.monotonic() < until:
-        time.sleep(_LONGEST / 4)
-    return replace(found, failed=ledger.failed_items(found.number))
-
-
-def _find(ledger: Ledger, ask: dict[str, Any]) -> RunRecord:
-    number = ask["run"]
-    record = ledger.latest() if number is None else ledger.get(number)
-    if record is None:
-        what = "no run has been recorded yet" if number is None else f"there is no run {number}"
-        raise AgentError(what, "See `backfill runs` for those there are.")
-    return record
-
-
-def _require_here(record: RunRecord, folder: RunFolder) -> None:
-    if not is_here(record, folder):
-        raise AgentError(
-            f"run {record.number} runs on {record.host}", "Its processes are reached from there."
-        )
+        time.sleep(LONGEST / 4)
+    return found
 
 
 def _who(ask: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from corpus_backfill_plugin.agent.attach import find
 from corpus_backfill_plugin.agent.records import ITEMS_FILE, without_secrets
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.command import FLAGS, confirm
@@ -16,7 +17,6 @@ from corpus_backfill_plugin.commands.shared import number_argument, opened_ledge
 from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.prepare import NO_VERIFY
-from corpus_backfill_plugin.runs.attach import find
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.text import one_line
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corpus_backfill_plugin.agent.attach import find, stop_run
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.facts import all_facts, facts
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.records import STATES
 from corpus_backfill_plugin.agent.recover import current
+from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.commands.apply import apply
 from corpus_backfill_plugin.commands.rerun import rerun, retry
 from corpus_backfill_plugin.commands.shared import (
@@ -22,7 +24,7 @@ from corpus_backfill_plugin.commands.shared import (
     place_of,
 )
 from corpus_backfill_plugin.params import DurationText
-from corpus_backfill_plugin.runs.attach import attach, find, show_logs, stop_run
+from corpus_backfill_plugin.runs.attach import attach, show_logs
 from corpus_backfill_plugin.runs.report import COLUMNS, details, row
 from corpus_backfill_plugin.specs.values import MAX_SECONDS, parse_duration
 from corpus_backfill_plugin.terminal.table import write_facts, write_rows
@@ -155,7 +157,7 @@ def stop_command(ctx: click.Context, *, number: int | None, after: float) -> Non
         record = far.stop(place, number, after)
     else:
         with opened_ledger() as (state, ledger):
-            record = stop_run(*find(state, ledger, number), ledger, after)
+            record = stop_run(*find(state, ledger, number), ledger, after, current_user())
     click.echo(f"Run {record.number} has ended: {record.state}.", err=True)
 
 

@@ -16,8 +16,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 from corpus_backfill_plugin.agent.errors import AgentError, HeldError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import write_all
+from corpus_backfill_plugin.agent.logs import CHUNK
 from corpus_backfill_plugin.agent.plain import dump
-from corpus_backfill_plugin.agent.serve import BEAT, CHUNK, EVENT, FRAME, SILENCE
+from corpus_backfill_plugin.agent.serve import BEAT, EVENT, FRAME, SILENCE
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.targets.bootstrap import MARKER
 from corpus_backfill_plugin.targets.hops import CONTAINERS, argument_list

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -153,15 +152,8 @@ class Watch:
 
     def _show(self, at: int, piece: bytes) -> None:
         self._masked[at] += len(piece)
-        if not piece or self._sink is None or STREAMS[at] not in self._streams:
-            return
-        try:
+        if piece and self._sink and STREAMS[at] in self._streams:
             self._sink.write(STREAMS[at], piece)
-        except OSError as error:
-            if STREAMS[at] == "stdout":
-                left = signal.SIGHUP if error.errno == errno.EIO else signal.SIGPIPE
-                raise Detached(128 + left) from None
-            self._streams = ("stdout",)
 
     def _flush(self) -> None:
         for at, masker in enumerate(self._maskers):
