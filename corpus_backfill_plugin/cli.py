@@ -91,7 +91,7 @@ class BackfillGroup(BridgedGroup):
             command = self.get_command(ctx, name)
         if command is None and not ctx.resilient_parsing:
             raise click.UsageError(_unknown(name, self.list_commands(ctx), _site(ctx)), ctx)
-        if name not in _ANYWHERE and not {"-h", "--help"} & {*args}:
+        if name not in _ANYWHERE and not hasattr(command, "spec") and not _asks_help(args):
             refuse_elsewhere(ctx)
         return name if command else None, command, args[1:]
 
@@ -152,8 +152,8 @@ def _errors_in_one_line(ctx: click.Context) -> Iterator[None]:
 
 def _masked(text: str) -> str:
     """Mask a text that nobody foresaw, so that nobody knows what it holds: a database's URL, say."""
+    from corpus_backfill_plugin.agent.database import secrets
     from corpus_backfill_plugin.agent.redact import AMBIENT, mask
-    from corpus_backfill_plugin.database import secrets
 
     words = (part for word in sys.argv for part in (word, word.partition("=")[2]))
     texts = [word for word in (*words, *os.environ.values()) if "://" in word or "pass" in word]
@@ -225,9 +225,19 @@ def _resolve(ctx: click.Context, command: str, words: list[str]) -> None:
                 ctx.params[name] = words[position]
             elif word.startswith(f"{option}="):
                 ctx.params[name] = word.partition("=")[2]
-    ctx.meta[ON_KEY] = _target_name(ctx, strict=command not in MANAGE)
+    ctx.meta[ON_KEY] = on = _target_name(ctx, strict=command not in MANAGE)
     ctx.meta.pop(SITE_KEY, None)
+    if on and command not in MANAGE:
+        from corpus_backfill_plugin.targets.site import far_site
+
+        connect = not (ctx.resilient_parsing or _asks_help(words))
+        places = (ctx.params.get("server_path"), ctx.params.get("python"))
+        ctx.meta[SITE_KEY] = far_site(on, *places, connect=connect)
     _site(ctx)
+
+
+def _asks_help(words: list[str]) -> bool:
+    return not {"-h", "--help"}.isdisjoint(words)
 
 
 def _plugin_entry_points() -> dict[str, EntryPoint]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus_backfill_plugin import database
+from corpus_backfill_plugin.agent import database
 from corpus_backfill_plugin.agent.records import Invocation
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name

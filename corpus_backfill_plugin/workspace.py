@@ -6,8 +6,10 @@ import os
 import sys
 from functools import cached_property
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, NamedTuple
 
+from corpus_backfill_plugin.agent.commit import Interpreter, interpreter_of, server_commit
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
@@ -37,19 +39,18 @@ class ServerApp(NamedTuple):
 
     folder: Path
     found: str
+    mirror: Path | None = None
+    """A folder here that has the scripts and specs of a server app elsewhere."""
 
     @property
     def scripts(self) -> Path:
         """The folder that holds the backfill scripts, and the server's own specs."""
-        return self.folder / SCRIPTS_FOLDER
+        return (self.mirror or self.folder) / SCRIPTS_FOLDER
 
-
-class Interpreter(NamedTuple):
-    """The words before a script, how they were chosen, and a warning or nothing."""
-
-    program: tuple[str, ...]
-    found: str
-    warning: str = ""
+    def there(self, path: Path) -> Path:
+        """Return where a file of its scripts is when its server app is elsewhere; any other as it is."""
+        mirrored = self.mirror is not None and path.parent == self.scripts
+        return self.folder / SCRIPTS_FOLDER / path.name if mirrored else path
 
 
 def install_folders() -> tuple[Path, ...]:
@@ -145,24 +146,12 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if text:
             return Interpreter((_named_program(text, how, environ),), how)
-    if uv := _which("uv", environ):
-        return Interpreter(("uv", "run", "python"), f"uv at {uv}")
-    own = app.folder / ".venv" / "bin" / "python"
-    if os.access(own, os.X_OK):
-        return Interpreter((str(own),), "the server's .venv", f"uv is not on PATH; using {own}")
-    warning = "uv is not on PATH and the server has no .venv; using python from PATH"
-    return Interpreter(("python",), "python on PATH", warning)
-
-
-def _which(program: str, environ: Mapping[str, str]) -> str | None:
-    from shutil import which
-
-    return which(program, path=environ.get("PATH"))
+    return interpreter_of(app.folder, environ)
 
 
 def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
     if os.sep not in text:
-        found = _which(text, environ)
+        found = which(text, path=environ.get("PATH"))
         if found:
             return found
         raise ServerError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
@@ -178,7 +167,15 @@ SITE_KEY = "corpus_backfill_plugin.workspace"
 
 
 class Site:
-    """Options of the operator that choose where scripts run, and what follows from them, found once."""
+    """Options of the operator that choose where scripts run, and what follows from them, found once.
+
+    Attributes:
+        environ: what the scripts get of the operator's environment.
+        is_here: whether they run on this machine.
+        reads_environment: whether options may take their values from this process's environment.
+    """
+
+    is_here = reads_environment = True
 
     def __init__(
         self, environ: Mapping[str, str], server_path: str | None = None, python: str | None = None
@@ -228,6 +225,11 @@ class Site:
         if spec.source == SHIPPED_SOURCE:
             check(self.server, self.catalog.shipped_scripts())
         return self.server
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the server app now, as of `server_commit`."""
+        return server_commit(self.server.folder)
 
     @cached_property
     def interpreter(self) -> Interpreter:

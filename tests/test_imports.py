@@ -22,7 +22,7 @@ MODULES = {
 }
 
 ORDER = (
-    "agent", "text", "about", "errors", "specs", "config", "database", "invocation", "shell", "workspace",
+    "agent", "text", "about", "errors", "specs", "config", "invocation", "shell", "workspace",
     "parsers", "authoring", "prepare", "params", "terminal", "runs", "targets", "plans", "command", "bridge",
     "cli", "commands", "__main__",
 )  # fmt: skip

@@ -1,11 +1,13 @@
-"""Which commit of its repository a server app is at, as git says it."""
+"""What a server app has where it is: what runs its scripts, and the commit of its repository."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from shutil import which
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 GIT_TIMEOUT = 10.0
@@ -16,6 +18,25 @@ GIT_ENVIRON = (
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
 )  # fmt: skip
 """What git needs to find the operator's own settings, such as `safe.directory`; it gets no other variable."""
+
+
+class Interpreter(NamedTuple):
+    """The words before a script, how they were chosen, and a warning or nothing."""
+
+    program: tuple[str, ...]
+    found: str
+    warning: str = ""
+
+
+def interpreter_of(server: Path, environ: Mapping[str, str]) -> Interpreter:
+    """Return what runs a server app's scripts unless one is named: uv, its own python, or any."""
+    if uv := which("uv", path=environ.get("PATH")):
+        return Interpreter(("uv", "run", "python"), f"uv at {uv}")
+    own = server / ".venv" / "bin" / "python"
+    if os.access(own, os.X_OK):
+        return Interpreter((str(own),), "the server's .venv", f"uv is not on PATH; using {own}")
+    warning = "uv is not on PATH and the server has no .venv; using python from PATH"
+    return Interpreter(("python",), "python on PATH", warning)
 
 
 def server_commit(server: Path) -> str | None:

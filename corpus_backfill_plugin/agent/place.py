@@ -8,19 +8,24 @@ import os
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from shutil import disk_usage, which
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.agent.commit import server_commit
+from corpus_backfill_plugin.agent.commit import Interpreter, interpreter_of, server_commit
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.agent.processes import machine_id
 from corpus_backfill_plugin.agent.state import VARIABLE, State, current_user, open_state, state_root
 
+if TYPE_CHECKING:
+    from corpus_backfill_plugin.agent.records import RunRequest
+
 SERVER_VARIABLE = "CORPUS_SERVER_APP_PATH"
 SCRIPTS_FOLDER = "backfill"
-_MAX_SPEC = 1 << 20
+PYTHON_VARIABLE = "CORPUS_BACKFILL_PYTHON"
+_MAX_FILE = 1 << 20
 _MAX_FILES = 2000
 _REMOTE = (
     "nfs",
@@ -137,25 +142,73 @@ def about(named: str, *, contained: bool, ephemeral: bool) -> dict[str, Any]:
     }
 
 
-def inspect(named: str) -> dict[str, Any]:
-    """Return the server's own specs as text, and the hash of each file beside them.
+def inspect(named: str, have: list[str]) -> dict[str, Any]:
+    """Return what commands are made from: scripts and specs, what runs them, the commit, the database's name.
 
-    Raises:
-        AgentError: there is no server app.
+    The texts of files whose hashes the near end does not `have` are among it, a byte a character.
     """
+    from corpus_backfill_plugin.agent import database
+
     server = server_folder(named)
     if server is None:
         raise AgentError(
             "no server app is known there", f"Set server-path of the target, or {SERVER_VARIABLE} there."
         )
-    specs, hashes = {}, {}
+    files, texts = {}, {}
     for path in sorted((server / SCRIPTS_FOLDER).iterdir())[:_MAX_FILES]:
-        if path.is_file() and path.suffix in {".toml", ".py"}:
+        if path.suffix in {".toml", ".py"} and path.is_file() and path.stat().st_size <= _MAX_FILE:
             content = path.read_bytes()
-            hashes[path.name] = hashlib.sha256(content).hexdigest()
-            if path.suffix == ".toml" and len(content) <= _MAX_SPEC:
-                specs[path.name] = content.decode(errors="surrogateescape")
-    return {"server": str(server), "commit": server_commit(server), "specs": specs, "hashes": hashes}
+            files[path.name] = found = hashlib.sha256(content).hexdigest()
+            if found not in have:
+                texts[found] = content.decode("latin-1")
+    url = os.environ.get("DATABASE_URL")
+    return {
+        "server": str(server),
+        "commit": server_commit(server),
+        "interpreter": _interpreter(server),
+        "database": database.shown(url, os.environ) if url else "",
+        "files": files,
+        "texts": texts,
+    }
+
+
+def _interpreter(server: Path) -> Interpreter:
+    if named := os.environ.get(PYTHON_VARIABLE):
+        return Interpreter((named,), f"{PYTHON_VARIABLE} there")
+    found, uv = interpreter_of(server, os.environ), _uv()
+    if found.warning and uv:  # not on PATH, as a shell without login has none of its own
+        return Interpreter((uv, "run", "python"), f"uv at {uv}")
+    return found
+
+
+def completed(request: RunRequest, urls: list[str], databases: list[str]) -> RunRequest:
+    """Return `request` with what this account alone knows: its secrets, its database, the lock of that.
+
+    The variables `urls` name databases; `databases` are those that were chosen for this run.
+    """
+    from corpus_backfill_plugin.agent import database
+
+    job = request.invocation
+    environ = job.environment(os.environ)
+    found = (*job.secrets, *database.secrets_around(job.secret_names, urls, environ))
+    named = tuple(dict.fromkeys(url for url in (*databases, environ.get("DATABASE_URL")) if url))
+    locked = request.lock_key and database.lock_key(request.command, Path(request.server), named, environ)
+    secrets = tuple(dict.fromkeys(found))
+    return replace(
+        request,
+        invocation=replace(job, secrets=secrets),
+        verify=request.verify and replace(request.verify, secrets=secrets),
+        database=database.shown(named[0], environ) if named else None,
+        lock_key=locked,
+    )
+
+
+def missing(paths: dict[str, str], folder: str) -> str:
+    """Return which of the files that options name is not there, in words; empty when all are."""
+    for option, path in paths.items():
+        if not os.path.exists(os.path.join(folder, path)):  # noqa: PTH110, PTH118 - the text as it was given
+            return f"{option}: {path} does not exist there"
+    return ""
 
 
 def changed(expected: dict[str, str]) -> list[str]:

@@ -29,7 +29,15 @@ from corpus_backfill_plugin.agent.launch import Launch
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.link import Link
 from corpus_backfill_plugin.agent.logs import LONGEST, opened_logs, pass_on
-from corpus_backfill_plugin.agent.place import about, changed, fingerprint, inspect, usable_state
+from corpus_backfill_plugin.agent.place import (
+    about,
+    changed,
+    completed,
+    fingerprint,
+    inspect,
+    missing,
+    usable_state,
+)
 from corpus_backfill_plugin.agent.plain import build, dump
 from corpus_backfill_plugin.agent.records import RunRequest
 from corpus_backfill_plugin.agent.recover import current, prune, recover, resolve
@@ -138,7 +146,7 @@ def _about(wire: Wire, ask: dict[str, Any]) -> None:
 
 
 def _inspect(wire: Wire, ask: dict[str, Any]) -> None:
-    wire.say(**inspect(ask["server"]))
+    wire.say(**inspect(ask["server"], ask["have"]))
 
 
 def _runs(wire: Wire, ask: dict[str, Any]) -> None:
@@ -175,6 +183,8 @@ def _start(wire: Wire, ask: dict[str, Any]) -> None:
             if files := changed(ask["expected"]):
                 wire.say(changed=files)
                 return
+            if problem := missing(ask.get("paths", {}), ask["request"]["invocation"]["folder"]):
+                raise AgentError(problem)
             record = _launched(ask, state, ledger)
         if ask["detach"]:
             wire.say(run=record.number)
@@ -202,6 +212,8 @@ def _begun(token: str, state: State, ledger: Ledger) -> RunRecord | None:
 
 def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
     request, token = build(RunRequest, ask["request"]), ask["token"]
+    if "urls" in ask:
+        request = completed(request, ask["urls"], ask["databases"])
     launch = Launch(
         request, state, ledger,
         version=ask["version"], user=_who(ask), token=token, colours=ask["colours"],

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from corpus_backfill_plugin.agent.attach import find
+from corpus_backfill_plugin.agent.database import is_same
 from corpus_backfill_plugin.agent.records import ITEMS_FILE, without_secrets
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.command import FLAGS, confirm
 from corpus_backfill_plugin.commands.replay import replay_run
 from corpus_backfill_plugin.commands.shared import number_argument, opened_ledger
-from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.prepare import NO_VERIFY
 from corpus_backfill_plugin.runs.execute import execute

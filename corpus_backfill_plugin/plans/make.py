@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpus_backfill_plugin.about import own_version
+from corpus_backfill_plugin.agent.database import identity
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.link import Link
 from corpus_backfill_plugin.agent.records import Postcondition, without_secrets
@@ -20,7 +21,6 @@ from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import current_user, open_state
 from corpus_backfill_plugin.agent.verify import Counted, compare, count
 from corpus_backfill_plugin.config import with_on_end
-from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.plans.plan import Plan, check_free, checksummed, differences, write_plan

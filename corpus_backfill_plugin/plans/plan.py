@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from corpus_backfill_plugin.agent.database import identity
 from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.redact import HIDDEN, mask
-from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.catalog import read_plain
 from corpus_backfill_plugin.specs.values import parse_duration

@@ -263,6 +263,14 @@ def _is_stale(lost: LostError, tried: int) -> bool:
     return tried == 0 and any(word in str(lost) for word in ("mux", "aster", "Control", "Shared"))
 
 
+def changed_error(place: Place, files: list[str]) -> BackfillError:
+    """Return the error for files that are no longer as they were shown."""
+    return BackfillError(
+        f"not started on {place.name}: {', '.join(files)} changed there meanwhile",
+        "Look at the change, then run it again.",
+    )
+
+
 def unreachable(place: Place, lost: LostError) -> BackfillError:
     """Return the error for a target that can't be reached."""
     by_hand = " ".join(argument_list(place.target, ["true"], shared=False))

@@ -15,10 +15,9 @@ from corpus_backfill_plugin.agent.output import Output
 from corpus_backfill_plugin.agent.plain import build
 from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.redact import Masker, Secret
-from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.summary import close
 from corpus_backfill_plugin.runs.viewer import Signals
-from corpus_backfill_plugin.targets.channel import Channel, LostError, unreachable
+from corpus_backfill_plugin.targets.channel import Channel, LostError, changed_error, unreachable
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 
 if TYPE_CHECKING:
@@ -117,10 +116,7 @@ class Watch:
             return
         event = json.loads(frame.piece)
         if "changed" in event:
-            raise BackfillError(
-                f"not started on {self._place.name}: {', '.join(event['changed'])} changed there meanwhile",
-                "Look at the change, then run it again.",
-            )
+            raise changed_error(self._place, event["changed"])
         if "granted" in event:
             self._wishes = [wish for wish in self._wishes if wish["name"] != event["granted"]]
         elif "ended" in event:
