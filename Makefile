@@ -9,7 +9,7 @@ UV := $(CURDIR)/$(BIN)/uv
 # A caller's environment must not decide which one uv and pip fill.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT
 
-.PHONY: help demo test lint bench hosts docs picture clean
+.PHONY: help demo test targets lint bench hosts docs picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,6 +22,10 @@ test: .venv/.installed $(SERVER)/.venv/.installed ## run all tests
 	$(BIN)/pytest -q -n auto -m "not quiet"
 	$(BIN)/pytest -q -n 0 -m quiet
 	cd $(SERVER) && "$(UV)" run --quiet --group test pytest -q -n auto
+
+targets: .venv/.installed ## set up sshd, podman and accounts (as root, from packages), and try targets over them
+	sh tests/targets/machine.sh
+	$(BIN)/pytest -q -n auto tests/targets; code=$$?; sh tests/targets/machine.sh stop; exit $$code
 
 lint: .venv/.installed ## ruff, mypy --strict, bandit, dead code, import contract
 	$(BIN)/ruff check

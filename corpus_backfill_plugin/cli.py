@@ -28,15 +28,23 @@ if TYPE_CHECKING:
 DEBUG_KEY = "corpus_backfill_plugin.debug"
 """Where the group notes in `ctx.meta` whether a traceback is wanted; `ctx.obj` belongs to the host."""
 
+ON_KEY = "corpus_backfill_plugin.on"
+"""Where the group notes in `ctx.meta` the name of the target to work at; empty is here."""
+
 PLUGIN_COMMANDS = "corpus_backfill_plugin.commands"
 
 MANAGE = {
     "runs": "List, follow, stop and repeat runs.",
     "specs": "List, write and check specs.",
     "status": "Count what is left to do, of all commands side by side.",
+    "targets": "List other places that runs can be started at, and check them.",
     "doctor": "Check host, server app, specs and state, and say what to correct.",
 }
 """Commands of the Manage section. Their help lines are here so that listing them imports none of them."""
+
+
+_ANYWHERE = {"runs", "targets"}
+"""Those that can work at a target, or refuse it themselves."""
 
 
 def managing(name: str) -> click.Command:
@@ -76,8 +84,8 @@ class BackfillGroup(BridgedGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of `args`. Its own `--server-path` goes first: the server app has specs."""
-        _resolve(ctx, args[1:])
         name = args[0]
+        _resolve(ctx, name, args[1:])
         command = self.get_command(ctx, name)
         if command is None and ctx.token_normalize_func is not None:
             name = ctx.token_normalize_func(name)
@@ -91,6 +99,8 @@ class BackfillGroup(BridgedGroup):
                 _site(ctx).server_trouble
             )
             raise click.UsageError(f"No such command {name!r}.{guess}{away}", ctx)
+        if name not in _ANYWHERE and not hasattr(command, "spec") and not _asks_help(args):
+            refuse_elsewhere(ctx)
         return name if command else None, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -150,8 +160,8 @@ def _errors_in_one_line(ctx: click.Context) -> Iterator[None]:
 
 def _masked(text: str) -> str:
     """Mask a text that nobody foresaw, so that nobody knows what it holds: a database's URL, say."""
+    from corpus_backfill_plugin.agent.database import secrets
     from corpus_backfill_plugin.agent.redact import AMBIENT, mask
-    from corpus_backfill_plugin.database import secrets
 
     words = (part for word in sys.argv for part in (word, word.partition("=")[2]))
     texts = [word for word in (*words, *os.environ.values()) if "://" in word or "pass" in word]
@@ -181,20 +191,61 @@ def _site(ctx: click.Context) -> Site:
     return Site.of(ctx)
 
 
-def _resolve(ctx: click.Context, words: list[str]) -> None:
+def refuse_elsewhere(ctx: click.Context) -> None:
+    """Refuse a command that works here alone, when it is to work at a target: it must not work here then."""
+    if name := ctx.meta.get(ON_KEY):
+        from corpus_backfill_plugin.errors import BackfillError
+
+        raise BackfillError(
+            f"this command can't work on {name} yet", "Give --on here to have it work on this machine."
+        )
+
+
+def _target_name(ctx: click.Context, *, strict: bool) -> str:
+    """Return the target that `--on`, the environment or the configuration names; empty is here."""
+    name: str = ctx.params.get("on") or os.environ.get("CORPUS_BACKFILL_TARGET", "")
+    if not name and not ctx.resilient_parsing:
+        # Nothing is imported for it where there is no configuration.
+        from corpus_backfill_plugin.specs.catalog import operator_folder
+
+        files = (f"{operator_folder().parent}/config.toml", "/etc/corpus-backfill/config.toml")
+        if os.environ.get("CORPUS_BACKFILL_CONFIG") or any(map(os.path.exists, files)):
+            from corpus_backfill_plugin.config import targets
+            from corpus_backfill_plugin.errors import BackfillError
+
+            try:
+                name = targets()[1]
+            except BackfillError:
+                if strict:  # what only looks must work all the same
+                    raise
+    return "" if name == "here" else name
+
+
+def _resolve(ctx: click.Context, command: str, words: list[str]) -> None:
     """Make the Site again, with the options behind a command's name, before that is looked up."""
     from corpus_backfill_plugin.workspace import SITE_KEY
 
     words = words[: words.index("--")] if "--" in words else words
     ctx.meta[DEBUG_KEY] = ctx.params.get("debug") or "--debug" in words
-    for option, name in (("--server-path", "server_path"), ("--python", "python")):
+    for option, name in (("--server-path", "server_path"), ("--python", "python"), ("--on", "on")):
         for position, word in enumerate(words, start=1):
             if word == option and position < len(words):
                 ctx.params[name] = words[position]
             elif word.startswith(f"{option}="):
                 ctx.params[name] = word.partition("=")[2]
+    ctx.meta[ON_KEY] = on = _target_name(ctx, strict=command not in MANAGE)
     ctx.meta.pop(SITE_KEY, None)
+    if on and command not in MANAGE:
+        from corpus_backfill_plugin.targets.site import far_site
+
+        connect = not (ctx.resilient_parsing or _asks_help(words))
+        places = (ctx.params.get("server_path"), ctx.params.get("python"))
+        ctx.meta[SITE_KEY] = far_site(on, *places, connect=connect)
     _site(ctx)
+
+
+def _asks_help(words: list[str]) -> bool:
+    return not {"-h", "--help"}.isdisjoint(words)
 
 
 def _plugin_entry_points() -> dict[str, EntryPoint]:
@@ -250,6 +301,7 @@ def _complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) 
     "--python", metavar="PATH", shell_complete=_complete_path, is_eager=True,
     help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]",
 )  # fmt: skip
+@click.option("--on", metavar="NAME", help="Work at this target. [env: CORPUS_BACKFILL_TARGET]")
 @click.option("--debug", is_flag=True, is_eager=True, help="Show a traceback for an error of ours.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Script
+    from corpus_backfill_plugin.targets.site import FarSite
 
 
 site_of = Site.of  # return the Site of a call, also where there is no group above
@@ -113,13 +114,15 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     site, chosen, asked = site_of(ctx), checked_selection(ctx, spec.script), ctx.params
     limits = {"timeout": asked["timeout_"], "verify": not asked["no_verify_"]}
     # What only one of these ways needs is imported there: help and completion must not pay for it.
-    if asked["plan_"] is not None:
+    if asked["plan_"] is not None and site.is_here:
         from corpus_backfill_plugin.plans import make_plan
 
         contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if asked[_param(name)]]
         if contrary:
             raise click.UsageError(f"--plan can't be given with {', '.join(contrary)}", ctx)
         ctx.exit(make_plan(spec, chosen, site, asked["plan_"], **limits))
+    if not site.is_here:
+        ctx.exit(_run_there(ctx, spec, chosen, cast("FarSite", site), **limits))
     if asked["show_command_"]:
         from corpus_backfill_plugin.invocation import shell_form
         from corpus_backfill_plugin.prepare import prepare
@@ -140,6 +143,24 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
         how = {"detach": asked["detach_"], "wait": asked["wait_"], "record": not asked["no_record_"]}
         fresh = functools.partial(prepare_again, spec, chosen, site, **limits)
         ctx.exit(execute(request, fresh=fresh, link=link, **how))
+
+
+def _run_there(ctx: click.Context, spec: LoadedSpec, chosen: Selection, site: FarSite, **limits: Any) -> int:  # noqa: ANN401 - of prepare
+    from corpus_backfill_plugin.targets import start
+
+    asked, name = ctx.params, site.place.name
+    contrary = {option: bool(asked[_param(option)]) for option in ("plan", "wait", "no-record")}
+    start.refuse(contrary, name)
+    request = start.prepare_there(spec, chosen, site, **limits)
+    if asked["show_command_"]:
+        click.echo(start.shown_there(request, site))
+        return 0
+    for text in _warnings(spec.script, chosen, site):
+        click.echo(f"Warning: {one_line(text)}", err=True)
+    if site.place.target.confirm and not asked["yes_"] and (request.dry_run or not request.destructive):
+        ask(f"Run {request.command} on {name}, in {one_line(request.database or request.server)}?")
+    confirm(request, yes=asked["yes_"], place=name)
+    return start.start_there(request, spec, chosen, site, detach=asked["detach_"])
 
 
 def checked_selection(ctx: click.Context, script: Script) -> Selection:
@@ -164,11 +185,11 @@ def _advice(deprecated: bool | str) -> str:  # noqa: FBT001 - a spec's value, ei
     return f": {deprecated}" if isinstance(deprecated, str) else ""
 
 
-def confirm(request: RunRequest, *, yes: bool) -> None:
+def confirm(request: RunRequest, *, yes: bool, place: str = "") -> None:
     """Ask before a destructive run; a BackfillError where the answer is no, or nobody gives one."""
     if not request.destructive or request.dry_run or yes:
         return
-    where = one_line(request.database or request.server)
+    where = one_line(request.database or request.server) + (f" on {place}" if place else "")
     ask(f"{request.command} changes data for good in {where}. Run it?")
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import IO, Any
 
 import click
 
-from corpus_backfill_plugin.agent.errors import AgentError
-
-
-class ExitCode(IntEnum):
-    """Exit codes of ours; a script's own code is forwarded as it is, and death by signal n is 128 + n."""
-
-    FAILED = 1
-    USAGE = 2
-    HELD = 75  # EX_TEMPFAIL of sysexits.h: another run holds the lock, later it may work
+from corpus_backfill_plugin.agent.errors import AgentError, HeldError
 
 
 class BackfillError(AgentError, click.ClickException):
     """An error of the near end. Being a ClickException, whatever host runs the command renders it."""
 
-    exit_code = ExitCode.FAILED
-
     @classmethod
     def of(cls, error: AgentError) -> BackfillError:
         """Return `error` as one that a host renders."""
-        return error if isinstance(error, cls) else cls(error.problem, error.hint)
+        if isinstance(error, cls):
+            return error
+        kind = _HeldError if isinstance(error, HeldError) else cls
+        return kind(error.problem, error.hint)
 
     def format_message(self) -> str:
         """Return problem and hint, safe for a terminal."""
@@ -37,7 +29,5 @@ class BackfillError(AgentError, click.ClickException):
         click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
 
 
-class HeldError(BackfillError):
-    """Another run holds the lock that this one needs."""
-
-    exit_code = ExitCode.HELD
+class _HeldError(BackfillError):
+    exit_code = HeldError.exit_code

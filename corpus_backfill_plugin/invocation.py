@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from corpus_backfill_plugin.agent.records import Invocation
-from corpus_backfill_plugin.errors import BackfillError, ExitCode
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
 from corpus_backfill_plugin.specs.values import several
 from corpus_backfill_plugin.text import is_text, printable, quoted
@@ -33,7 +33,7 @@ MAX_COUNT = 1000
 class UnsendableError(BackfillError):
     """A value that no argument list can carry: as wrong, to the operator, as one of a wrong type."""
 
-    exit_code = ExitCode.USAGE
+    exit_code = 2
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem, hint or "Give another value, or ask for a spec that sends it another way.")

@@ -10,12 +10,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from click.core import ParameterSource
 
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Argument, Option
 from corpus_backfill_plugin.specs.selection import Selection, Value
 from corpus_backfill_plugin.specs.values import check_value, parse, parse_duration, several, value_text
 from corpus_backfill_plugin.text import one_line, printable
+from corpus_backfill_plugin.workspace import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,8 +62,11 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # as above
         if value == ALONE:
             return value
         text = value.replace(TIED, "") if isinstance(value, str) else value_text(value)
+        parameter = self.parameter
+        if parameter.exists and ctx and not Site.of(ctx).is_here:
+            parameter = msgspec.structs.replace(parameter, exists=False)  # it is looked for there
         try:
-            check_value(self.parameter, text)
+            check_value(parameter, text)
         except ValueError as error:
             # The message of a bad secret would show the secret, on the screen and in the shell's scrollback.
             hidden = "the value is not allowed (not shown: it is a secret)"
@@ -106,7 +111,9 @@ class SpecOption(click.Option):
             self._flag_needs_value = True
 
     def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Read a bool by its text: some releases of click take `0` for true."""
+        """Read a bool by its text, as some releases of click take `0` for true; at a target, nothing."""
+        if not Site.of(ctx).reads_environment:
+            return None
         if self.declared.type != "bool":
             return super().value_from_envvar(ctx)
         # Not by the option's own method: click 8.2.1 gives the flag's value in place of the text.
@@ -145,6 +152,10 @@ class SpecArgument(click.Argument):
         """Return its line of the help, which click leaves to a command's text."""
         del ctx
         return self.usage_word, help_text(self.declared)
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Read its variable, unless the environment is another's."""
+        return super().value_from_envvar(ctx) if Site.of(ctx).reads_environment else None
 
 
 def _option_settings(option: Option) -> dict[str, Any]:

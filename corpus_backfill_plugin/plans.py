@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from corpus_backfill_plugin.about import own_version
+from corpus_backfill_plugin.agent.database import identity
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import write_whole
 from corpus_backfill_plugin.agent.ledger import Ledger
@@ -24,7 +25,6 @@ from corpus_backfill_plugin.agent.redact import HIDDEN, mask
 from corpus_backfill_plugin.agent.state import current_user, open_state
 from corpus_backfill_plugin.agent.verify import Counted, compare, count
 from corpus_backfill_plugin.config import with_on_end
-from corpus_backfill_plugin.database import identity
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
 from corpus_backfill_plugin.prepare import count_invocation, not_countable, prepare, prepare_again

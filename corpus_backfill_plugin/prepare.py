@@ -6,13 +6,13 @@ A run, `--show-command`, `specs try`, a plan and a repetition differ only in wha
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from corpus_backfill_plugin import database
+from corpus_backfill_plugin.agent import database
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
 from corpus_backfill_plugin.agent.value import replace
@@ -20,8 +20,8 @@ from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import UnsendableError, arguments, invocation, positional_words
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.values import parse_duration, several
-from corpus_backfill_plugin.text import is_text, one_line
-from corpus_backfill_plugin.workspace import ServerApp, script_path, server_commit
+from corpus_backfill_plugin.text import one_line
+from corpus_backfill_plugin.workspace import script_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def prepare(
     job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
     environ = job.environment(site.environ)
     job = _with_secrets(script, selection, job, environ)
-    databases = _databases(script, selection, environ)
+    databases = databases_of(script, selection, environ)
     dry_run = any(o.role == "dry-run" and selection.values.get(o.name) for o in script.options)
     not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
     counts = script.count_words and not not_checked
@@ -88,19 +88,21 @@ def prepare(
         invocation=job,
         command=spec.file.name,
         spec_source=spec.file.source,
-        spec_path=str(spec.file.path),
+        spec_path=str(app.there(spec.file.path)),
         spec_hash=spec.sha256,
-        script_path=str(path),
+        script_path=str(app.there(path)),
         script_hash=file_sha256(path),
         options=masked_options(script, selection),
         given=tuple(name for name in selection.values if name in selection.given),
         database=database.shown(databases[0], environ) if databases else None,
         server=str(app.folder),
-        server_commit=server_commit(app) if commit else None,
+        server_commit=site.commit if commit else None,
         interpreter=interpreter.found,
         dry_run=dry_run,
         destructive=script.effect == "destructive",
-        lock_key=None if dry_run or not script.lock else lock_key(spec.file.name, app, databases, environ),
+        lock_key=database.lock_key(spec.file.name, app.folder, databases, environ)
+        if script.lock and not dry_run
+        else None,
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
         output=as_agents(Output, script.output),
@@ -159,21 +161,22 @@ def _with_secrets(
 ) -> Invocation:
     """Return `job` knowing the secrets that are sent, and those that its script inherits, declared or not."""
     options = [(o, o.secret == "url") for o in script.options if o.secret]  # noqa: S105  # nosec B105 - a kind
-    urls = {"DATABASE_URL", *(name for option, is_url in options if is_url for name in _variables(option))}
     names = tuple(dict.fromkeys((*AMBIENT, *(n for option, _ in options for n in _variables(option)))))
     found: list[Secret] = []
     for option, is_url in options:
         for text in filter(None, map(str, several(selection.values.get(option.name)))):
             found += database.secrets(text) if is_url else [Secret(value=text)]
-    for name in names:
-        value = environ.get(name, "")
-        if not is_text(value):
-            raise UnsendableError(f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it.")
-        if name in urls:
-            found += database.secrets(value)
-        elif len(value) >= (database.MIN_LONE_PASSWORD if name in AMBIENT else 1):
-            found.append(Secret(value=value))
+    try:
+        found += database.secrets_around(names, url_variables(script), environ)
+    except AgentError as error:
+        raise UnsendableError(error.problem, error.hint) from error
     return replace(job, secrets=tuple(dict.fromkeys(found)), secret_names=names)
+
+
+def url_variables(script: Script) -> set[str]:
+    """Return the variables that name databases."""
+    options = (option for option in script.options if option.secret == "url")  # noqa: S105  # nosec B105 - a kind
+    return {name for option in options for name in _variables(option)}
 
 
 def _variables(option: Option) -> tuple[str, ...]:
@@ -181,7 +184,7 @@ def _variables(option: Option) -> tuple[str, ...]:
     return (*((option.pass_env,) if option.pass_env else ()), *several(option.envvar))
 
 
-def _databases(script: Script, selection: Selection, environ: Mapping[str, str]) -> tuple[str, ...]:
+def databases_of(script: Script, selection: Selection, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return each database that a run may work on, secrets and all: first those chosen for it."""
     found: list[str] = []
     for option in script.options:
@@ -189,17 +192,6 @@ def _databases(script: Script, selection: Selection, environ: Mapping[str, str])
             value = selection.values.get(option.name) or environ.get(option.pass_env or "")
             found += map(str, several(value))
     return tuple(dict.fromkeys(url for url in (*found, environ.get("DATABASE_URL")) if url))
-
-
-def lock_key(command: str, app: ServerApp, databases: tuple[str, ...], environ: Mapping[str, str]) -> str:
-    """Return what runs have in common to exclude one another, hashed: a name of a database may hold a secret.
-
-    It has one part for command and server, and another for the database if that is certain; see `exclusion`.
-    """
-    base = f"{command}\n{app.folder.resolve()}"
-    known = database.lock_name(databases[0], str(app.folder), environ) if len(databases) == 1 else None
-    parts = (base,) if known is None else (base, f"{base}\n{known}")
-    return ".".join(hashlib.sha256(os.fsencode(part)).hexdigest() for part in parts)
 
 
 def as_agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:

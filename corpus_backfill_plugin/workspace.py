@@ -6,8 +6,10 @@ import os
 import sys
 from functools import cached_property
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, NamedTuple
 
+from corpus_backfill_plugin.agent.commit import Interpreter, interpreter_of, server_commit
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
@@ -27,15 +29,6 @@ PYTHON_VARIABLE = "CORPUS_BACKFILL_PYTHON"
 SIBLING = "corpus-server-app"
 SCRIPTS_FOLDER = "backfill"
 
-GIT_TIMEOUT = 10.0
-"""Seconds; a repository on a network disk that answers later is recorded without its commit."""
-
-GIT_ENVIRON = (
-    "PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID",
-    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
-)  # fmt: skip
-"""What git needs to find the operator's own settings, such as `safe.directory`; it gets no other variable."""
-
 
 class ServerError(BackfillError):
     """There is no server app, or its scripts can't be run."""
@@ -46,19 +39,18 @@ class ServerApp(NamedTuple):
 
     folder: Path
     found: str
+    mirror: Path | None = None
+    """A folder here that has the scripts and specs of a server app elsewhere."""
 
     @property
     def scripts(self) -> Path:
         """The folder that holds the backfill scripts, and the server's own specs."""
-        return self.folder / SCRIPTS_FOLDER
+        return (self.mirror or self.folder) / SCRIPTS_FOLDER
 
-
-class Interpreter(NamedTuple):
-    """The words before a script, how they were chosen, and a warning or nothing."""
-
-    program: tuple[str, ...]
-    found: str
-    warning: str = ""
+    def there(self, path: Path) -> Path:
+        """Return where a file of its scripts is when its server app is elsewhere; any other as it is."""
+        mirrored = self.mirror is not None and path.parent == self.scripts
+        return self.folder / SCRIPTS_FOLDER / path.name if mirrored else path
 
 
 def install_folders() -> tuple[Path, ...]:
@@ -134,24 +126,12 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
     for text, how in ((option, "--python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if text:
             return Interpreter((_named_program(text, how, environ),), how)
-    if uv := _which("uv", environ):
-        return Interpreter(("uv", "run", "python"), f"uv at {uv}")
-    own = app.folder / ".venv" / "bin" / "python"
-    if os.access(own, os.X_OK):
-        return Interpreter((str(own),), "the server's .venv", f"uv is not on PATH; using {own}")
-    warning = "uv is not on PATH and the server has no .venv; using python from PATH"
-    return Interpreter(("python",), "python on PATH", warning)
-
-
-def _which(program: str, environ: Mapping[str, str]) -> str | None:
-    from shutil import which
-
-    return which(program, path=environ.get("PATH"))
+    return interpreter_of(app.folder, environ)
 
 
 def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
     if os.sep not in text:
-        found = _which(text, environ)
+        found = which(text, path=environ.get("PATH"))
         if found:
             return found
         raise ServerError(f"{one_line(text)} (from {how}) is not on PATH", "Give a path instead.")
@@ -163,51 +143,19 @@ def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
     raise ServerError(f"{one_line(path)} (from {how}) {problem}", f"Correct {how}.")
 
 
-def server_commit(app: ServerApp) -> str | None:
-    """Return the git commit of the server app, `+dirty` behind it where files differ; None without git.
-
-    The repository need not be the operator's own, so nothing that it configures is run: no hook, monitor or
-    filter, nothing inside of submodules, and no transport for objects that it lacks.
-    """
-    # Git is not started where it would find no repository.
-    real = app.folder.resolve()
-    if not any(os.path.exists(f"{place}/.git") for place in (real, *real.parents)):  # noqa: PTH110 - as above
-        return None
-    head = _git_says(app, "rev-parse", "--verify", "HEAD")
-    if head is None:
-        return None
-    keys = _git_says(app, "config", "--null", "--name-only", "--list")
-    filters = {key.rpartition(".")[0] for key in (keys or "").split("\0") if key.startswith("filter.")}
-    changed = None
-    # Git takes = in a filter's name for the end of the key: such a filter can't be switched off.
-    if keys is not None and not any("=" in name for name in filters):
-        values = [f"{name}.{key}" for name in filters for key in ("clean=", "process=", "required=false")]
-        off = (word for value in values for word in ("-c", value))
-        changed = _git_says(app, *off, "status", "--porcelain", "--ignore-submodules=dirty", "--", ".")
-    return head.strip() + ("" if changed == "" else "+dirty")
-
-
-def _git_says(app: ServerApp, *words: str) -> str | None:
-    import subprocess  # nosec B404 - one fixed program, git, with an argument list
-
-    environ = {name: os.environ[name] for name in GIT_ENVIRON if name in os.environ} | {"LC_ALL": "C"}
-    environ |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
-    hooks_off = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-    try:
-        answer = subprocess.run(  # noqa: S603 # nosec B603 - a fixed program and an argument list
-            ("git", *hooks_off, "-C", str(app.folder), *words),  # noqa: S607
-            env=environ, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return os.fsdecode(answer.stdout) if answer.returncode == 0 else None
-
-
 SITE_KEY = "corpus_backfill_plugin.workspace"
 
 
 class Site:
-    """Options of the operator that choose where scripts run, and what follows from them, found once."""
+    """Options of the operator that choose where scripts run, and what follows from them, found once.
+
+    Attributes:
+        environ: what the scripts get of the operator's environment.
+        is_here: whether they run on this machine.
+        reads_environment: whether options may take their values from this process's environment.
+    """
+
+    is_here = reads_environment = True
 
     def __init__(
         self, environ: Mapping[str, str], server_path: str | None = None, python: str | None = None
@@ -263,6 +211,11 @@ class Site:
             "Update the server app. One that is not meant to have them all brings its own specs, which ask "
             "for their own script alone.",
         )
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the server app now, as of `server_commit`."""
+        return server_commit(self.server.folder)
 
     @cached_property
     def interpreter(self) -> Interpreter:

@@ -18,9 +18,9 @@ MODULES = {
 }
 
 ORDER = (
-    "agent", "text", "about", "errors", "specs", "config", "database", "invocation", "workspace",
-    "parsers", "authoring", "prepare", "params", "terminal", "runs", "plans", "command", "bridge", "cli",
-    "commands", "__main__",
+    "agent", "text", "about", "errors", "specs", "config", "invocation", "workspace",
+    "parsers", "authoring", "prepare", "params", "terminal", "runs", "targets", "plans", "command", "bridge",
+    "cli", "commands", "__main__",
 )  # fmt: skip
 """Each room, folder or module, imports only rooms before it."""
 

@@ -20,3 +20,10 @@ class AgentError(Exception):
     def __str__(self) -> str:
         """Return both lines, safe for a terminal."""
         return printable(f"{self.problem}\n{self.hint}" if self.hint else self.problem)
+
+
+class HeldError(AgentError):
+    """Another run holds the lock that this one needs."""
+
+    exit_code = 75
+    """EX_TEMPFAIL of sysexits.h: later it may work."""

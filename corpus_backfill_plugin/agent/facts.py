@@ -9,7 +9,19 @@ from corpus_backfill_plugin.agent.plain import plain
 from corpus_backfill_plugin.agent.records import RunRecord
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.ledger import Ledger
+    from typing import Protocol
+
+    from corpus_backfill_plugin.agent.records import Failure
+
+    class Beside(Protocol):
+        """What is kept of a run beside its row: a ledger, or what another machine said of its own."""
+
+        def failed_items(self, number: int) -> tuple[Failure, ...]:
+            """Return the items of a run that failed."""
+
+        def repeats(self, number: int) -> list[int]:
+            """Return the runs that repeat or retry a run."""
+
 
 _LEFT_OUT = {"number", "failed", "token", "boot", "view", "seen", "proof", "proof_reason"}
 _SHOWN = ("number", *(name for name in RunRecord._fields if name not in _LEFT_OUT))
@@ -26,7 +38,7 @@ def facts(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def all_facts(record: RunRecord, ledger: Ledger) -> dict[str, Any]:
+def all_facts(record: RunRecord, ledger: Beside) -> dict[str, Any]:
     """Return `facts` with what is in the ledger beside the row: items that failed, runs that repeat it."""
     return facts(record) | {
         "failed": [{"item": f.item, "reason": f.reason} for f in ledger.failed_items(record.number)],

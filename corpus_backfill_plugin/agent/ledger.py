@@ -216,6 +216,10 @@ class Ledger:
         self._refuse_damaged([number])
         return found[0] if found else None
 
+    def by_token(self, token: str) -> RunRecord | None:
+        """Return the run that `token` marks, None when there is none."""
+        return next(iter(self._query("WHERE token = ?", token)), None)
+
     def latest(self) -> RunRecord | None:
         """Return the run started last, None when there is none."""
         found = self._query("ORDER BY number DESC LIMIT 1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
@@ -15,7 +15,7 @@ from corpus_backfill_plugin.agent.records import Output
 from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from io import FileIO
 
     from corpus_backfill_plugin.agent.folder import RunFolder
@@ -42,6 +42,13 @@ def read_on(
     The bytes go to `show`, with the name of their stream. `ended` waits so many seconds at most and returns
     whether nothing can come any more; it may raise to leave. Raises an AgentError when the logs are gone.
     """
+    with opened_logs(folder, streams) as logs:
+        return pass_on(logs, show, ended)
+
+
+@contextmanager
+def opened_logs(folder: RunFolder, streams: Sequence[str] = STREAMS) -> Iterator[dict[str, FileIO]]:
+    """Open the logs of a run; an AgentError says that they are gone."""
     with ExitStack() as opened:
         try:
             logs = {s: opened.enter_context(_opened(folder, s)) for s in streams}
@@ -49,20 +56,27 @@ def read_on(
             raise AgentError(f"the logs in {folder.path} are gone") from None
         except OSError as error:
             raise AgentError(f"a log in {folder.path} can't be read: {error.strerror}") from None
-        cut, over, pause = False, False, SHORTEST
-        while True:
-            moved = 0
-            for stream, log in logs.items():
-                if piece := log.read(CHUNK):
-                    moved = max(moved, len(piece))
-                    show(stream, piece)
-                elif os.fstat(log.fileno()).st_size < log.tell():
-                    log.seek(0)  # truncated under us: what comes now is new
-                    cut = True
-            if over and not moved:
-                return cut
-            pause = SHORTEST if moved else min(pause * 1.5, LONGEST)
-            over = over or ended(0.0 if moved >= CHUNK else pause)
+        yield logs
+
+
+def pass_on(
+    logs: dict[str, FileIO], show: Callable[[str, bytes], object], ended: Callable[[float], bool]
+) -> bool:
+    """Do as `read_on` with `logs`, from where each is on."""
+    cut, over, pause = False, False, SHORTEST
+    while True:
+        moved = 0
+        for stream, log in logs.items():
+            if piece := log.read(CHUNK):
+                moved = max(moved, len(piece))
+                show(stream, piece)
+            elif os.fstat(log.fileno()).st_size < log.tell():
+                log.seek(0)  # truncated under us: what comes now is new
+                cut = True
+        if over and not moved:
+            return cut
+        pause = SHORTEST if moved else min(pause * 1.5, LONGEST)
+        over = over or ended(0.0 if moved >= CHUNK else pause)
 
 
 def read_logs(folder: RunFolder, output: Output | None) -> OutputReader:

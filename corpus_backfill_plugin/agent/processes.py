@@ -9,12 +9,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from corpus_backfill_plugin.agent.supervisor import descendants, pids, send, start_time, stat_fields
+from corpus_backfill_plugin.agent.supervisor import (
+    descendants,
+    namespace_id,
+    pids,
+    send,
+    start_time,
+    stat_fields,
+)
 
 if TYPE_CHECKING:
     from subprocess import Popen  # nosec B404 - named, not used
 
-__all__ = ["boot_id", "is_same", "is_stopped", "machine_id", "pids", "send", "start_time", "survivors"]
+__all__ = [
+    "boot_id", "is_same", "is_stopped", "machine_id", "namespace_id", "pids", "send", "start_time",
+    "survivors",
+]  # fmt: skip
 
 MARK = "CORPUS_BACKFILL_RUN"
 """Variable in the environment of every process of a run; its value is the run's token."""
@@ -77,11 +87,12 @@ def has_ended(process: Popen[bytes]) -> bool:
 def is_same(pid: int, started: int, booted: str, session: int) -> bool:
     """Return whether `pid` is still the process that was recorded, so that a signal may be sent to it.
 
-    Where the system has no start times, 0, the session decides: its number is not given away again while one
+    A process of another container has a number of another kind; runs of former versions don't tell. Where the
+    system has no start times, 0, the session decides: its number is not given away again while one
     process of it lives.
     """
     if started:
-        return booted == boot_id() and start_time(pid) == started
+        return booted in (boot_id(), namespace_id(boot_id())) and start_time(pid) == started
     try:
         return os.getsid(pid) == session
     except OSError:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.folder import RunFolder
+from corpus_backfill_plugin.agent.logs import with_view
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -80,6 +82,14 @@ def is_here(record: RunRecord, folder: RunFolder) -> bool:
         return True
     metadata = folder.metadata()
     return metadata is not None and metadata.machine != "" and metadata.machine == machine_id()
+
+
+def current(record: RunRecord, state: State) -> RunRecord:
+    """Return `record` with what a running one's folder knows better: its process, how long, how far."""
+    folder = RunFolder(state.run_folder(record.number), record.token)
+    if record.state == "running" and is_here(record, folder) and (process := folder.process()):
+        return with_view(replace(record, pid=process.pid, took=process.took()), folder)
+    return record
 
 
 def prune(state: State, ledger: Ledger, older_than: float, keep: int) -> Sequence[int]:

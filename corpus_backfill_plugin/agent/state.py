@@ -92,7 +92,7 @@ def _make_private(folder: Path, state: State) -> None:
 def _is_ours(state: State) -> bool:
     """Whether the folder is empty or made for state: `/tmp`, named by mistake, must not be closed."""
     held = {path.name for path in state.root.iterdir()}
-    return state.ledger.name in held or held <= {"runs", "locks", "plans"}
+    return state.ledger.name in held or held <= {"runs", "locks", "plans", "agent"}
 
 
 def user_name(uid: int) -> str:

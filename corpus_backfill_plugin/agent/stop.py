@@ -13,8 +13,54 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.processes import Survivor
 
 TERMINATE_SECONDS = 3.0
-_KILL_SECONDS = 10.0
+_KILL_SECONDS, _KILL_AGAIN_SECONDS, _SEARCH_SECONDS = 10.0, 0.5, 0.5
 _PAUSE = 0.02
+
+
+class Asked:
+    """What whoever watches a run asks of it: first a signal to its script, then an end to all of it."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._kill_at = 0.0
+
+    def ask(self, times: int, number: int, *, again: bool = False) -> None:
+        """Ask for the first, second, third time, by signal `number`; `again` is of one that was obeyed."""
+        if times == 1 and not again:
+            signal_script(self._folder, number)
+        elif not again:
+            signal_all(self._folder, signal.SIGTERM)
+        if times > 1:  # a third time is in a hurry
+            self._kill_at = time.monotonic() + (TERMINATE_SECONDS if times == 2 else 0)  # noqa: PLR2004
+
+    def insist(self) -> None:
+        """Kill what was asked to end and has not; to be called some times a second."""
+        if self._kill_at and time.monotonic() >= self._kill_at:
+            signal_all(self._folder, signal.SIGKILL)
+            self._kill_at = time.monotonic() + _KILL_AGAIN_SECONDS
+
+
+class FolderEnd:
+    """Learns from its folder that a run has ended, and its script, whose children may run on."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._next_search = 0.0
+        self.script_ended = False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so long, and return whether the run has ended."""
+        time.sleep(seconds)
+        self.script_ended = self.script_ended or self._folder.exit.exists()
+        if not self._folder.is_unlocked():
+            return False
+        if self.script_ended:
+            return True
+        # Processes are searched for only now and then, as that takes longer.
+        if time.monotonic() < self._next_search:
+            return False
+        self._next_search = time.monotonic() + _SEARCH_SECONDS
+        return self._folder.is_gone()
 
 
 def signal_script(folder: RunFolder, number: int) -> None:

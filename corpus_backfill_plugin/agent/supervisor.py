@@ -140,7 +140,7 @@ class Supervisor:
         except OSError:
             boot = ""
         facts = (
-            f'{{"pid": {self.child}, "started": {start_time(self.child)}, "boot": "{boot}",'
+            f'{{"pid": {self.child}, "started": {start_time(self.child)}, "boot": "{namespace_id(boot)}",'
             f' "supervisor": {os.getpid()}, "supervisor_started": {start_time(os.getpid())},'
             f' "request": {self.request}, "clock": {self.began:.6f}}}'
         )
@@ -374,6 +374,14 @@ def stat_fields(pid: int) -> list[str]:
             return stream.read().rpartition(")")[2].split()
     except OSError:
         return []
+
+
+def namespace_id(boot: str) -> str:
+    """Return `boot` with what tells this container's process numbers from those of others on the machine."""
+    try:
+        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116
+    except OSError:
+        return boot
 
 
 def start_time(pid: int) -> int:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from corpus_backfill_plugin.agent.attach import find
+from corpus_backfill_plugin.agent.database import is_same
 from corpus_backfill_plugin.agent.records import ITEMS_FILE, RunRecord, RunRequest, without_secrets
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import state_root
@@ -22,12 +24,10 @@ from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import CONTROLS, ask, confirm, control_options, site_of
 from corpus_backfill_plugin.commands.shared import number_argument, opened_ledger, spec_named
-from corpus_backfill_plugin.database import is_same
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import DurationText
 from corpus_backfill_plugin.plans import DATABASE_OPTION, count_left, differences, read_plan, why_not_counted
 from corpus_backfill_plugin.prepare import NO_VERIFY, prepare, unbroken, unknown_words
-from corpus_backfill_plugin.runs.attach import find
 from corpus_backfill_plugin.runs.execute import execute
 from corpus_backfill_plugin.runs.report import clock_time
 from corpus_backfill_plugin.runs.signals import Signals

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from corpus_backfill_plugin.agent.database import is_same, shown
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.command import checked_selection, control_options, script_command, site_of
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
-from corpus_backfill_plugin.database import is_same, shown
 from corpus_backfill_plugin.params import SpecOption
 from corpus_backfill_plugin.plans import DATABASE_OPTION, count_left, why_not_counted
 from corpus_backfill_plugin.prepare import prepare

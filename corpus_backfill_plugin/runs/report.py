@@ -11,7 +11,7 @@ from corpus_backfill_plugin.terminal import bar
 from corpus_backfill_plugin.text import duration
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.ledger import Ledger
+    from corpus_backfill_plugin.agent.facts import Beside
     from corpus_backfill_plugin.agent.records import RunRecord
 
 COLUMNS = ("number", "state", "command", "started", "took", "exit", "progress", "who")
@@ -33,7 +33,7 @@ def row(record: RunRecord) -> dict[str, str]:
     }
 
 
-def details(record: RunRecord, ledger: Ledger, *, with_bar: bool) -> dict[str, object]:
+def details(record: RunRecord, ledger: Beside, *, with_bar: bool) -> dict[str, object]:
     """Return what `runs show` prints: the table's cells, then all that is known and not empty."""
     skipped = {"exit_code", "signal", "ended", "user", "host", "lock_key", "given", "masked", "failed"}
     known = all_facts(record, ledger)

@@ -1,4 +1,4 @@
-"""A run watched by a person: its output shown, their signals passed on, its record finished."""
+"""A run watched by a person: its output shown, their signals passed on."""
 
 from __future__ import annotations
 
@@ -8,37 +8,32 @@ import time
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.escape import notify
-from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.logs import read_on
 from corpus_backfill_plugin.agent.state import current_user
-from corpus_backfill_plugin.agent.stop import TERMINATE_SECONDS, signal_all, signal_script
+from corpus_backfill_plugin.agent.stop import Asked, FolderEnd
 from corpus_backfill_plugin.runs.signals import LEAVING, STOPPING, Signals
 from corpus_backfill_plugin.runs.summary import close
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from corpus_backfill_plugin.agent.folder import RunFolder
+    from corpus_backfill_plugin.agent.launch import Launch
     from corpus_backfill_plugin.agent.link import Link
     from corpus_backfill_plugin.agent.output import OutputReader
-    from corpus_backfill_plugin.agent.records import RunRecord
-    from corpus_backfill_plugin.runs.execute import Run
 
-_NOTICE_SECONDS, _PROBE_SECONDS, _KILL_AGAIN_SECONDS = 1.0, 0.5, 0.5
+_NOTICE_SECONDS = 1.0
 
 
-class End:
+class End(FolderEnd):
     """Where the watcher learns that a run has ended: from its supervisor, or else from its folder.
 
     Only who started the run has a `link`. Once the supervisor is killed, the folder is left.
     """
 
     def __init__(self, folder: RunFolder, link: Link | None = None, name: str = "") -> None:
-        self._folder, self._link, self._name = folder, link, name
-        self._next_search = 0.0
-        self.script_ended = False  # what the script started may run on
+        super().__init__(folder)
+        self._link, self._name = link, name
 
     def wait(self, seconds: float) -> bool:
         """Wait `seconds` at most, less when something happens; return whether the run has ended."""
@@ -49,17 +44,7 @@ class End:
         if self._link:
             self._link = None
             notify(f"The supervisor of {self._name} was killed; waiting for the processes of the run.")
-        time.sleep(seconds)
-        self.script_ended = self.script_ended or self._folder.exit.exists()
-        if not self._folder.is_unlocked():
-            return False
-        if self.script_ended:
-            return True
-        # Processes are searched for only now and then, as that takes longer.
-        if time.monotonic() < self._next_search:
-            return False
-        self._next_search = time.monotonic() + _PROBE_SECONDS
-        return self._folder.is_gone()
+        return super().wait(seconds)
 
 
 class Watcher:
@@ -67,8 +52,8 @@ class Watcher:
 
     def __init__(self, folder: RunFolder, name: str, signals: Signals) -> None:
         self._folder, self._name, self._signals = folder, name, signals
-        self._stops = 0
-        self._kill_at = self._notice_at = 0.0
+        self._asked, self._stops = Asked(folder), 0
+        self._notice_at = 0.0
 
     def watch(self, end: End, sink: TerminalSink) -> OutputReader:
         """Show the run to its end, and return what has read its output."""
@@ -77,9 +62,7 @@ class Watcher:
             sink.tick(time.monotonic())
             while self._signals.pending:
                 self._obey(self._signals.pending.pop(0))
-            if self._kill_at and time.monotonic() >= self._kill_at:
-                signal_all(self._folder, signal.SIGKILL)
-                self._kill_at = time.monotonic() + _KILL_AGAIN_SECONDS
+            self._asked.insist()
             over = end.wait(seconds)
             if end.script_ended and not over and self._is_notice_due():
                 names = ", ".join(f"{s.pid} {s.command}" for s in self._folder.survivors()[:3])
@@ -107,13 +90,9 @@ class Watcher:
             raise Detached(128 + number)
         self._stops += 1
         self._folder.note_stop(current_user(), "Ctrl-C" if number == signal.SIGINT else "SIGTERM")
-        if self._stops == 1:
-            signal_script(self._folder, number)
-            notify(f"Asked {self._name} to stop; press Ctrl-C again to end it.")
-        else:
-            notify(f"Ending {self._name}.")
-            signal_all(self._folder, signal.SIGTERM)
-            self._kill_at = time.monotonic() + (TERMINATE_SECONDS if self._stops == 2 else 0)  # noqa: PLR2004  a third time is in a hurry
+        self._asked.ask(self._stops, number)
+        first = f"Asked {self._name} to stop; press Ctrl-C again to end it."
+        notify(first if self._stops == 1 else f"Ending {self._name}.")
 
     def _is_notice_due(self) -> bool:
         """Return once that something has taken so long that the person is due an explanation."""
@@ -124,7 +103,7 @@ class Watcher:
         return is_due
 
 
-def watch_run(run: Run, link: Link, signals: Signals, line_every: float | None = None) -> int:
+def watch_run(run: Launch, link: Link, signals: Signals, line_every: float | None = None) -> int:
     """Show the run to its end, finish its record, and return the exit code."""
     watcher = Watcher(run.folder, run.name, signals)
     sink = TerminalSink(
@@ -136,7 +115,7 @@ def watch_run(run: Run, link: Link, signals: Signals, line_every: float | None =
     )
     try:
         seen = watcher.watch(End(run.folder, link, run.name), sink)
-        record = finish_run(run, link, watcher.should_cancel, seen)
+        record = run.finish(link, watcher.should_cancel, seen)
     except Detached as left:
         link.close(finished=False)
         return left.code
@@ -147,22 +126,3 @@ def watch_run(run: Run, link: Link, signals: Signals, line_every: float | None =
     finally:
         signals.pending.clear()
         call_hook(run.ledger, run.number, run.request, lambda: bool(STOPPING & {*signals.pending}))
-
-
-def finish_run(
-    run: Run, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
-) -> RunRecord:
-    """Finish the record, let the supervisor go, and return how the run ended."""
-
-    def beat() -> bool:
-        link.beat()
-        return should_cancel()
-
-    try:
-        record = finish(run.folder, run.request, run.ledger, run.number, beat, seen=seen)
-    except UnrecordedError as failed:
-        link.close(finished=False)
-        notify(f"{failed.problem}. The next `backfill runs` that can write records how {run.name} ended.")
-        return failed.record
-    link.close(finished=True)
-    return record

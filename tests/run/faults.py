@@ -188,10 +188,10 @@ class Place(Kept):
 CLI_POINTS = {
     "before the record": "agent.ledger:Ledger.begin:before",
     "inside the record's transaction": "agent.folder:RunFolder.make:after",
-    "after the record": "runs.execute:start:before",
+    "after the record": "agent.launch:start:before",
     "after the start": "agent.link:Link.wait_for_start:before",
     "after the start was heard": "runs.viewer:Watcher.watch:before",
-    "after the script's end": "runs.viewer:finish:before",
+    "after the script's end": "agent.finish:finish:before",
     "before the end is written": "agent.ledger:Ledger.finish:before",
     "after the end is written": "agent.ledger:Ledger.finish:after",
 }

@@ -19,13 +19,13 @@ from run.conftest import Runs, ended
 from tools import cases, wait_until
 
 import corpus_backfill_plugin
+from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
 from corpus_backfill_plugin.agent.outcome import exit_code, explain_failure, judge
 from corpus_backfill_plugin.agent.plain import dump
 from corpus_backfill_plugin.agent.records import Outcome
-from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.runs.execute import Run
 
 SPEAKS = """
@@ -347,7 +347,7 @@ def test_without_room_for_a_folder_the_current_one_stays(
     (tmp_path / "precious").touch()
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(tempfile, "mkdtemp", Mock(side_effect=full))
-    with pytest.raises(BackfillError, match="No space left"):
+    with pytest.raises(AgentError, match="No space left"):
         Run(Mock(), None, Ledger(None)).begin(Mock())
     assert (tmp_path / "precious").exists()
 

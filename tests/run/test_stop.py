@@ -13,7 +13,7 @@ from run.conftest import COUNTS, IGNORES, Runs
 from tools import wait_until
 
 from corpus_backfill_plugin.agent import hook, link, processes, stop, verify
-from corpus_backfill_plugin.agent.processes import boot_id, has_ended, is_same, start_time
+from corpus_backfill_plugin.agent.processes import boot_id, has_ended, is_same, namespace_id, start_time
 from corpus_backfill_plugin.agent.records import Invocation, OnEnd
 
 FAMILY = """
@@ -147,6 +147,8 @@ def test_a_number_given_to_another_process_is_not_signalled() -> None:
     assert is_same(me, start_time(me), boot_id(), 0)
     assert not is_same(me, start_time(me) + 1, boot_id(), 0)
     assert not is_same(me, start_time(me), "another boot", 0)
+    assert is_same(me, start_time(me), namespace_id(boot_id()), 0)
+    assert not is_same(me, start_time(me), f"{boot_id()} 1", 0)  # of another container
     sleeping = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
     processes.send(sleeping, start_time(sleeping) - 1, signal.SIGTERM)
     assert os.waitpid(sleeping, os.WNOHANG) == (0, 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus_backfill_plugin.workspace import ServerApp, server_commit
+from corpus_backfill_plugin.agent.commit import server_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def commit(folder: Path) -> str | None:
-    return server_commit(ServerApp(folder, "test"))
+    return server_commit(folder)
 
 
 @pytest.fixture

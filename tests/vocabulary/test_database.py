@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus_backfill_plugin.agent.database import identity, is_same, lock_name, secrets, shown
 from corpus_backfill_plugin.agent.redact import mask
-from corpus_backfill_plugin.database import identity, is_same, lock_name, secrets, shown
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent import lock
+from corpus_backfill_plugin.agent.errors import AgentError, HeldError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import room_hint
 from corpus_backfill_plugin.agent.folder import RunFolder
-from corpus_backfill_plugin.errors import BackfillError, HeldError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def acquire(
             try:
                 taken = lock.take(path, shared=shared)
             except OSError as error:
-                raise BackfillError(
+                raise AgentError(
                     f"The lock that keeps a second run out can't be taken: {error.strerror}: {path}",
                     room_hint(error),
                 ) from error

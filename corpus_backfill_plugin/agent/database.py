@@ -6,16 +6,19 @@ A name is a URL or libpq's `key=value` text. Programs disagree about names that 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
-from corpus_backfill_plugin.agent.redact import HIDDEN, Secret
+from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 MIN_LONE_PASSWORD = 4
 """Shorter passwords are masked inside their URL only: masking each `abc` would eat the script's output."""
@@ -155,6 +158,31 @@ def lock_name(text: str, folder: str, environ: Mapping[str, str]) -> str | None:
         return None
     (host,), (port,) = found["host"] or {"local"}, found["port"] or {_PORTS[name.family]}
     return f"{name.family} {host} {port} {next(iter(found['dbname']))}"
+
+
+def lock_key(command: str, server: Path, databases: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return what runs have in common to exclude one another, hashed: a name of a database may hold a secret.
+
+    It has one part for command and server, and another for the database if that is certain; see `exclusion`.
+    """
+    base = f"{command}\n{server.resolve()}"
+    known = lock_name(databases[0], str(server), environ) if len(databases) == 1 else None
+    parts = (base,) if known is None else (base, f"{base}\n{known}")
+    return ".".join(hashlib.sha256(os.fsencode(part)).hexdigest() for part in parts)
+
+
+def secrets_around(
+    names: Iterable[str], urls: Collection[str], environ: Mapping[str, str]
+) -> Iterator[Secret]:
+    """Yield the secrets in variables of a script's environment; those of `urls` name databases."""
+    for name in names:
+        value = environ.get(name, "")
+        if value != value.encode(errors="replace").decode():
+            raise AgentError(f"the value of {name} is not UTF-8 text", "Write it in UTF-8, or unset it.")
+        if name in urls or name == "DATABASE_URL":
+            yield from secrets(value)
+        elif len(value) >= (MIN_LONE_PASSWORD if name in AMBIENT else 1):
+            yield Secret(value=value)
 
 
 def secrets(text: str) -> tuple[Secret, ...]:
