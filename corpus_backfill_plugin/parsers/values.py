@@ -74,6 +74,7 @@ class Function:
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
     scope: Scope
+    defaults: dict[str, Value] = field(default_factory=dict)
     bound: Value = None
 
 
