@@ -31,7 +31,6 @@ from corpus_backfill_plugin.workspace import Site, script_fault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
 BROKEN_CLICK = "8.2.0"
