@@ -41,9 +41,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Script
     from corpus_backfill_plugin.workspace import Site
 
-CLOCK_SKEW = 300.0
-"""Seconds by which the clocks of two machines may differ before a plan counts as made in the future."""
-
+CLOCK_SKEW = 300.0  # seconds by which the clocks of two machines may differ
 MAX_BYTES = 4 << 20  # a plan is a few thousand bytes; what is larger is none, and is not read
 DATABASE_OPTION = "database-url"  # the option whose value `runs apply` takes on its command line as well
 _SHORT = 12

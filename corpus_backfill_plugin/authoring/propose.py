@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
-_LISTED_NUMBERS = 8
-"""Whole numbers without a gap are written as choices up to so many, else as `min` and `max`."""
-
+_LISTED_NUMBERS = 8  # more whole numbers without a gap than these are written as `min` and `max`
 _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)($|-)")
 
 _DEFAULT_STATED = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$", re.IGNORECASE)
@@ -29,8 +27,8 @@ _DEFAULT_STATED = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$
 
 _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _MANY = ("*", "+")
+# What must be known of an option for a spec to declare it, in words.
 _UNSURE = {"kind": "how it takes its values", "nargs": "how many values it takes"}
-"""What must be known of an option for a spec to declare it, in words."""
 
 
 class Leaf(NamedTuple):

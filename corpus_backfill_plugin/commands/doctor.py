@@ -38,9 +38,7 @@ _COLORS = {"ok": "green", "warning": "yellow", "error": "red"}
 _PROBE_BYTES = 1 << 16
 _FEW_BYTES = 100_000_000
 _FEW_FILES = 1000
-
-_SENT = {"common", "count", "removed", "renamed"}
-"""Differences between spec and script that make a script refuse what it is sent."""
+_SENT = {"common", "count", "removed", "renamed"}  # differences for which a script refuses what it is sent
 
 
 class CheckResult(NamedTuple):

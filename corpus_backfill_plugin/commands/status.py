@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.verify import Counted
 
 AT_ONCE = 4  # counts at the same time: each is a query of one database, which is not to be swamped
-RUNS_LOOKED_AT = 200
-"""The newest runs of a command among which the last one on this server and database is looked for."""
-
+RUNS_LOOKED_AT = 200  # the newest of a command, among which the last one on this database is looked for
 NOT_COUNTABLE = "not countable"
 _OURS = ("server_path_", "python_", "timeout_", "debug_")
 
