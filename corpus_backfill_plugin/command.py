@@ -10,7 +10,7 @@ import click
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.params import TIED, DurationText, SpecArgument, SpecOption, selection, tie_values
 from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
-from corpus_backfill_plugin.specs.catalog import BrokenSpec
+from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
 from corpus_backfill_plugin.text import one_line, printable
 from corpus_backfill_plugin.workspace import Site
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from corpus_backfill_plugin.agent.records import RunRequest
-    from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Script
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus_backfill_plugin.agent.records import Invocation
+from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 from corpus_backfill_plugin.errors import BackfillError, ExitCode
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
 from corpus_backfill_plugin.specs.values import several
@@ -20,7 +20,6 @@ from corpus_backfill_plugin.text import is_text, printable, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.model import Option, Script
 
 NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")

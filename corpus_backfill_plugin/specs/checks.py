@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
-from corpus_backfill_plugin.specs.diagnostics import Diagnostic, doubles, each, wrong
-from corpus_backfill_plugin.specs.model import NAME_PATTERN
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, Found, KeyPath, doubles, each, wrong
+from corpus_backfill_plugin.specs.model import NAME_PATTERN, Argument, Option, Script
 from corpus_backfill_plugin.specs.parameter_rules import broken_by, not_allowed, variable_problem
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import listed, nearest, one_line, quoted
@@ -19,8 +19,6 @@ from corpus_backfill_plugin.text import listed, nearest, one_line, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from corpus_backfill_plugin.specs.diagnostics import Found, KeyPath
-    from corpus_backfill_plugin.specs.model import Argument, Option, Script
 
 RESERVED_COMMANDS = frozenset({"runs", "specs", "doctor", "status"})  # commands of the group itself
 RESERVED_OPTIONS = frozenset((

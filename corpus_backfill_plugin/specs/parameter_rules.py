@@ -8,16 +8,14 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.specs.diagnostics import REMOVE_ONE, doubles, each, wrong
-from corpus_backfill_plugin.specs.model import ENV_PATTERN, Argument, Option
+from corpus_backfill_plugin.specs.diagnostics import REMOVE_ONE, Found, Row, doubles, each, wrong
+from corpus_backfill_plugin.specs.model import ENV_PATTERN, Argument, Option, Scalar
 from corpus_backfill_plugin.specs.values import check_form, parse, several, value_text
 from corpus_backfill_plugin.text import kind, one_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from corpus_backfill_plugin.specs.diagnostics import Found, Row
-    from corpus_backfill_plugin.specs.model import Scalar
 
 _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "int": ((int,), "a whole number"),

@@ -18,21 +18,18 @@ import threading
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, TextIO
 
 from corpus_backfill_plugin.agent.files import write_all
 from corpus_backfill_plugin.agent.folder import STREAMS
-from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.agent.redact import Masker
+from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.redact import Masker, Secret
 from corpus_backfill_plugin.terminal import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Self, TextIO
 
-    from corpus_backfill_plugin.agent.output import Output
     from corpus_backfill_plugin.agent.progress import View
-    from corpus_backfill_plugin.agent.redact import Secret
 
 DRAW_EVERY = 0.1  # seconds between two drawings of the bar
 LINE_EVERY = 10.0  # seconds between two plain lines of progress
