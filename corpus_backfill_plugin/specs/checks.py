@@ -10,7 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
-from corpus_backfill_plugin.specs.diagnostics import Diagnostic, Found, KeyPath, doubles, each, wrong
+from corpus_backfill_plugin.specs.diagnostics import (
+    REMOVE_ONE,
+    Diagnostic,
+    Found,
+    KeyPath,
+    doubles,
+    each,
+    wrong,
+)
 from corpus_backfill_plugin.specs.model import NAME_PATTERN, Argument, Option, Script
 from corpus_backfill_plugin.specs.parameter_rules import broken_by, not_allowed, variable_problem
 from corpus_backfill_plugin.specs.values import parse_duration
@@ -68,10 +76,8 @@ def _command(script: Script, name: str) -> Iterator[Found]:
     if name in RESERVED_COMMANDS:
         yield (), f"{quoted(name)} is a command of the program itself", "rename the file"
     elif not re.search(NAME_PATTERN, name) or len(name) > _MAX_NAME:
-        what = (
-            f"the file's name is the command's, and {quoted(name)} is not lower case words joined by dashes"
-        )
-        yield (), what, "rename the file"
+        what = f"{quoted(name)} is not lower case words joined by dashes"
+        yield (), f"the file's name is the command's, and {what}", "rename the file"
     for place, example in each(("examples",), script.examples):
         if example.split()[:1] != [name]:
             yield place, f"does not begin with {quoted(name)}, the command's name", ""
@@ -104,9 +110,8 @@ def _claims(script: Script) -> Iterator[tuple[str, Any, KeyPath, str]]:
         owner, off = f"option {option.name}", option.negate or ""
         yield "name", option.name, (*path, "name"), owner
         yield from (("name", a, place, owner) for place, a in each((*path, "aliases"), option.aliases))
-        yield from (
-            (kind, getattr(option, kind), (*path, kind.replace("_", "-")), owner) for kind in _CLAIMED
-        )
+        for kind in _CLAIMED:
+            yield kind, getattr(option, kind), (*path, kind.replace("_", "-")), owner
         if off != option.script_flag and off.startswith("--"):
             yield "name", off[2:], (*path, "negate"), owner
         if not (option.pass_env or option.pass_stdin or option.name in seen):
@@ -166,16 +171,14 @@ def _environment(script: Script) -> Iterator[Found]:
 def _arguments(script: Script) -> Iterator[Found]:
     """Which value belongs to which argument is plain from their number."""
     optional = ""
-    for position, argument in enumerate(script.argument):
-        path: KeyPath = ("argument", position)
-        if argument.multiple and position < len(script.argument) - 1:
-            what = "takes any number of values, and is not the last"
-            yield (*path, "multiple"), what, "move it to the end"
-        if argument.multiple and argument.nargs:
-            yield (*path, "nargs"), "does not go with multiple", "remove one of them"
-        if argument.required and optional:
-            what = f"is required, and stands after {optional}, which is not"
-            yield (*path, "required"), what, "put required arguments first"
+    for path, argument in each(("argument",), script.argument):
+        yield from wrong((
+            ("multiple", argument.multiple and argument is not script.argument[-1],
+             "takes any number of values, and is not the last", "move it to the end"),
+            ("nargs", argument.multiple and argument.nargs, "does not go with multiple", REMOVE_ONE),
+            ("required", argument.required and optional,
+             f"is required, and stands after {optional}, which is not", "put required arguments first"),
+        ), path)  # fmt: skip
         if not argument.required:
             optional = argument.name
 

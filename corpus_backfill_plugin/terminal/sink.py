@@ -295,14 +295,12 @@ class BarTerminal(Terminal):
 
 def _in_foreground(fd: int) -> bool:
     """Return whether we may draw on the terminal `fd`: not after `bg`, when a shell uses it."""
-    try:
+    with suppress(OSError):
         return os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:  # not our controlling terminal, so no shell of ours waits on it
-        return True
+    return True  # not our controlling terminal, so no shell of ours waits on it
 
 
 def _descriptor(target: TextIO) -> int | None:
-    try:
+    with suppress(OSError, ValueError, AttributeError):
         return target.fileno()
-    except (OSError, ValueError, AttributeError):
-        return None
+    return None

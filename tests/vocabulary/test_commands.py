@@ -7,7 +7,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -265,8 +264,6 @@ def test_what_show_command_prints_does_the_same_in_a_shell(call: Call, server: S
 
 def test_click_knows_every_option_of_the_core(call: Call) -> None:
     answer = call(HEAD, "--help")
-    context = click.Context(backfill)
     assert answer.code == 0
     for option in ("--server-path", "--python", "--show-command", "--detach", "--wait", "--yes", "--debug"):
         assert option in answer.output
-    assert context.command is backfill
