@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import shell_form
 from corpus_backfill_plugin.params import TIED, DurationText, SpecArgument, SpecOption, selection, tie_values
 from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
@@ -119,8 +120,6 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
         ctx.exit(make_plan(spec, chosen, site, asked["plan_"], **limits))
     request = prepare(spec, chosen, site, **limits, commit=not asked["show_command_"])
     if asked["show_command_"]:
-        from corpus_backfill_plugin.invocation import shell_form
-
         click.echo(shell_form(request.invocation))
         return
     for text in _warnings(spec.script, chosen, site):
