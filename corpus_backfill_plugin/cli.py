@@ -59,7 +59,7 @@ class BackfillGroup(BridgedGroup):
         return sorted((names | _plugin_entry_points().keys()) - MANAGE.keys())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one command, a spec's before a plugin's; reads one spec at most. None for an unknown name."""
+        """Return one command, a spec's before a plugin's; reads one spec at most. None for an unknown one."""
         if cmd_name in MANAGE:
             return managing(cmd_name)
         spec = _site(ctx).catalog.load(cmd_name)
