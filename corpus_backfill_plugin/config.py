@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from corpus_backfill_plugin.agent.records import OnEnd
+from corpus_backfill_plugin.agent.records import OnEnd, RunRequest
 from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs import reader
@@ -18,8 +18,6 @@ from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from corpus_backfill_plugin.agent.records import RunRequest
 
 
 _HINT = "Correct the file; nothing was started."

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import PROGRAM
+from conftest import PROGRAM, Cli, Server
 from tools import Outcome, cases, ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Cli, Server
 
 HUGE = str(10**22)
 RUN = ("version-0", "--no-verify")

@@ -11,7 +11,7 @@ import pexpect
 import pytest
 from tools import ended
 
-from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE
+from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE, Launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from conftest import Server
 
-    from hosts.conftest import Launch
 
 # Everybody has bash; `nox -s hosts` asks for the others too.
 SHELLS = os.environ.get("HOSTS_SHELLS", "bash").split()

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tools import cases, ended, install
 
-from hosts.conftest import PLUGINS, ROOT, plain
+from hosts.conftest import PLUGINS, ROOT, Launch, plain
 from hosts.host import GROUP, GUIDE, PROGRAMS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hosts.conftest import Launch
 
 CLIENTS = ("corpus_client_cli", "corpus_client_click")
 EXAMPLES = [ROOT / "examples" / name for name in ("corpus-client", "corpus-client-click")]

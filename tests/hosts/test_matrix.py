@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tools import Outcome, ended, wait_until
 
-from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE, assert_same, plain
+from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE, Launch, assert_same, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from conftest import Server
-
-    from hosts.conftest import Launch
 
 
 @dataclass(frozen=True)

@@ -122,11 +122,8 @@ def _toml(value: Any, indent: str) -> str:  # noqa: ANN401 - any TOML value
         inside = "".join(f"{indent}{_toml(item, indent)}, # ]\n{indent}" for item in value)
         return f"[\n{inside}]" if indent else "[" + ", ".join(_toml(item, "") for item in value) + "]"
     if isinstance(value, str):
-        return (
-            '"'
-            + "".join(f"\\u{ord(c):04x}" if c in '\\"\n' or not c.isprintable() else c for c in value)
-            + '"'
-        )
+        escaped = (f"\\u{ord(c):04x}" if c in '\\"\n' or not c.isprintable() else c for c in value)
+        return f'"{"".join(escaped)}"'
     return str(value).lower()
 
 

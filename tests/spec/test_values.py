@@ -190,14 +190,8 @@ def test_the_parts_of_a_duration_are_added(hours: int, minutes: int) -> None:
 
 
 def test_a_value_of_a_spec_is_sent_as_an_operator_would_type_it() -> None:
-    assert [value_text(value) for value in (True, False, 0, 1.5, "", "x")] == [
-        "true",
-        "false",
-        "0",
-        "1.5",
-        "",
-        "x",
-    ]
+    texts = [value_text(value) for value in (True, False, 0, 1.5, "", "x")]
+    assert texts == ["true", "false", "0", "1.5", "", "x"]
 
 
 @given(day=st.dates(), low=st.dates(), high=st.dates())

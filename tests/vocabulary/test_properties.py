@@ -84,15 +84,8 @@ def options(draw: st.DrawFn, position: int) -> Option:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     declared = tuple(draw(options(i)) for i in range(draw(st.integers(0, len(NAMES)))))
-    positional = draw(
-        st.sampled_from(
-            [
-                (),
-                (Argument(name="src", required=True),),
-                (Argument(name="src", required=True), Argument(name="rest", multiple=True)),
-            ]
-        )
-    )
+    src, rest = Argument(name="src", required=True), Argument(name="rest", multiple=True)
+    positional = draw(st.sampled_from([(), (src,), (src, rest)]))
     script = Script(spec_version=1, script="thing.py", common=(), option=declared, argument=positional)
     meant: dict[str, Any] = {}
     typed: list[list[str]] = []
