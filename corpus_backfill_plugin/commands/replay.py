@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from corpus_backfill_plugin.agent.records import ITEMS_FILE, RunRecord, RunRequest, without_secrets
+from corpus_backfill_plugin.agent.records import ITEMS_FILE, Failure, RunRecord, RunRequest, without_secrets
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.value import replace
@@ -39,7 +39,6 @@ from corpus_backfill_plugin.workspace import Site
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from corpus_backfill_plugin.agent.records import Failure
     from corpus_backfill_plugin.plans import Plan
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Argument, Option, Script

@@ -57,10 +57,8 @@ _OWN = {"__init__", "__new__", "add_argument", "add_subparsers", *_PARSES}
 _ADDABLE = (argparse._ActionsContainer, argparse._SubParsersAction)  # noqa: SLF001 - there are no public names
 _KEYWORDS = {"nargs", "const", "default", "type", "choices", "required", "help", "metavar"}
 _SETTABLE = {*_KEYWORDS, "description", "epilog"}
-_STEPS = 20_000
-"""Calls and items of loops that are followed before a script is given up."""
-_DEEP = 40
-"""No script calls its way to its parser through more functions."""
+_STEPS = 20_000  # calls and items of loops that are followed before a script is given up
+_DEEP = 40  # no script calls its way to its parser through more functions
 
 
 class Stop(Exception):  # noqa: N818 - not always an error

@@ -11,7 +11,7 @@ from corpus_backfill_plugin.agent.finish import UnrecordedError
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.logs import read_on, with_view
 from corpus_backfill_plugin.agent.recover import is_here, resolve
-from corpus_backfill_plugin.agent.state import current_user
+from corpus_backfill_plugin.agent.state import State, current_user
 from corpus_backfill_plugin.agent.stop import stop
 from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.agent.records import RunRecord
-    from corpus_backfill_plugin.agent.state import State
 
 _RECORD_SECONDS = 30.0
 _NOTICE_SECONDS = 2.0

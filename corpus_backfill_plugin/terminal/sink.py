@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Self, TextIO
 from corpus_backfill_plugin.agent.files import write_all
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.agent.records import Output
 from corpus_backfill_plugin.agent.redact import Masker, Secret
 from corpus_backfill_plugin.terminal import bar
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from corpus_backfill_plugin.agent.progress import View
+    from corpus_backfill_plugin.agent.records import Output
 
 DRAW_EVERY = 0.1  # seconds between two drawings of the bar
 LINE_EVERY = 10.0  # seconds between two plain lines of progress

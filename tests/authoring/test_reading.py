@@ -1,21 +1,15 @@
 """Parsers read from the text of a script: what is told is true, and what can't be known is said."""
 
-from __future__ import annotations
-
 import argparse
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from authoring.reading import TRUTH, lines, ran, reading_shares, static
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.model import ParserModel
 from corpus_backfill_plugin.parsers.source import read_file, read_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from corpus_backfill_plugin.parsers.model import ParserModel
 
 NOT_IN_A_RUN = {"entry_point": "nothing calls its main()", "two_steps": "a run stops at the first parser"}
 NOT_IN_THE_TEXT = {

@@ -1,18 +1,14 @@
 """The line of each key, in every layout that TOML allows."""
 
-from __future__ import annotations
-
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus_backfill_plugin.specs.diagnostics import KeyPath
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
-
-if TYPE_CHECKING:
-    from corpus_backfill_plugin.specs.diagnostics import KeyPath
 
 LAYOUT = r'''# a comment with = and [brackets]
 spec-version = 1

@@ -1,23 +1,17 @@
 """A spec, an operator's command line, and what would have been started."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from conftest import Server
 
+from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 from corpus_backfill_plugin.cli import backfill
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from conftest import Server
-
-    from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,15 @@
 """What a spec says of the command as a whole: effects, exit codes, warnings, help, completion."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from click.shell_completion import ShellComplete
+from conftest import Cli, Server
+from vocabulary.conftest import Call
 
 from corpus_backfill_plugin.cli import backfill
-
-if TYPE_CHECKING:
-    from conftest import Cli, Server
-    from vocabulary.conftest import Call
 
 HEAD = 'script = "thing.py"\n'
 X = '[[option]]\nname = "x"\n'
