@@ -67,10 +67,7 @@ class BackfillGroup(BridgedGroup):
         return sorted((names | _plugin_entry_points().keys()) - MANAGE.keys())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one command, reading one spec at most; None for an unknown name.
-
-        A spec goes before a plugin's command of the same name: what is declared can be read.
-        """
+        """Return one command, a spec's before a plugin's; reads one spec at most. None for an unknown one."""
         if cmd_name in MANAGE:
             return managing(cmd_name)
         spec = _site(ctx).catalog.load(cmd_name)
@@ -95,9 +92,8 @@ class BackfillGroup(BridgedGroup):
 
             near = get_close_matches(name, self.list_commands(ctx), n=3)
             guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-            away = " (No server app was found; its own specs are not known.)" * bool(
-                _site(ctx).server_trouble
-            )
+            no_server = " (No server app was found; its own specs are not known.)"
+            away = no_server if _site(ctx).server_trouble else ""
             raise click.UsageError(f"No such command {name!r}.{guess}{away}", ctx)
         if name not in _ANYWHERE and not hasattr(command, "spec") and not _asks_help(args):
             refuse_elsewhere(ctx)

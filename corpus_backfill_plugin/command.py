@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import shell_form
 from corpus_backfill_plugin.params import TIED, DurationText, SpecArgument, SpecOption, selection, tie_values
-from corpus_backfill_plugin.specs.catalog import BrokenSpec
+from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
 from corpus_backfill_plugin.text import one_line, printable
 from corpus_backfill_plugin.workspace import Site
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from corpus_backfill_plugin.agent.records import RunRequest
-    from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Script
     from corpus_backfill_plugin.targets.site import FarSite
 
@@ -124,7 +124,6 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     if not site.is_here:
         ctx.exit(_run_there(ctx, spec, chosen, cast("FarSite", site), **limits))
     if asked["show_command_"]:
-        from corpus_backfill_plugin.invocation import shell_form
         from corpus_backfill_plugin.prepare import prepare
 
         click.echo(shell_form(prepare(spec, chosen, site, **limits, commit=False).invocation))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from corpus_backfill_plugin.agent.records import OnEnd
+from corpus_backfill_plugin.agent.records import OnEnd, RunRequest
 from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs import reader
@@ -21,8 +21,6 @@ from corpus_backfill_plugin.text import nearest, one_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from corpus_backfill_plugin.agent.records import RunRequest
 
 
 _HINT = "Correct the file; nothing was started."

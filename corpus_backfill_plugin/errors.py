@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
-
 import click
 
 from corpus_backfill_plugin.agent.errors import AgentError, HeldError
@@ -23,10 +21,6 @@ class BackfillError(AgentError, click.ClickException):
     def format_message(self) -> str:
         """Return problem and hint, safe for a terminal."""
         return str(self)
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Write the error to stderr (or `file`), its hint on a line of its own."""
-        click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
 
 
 class _HeldError(BackfillError):

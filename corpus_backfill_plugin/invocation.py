@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus_backfill_plugin.agent.records import Invocation
+from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
 from corpus_backfill_plugin.specs.values import several
@@ -20,7 +20,6 @@ from corpus_backfill_plugin.text import is_text, printable, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.model import Option, Script
 
 NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
@@ -41,11 +40,8 @@ class UnsendableError(BackfillError):
 
 def invocation(script: Script, selection: Selection, *, folder: str, program: Iterable[str]) -> Invocation:
     """Return how `script` is run with the values of `selection`."""
-    given = [
-        (o, _as_text(o, selection.values[o.name]))
-        for o in given_options(script, selection)
-        if o.pass_env or o.pass_stdin
-    ]
+    sent = [o for o in given_options(script, selection) if o.pass_env or o.pass_stdin]
+    given = [(option, _as_text(option, selection.values[option.name])) for option in sent]
     # The folder's name is the server app's convention, see `workspace.SCRIPTS_FOLDER`.
     return Invocation(
         program=tuple(program),
@@ -157,11 +153,9 @@ def positional_words(script: Script, selection: Selection) -> list[str]:
 
 
 def _as_text(option: Option, value: Value) -> str:
-    if isinstance(value, bool):
-        return "1" if value else "0"
     if isinstance(value, list):
         return _joined(option, value)
-    return str(value)
+    return str(int(value) if isinstance(value, bool) else value)
 
 
 def check_text(request: RunRequest) -> None:

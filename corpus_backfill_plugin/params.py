@@ -132,7 +132,7 @@ class SpecArgument(click.Argument):
     section = "Arguments"
 
     def __init__(self, argument: Argument) -> None:
-        self.declared, self.hidden = argument, argument.hidden
+        self.declared = argument
         word = argument.metavar or _identifier(argument.name).upper()
         word = word if argument.required else f"[{word}]"
         self.usage_word = f"{word}..." if argument.multiple or argument.nargs else word
@@ -147,6 +147,7 @@ class SpecArgument(click.Argument):
             metavar=self.usage_word,
             envvar=argument.envvar,
         )
+        self.hidden = argument.hidden
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Return its line of the help, which click leaves to a command's text."""

@@ -42,15 +42,9 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.model import Script
     from corpus_backfill_plugin.workspace import Site
 
-CLOCK_SKEW = 300.0
-"""Seconds by which the clocks of two machines may differ before a plan counts as made in the future."""
-
-MAX_BYTES = 4 << 20
-"""A plan is a few thousand bytes; what is larger is none, and is not read."""
-
-DATABASE_OPTION = "database-url"
-"""The option whose value `runs apply` takes on its command line as well."""
-
+CLOCK_SKEW = 300.0  # seconds by which the clocks of two machines may differ
+MAX_BYTES = 4 << 20  # a plan is a few thousand bytes; what is larger is none, and is not read
+DATABASE_OPTION = "database-url"  # the option whose value `runs apply` takes on its command line as well
 _SHORT = 12
 _OF_REQUEST = (
     "command", "options", "given", "script_hash", "spec_hash", "server", "server_commit", "database",
@@ -60,21 +54,12 @@ Amount = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One run, previewed and not yet done. Nothing in it is secret.
-
-    Attributes:
-        id: names the plan in the state folder of who made it.
-        arguments: without the switch for a dry run.
-        database_identity: the database's URL but for the user; a path of SQLite's is absolute.
-        left: what was left to do, empty where `not_counted` says why that is not known.
-        previewed: what the dry run said it would do; `run` is its number in the ledger of who made it.
-        sha256: of all the rest, hexadecimal.
-    """
+    """One run, previewed and not yet done. Nothing in it is secret."""
 
     format: Literal[1] = 1
-    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]  # its name in its maker's state folder
     command: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...]  # without the switch for a dry run
     options: dict[str, Any]
     given: tuple[str, ...]
     timeout: str | None = None
@@ -85,16 +70,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     server: str
     server_commit: str | None
     database: str | None
-    database_identity: str | None
-    left: dict[str, Amount]
-    not_counted: str = ""
-    previewed: dict[str, Amount]
-    run: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    database_identity: str | None  # the URL but for the user; a path of SQLite's is absolute
+    left: dict[str, Amount]  # what was left to do, as the postcondition counts it
+    not_counted: str = ""  # why that was not counted; then `left` is empty
+    previewed: dict[str, Amount]  # what the dry run said it would do
+    run: Annotated[int, msgspec.Meta(ge=1, le=2**53)]  # number of the dry run in its maker's ledger
     user: str
     host: str
     made: Annotated[datetime, msgspec.Meta(tz=True)]
     plugin_version: str
-    sha256: str = ""
+    sha256: str = ""  # of all the rest, hexadecimal
 
     def __post_init__(self) -> None:
         """Refuse a timeout that is none."""
@@ -110,10 +95,7 @@ def differences(
     max_age: float = math.inf,
     tolerance: str = "0",
 ) -> tuple[str, ...]:
-    """Return everything in which running `request` would not be what was planned, a phrase each.
-
-    The `tolerance` of a count is a number, or a part of what was planned, like `5%`.
-    """
+    """Return everything in which running `request` would not be what was planned, a phrase each."""
     found = [*_changes(plan, request)]
     age = (now - plan.made).total_seconds()
     if age > max_age:
@@ -176,10 +158,7 @@ def check_free(path: Path) -> None:
 
 
 def write_plan(path: Path, plan: Plan, root: Path) -> None:
-    """Write `plan` to `path`, never over anything; its sha256 is kept in the state folder `root` as well.
-
-    The plan is made to be handed on; the state folder is closed to most who can edit that file.
-    """
+    """Write `plan` to `path`, never over anything; its sha256 is kept in the state folder `root` as well."""
     at = path
     try:
         with path.open("xb") as file:
@@ -260,10 +239,9 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
     plan = checksummed(
         Plan(
             **{name: getattr(request, name) for name in _OF_REQUEST},
+            **{name: getattr(request.invocation, name) for name in ("arguments", "script")},
             **limits,
             id=uuid.uuid4().hex,
-            arguments=request.invocation.arguments,
-            script=request.invocation.script,
             database_identity=identity(request.database, request.server),
             left={name: counted.counts[name] for name in expected},
             not_counted=not_counted,

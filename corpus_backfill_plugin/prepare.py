@@ -21,7 +21,7 @@ from corpus_backfill_plugin.invocation import UnsendableError, arguments, invoca
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.values import parse_duration, several
 from corpus_backfill_plugin.text import one_line
-from corpus_backfill_plugin.workspace import script_path
+from corpus_backfill_plugin.workspace import Site, script_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.specs.model import Option, Script
     from corpus_backfill_plugin.specs.selection import Selection, Value
-    from corpus_backfill_plugin.workspace import Site
 
 NO_VERIFY = "--no-verify"  # why the postcondition of a run is not checked that was started with it
 

@@ -13,15 +13,13 @@ from corpus_backfill_plugin.agent.commit import Interpreter, interpreter_of, ser
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.specs.catalog import SHIPPED_SOURCE, Catalog, catalog
+from corpus_backfill_plugin.specs.catalog import SHIPPED_SOURCE, Catalog, SpecFile, catalog
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import click
-
-    from corpus_backfill_plugin.specs.catalog import SpecFile
 
 
 PATH_VARIABLE = "CORPUS_SERVER_APP_PATH"

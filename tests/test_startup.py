@@ -114,13 +114,6 @@ def heard(folder: Path, source: str, *words: str, **environ: str) -> Heard:
     return Heard(events, set(noted["modules"]), done.returncode, done.stdout, done.stderr)
 
 
-def loaded(folder: Path) -> Heard:
-    """Load the entry point's module as a host does, click being there already."""
-    found = heard(folder, IMPORT)
-    assert found.code == 0, found.stderr
-    return found
-
-
 def called(folder: Path, server: Server, *words: str, **environ: str) -> Heard:
     """Call the group with `words`, the server app being `server`."""
     settings = {"CORPUS_SERVER_APP_PATH": str(server.folder), "CORPUS_BACKFILL_PYTHON": sys.executable}
@@ -144,15 +137,13 @@ def names(request: pytest.FixtureRequest, server: Server) -> set[str]:
     return shipped | {f"{name}.toml" for name in added}
 
 
-def test_loading_the_plugin_adds_no_module_but_its_own(tmp_path: Path) -> None:
-    found = loaded(tmp_path)
+def test_loading_the_plugin_adds_and_opens_no_module_but_its_own(tmp_path: Path) -> None:
+    """As a host does it, click being there already."""
+    found = heard(tmp_path, IMPORT)
+    assert found.code == 0, found.stderr
     assert "corpus_backfill_plugin.cli" in found.modules
     assert found.modules <= OURS
     assert not found.modules & HEAVY
-
-
-def test_loading_the_plugin_opens_nothing_but_its_own_modules(tmp_path: Path) -> None:
-    found = loaded(tmp_path)
     assert found.events
     assert found.others == []
     assert not found.specs

@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 8 << 20
 """Output, both streams together. Who prints more does its work instead of the little it was started for."""
 
-MAX_SHOWN = 200
-"""Characters of a line that are quoted."""
-
-TERM_SECONDS = 2.0
-"""How long a child that is ended may take to end by itself."""
-
+MAX_SHOWN = 200  # characters of a line that are quoted
+TERM_SECONDS = 2.0  # how long a child that is ended may take to end by itself
 _TICK = 0.02
 
 

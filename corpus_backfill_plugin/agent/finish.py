@@ -21,7 +21,7 @@ from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
 from corpus_backfill_plugin.agent.outcome import judge
 from corpus_backfill_plugin.agent.plain import load
 from corpus_backfill_plugin.agent.records import Failure, Outcome, RunRecord, RunRequest, record_of
-from corpus_backfill_plugin.agent.redact import Masker, mask
+from corpus_backfill_plugin.agent.redact import Masker, Secret, mask
 from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.agent.verify import verify
 
@@ -29,12 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from corpus_backfill_plugin.agent.output import OutputReader
-    from corpus_backfill_plugin.agent.redact import Secret
 
 _CHUNK = 1 << 20
-_DESCRIPTORS = 4096
-"""More than a supervisor inherits."""
-
+_DESCRIPTORS = 4096  # more than a supervisor inherits
 _CUT = "its log was truncated or removed while it ran"
 _MASKED = "its finisher was killed when it had masked the log"
 

@@ -18,10 +18,8 @@ from corpus_backfill_plugin.agent.value import Value
 
 T = TypeVar("T")
 STREAMS = ("stdout", "stderr")
-_ROOM = 512
-"""Bytes that are enough for `process`, `exit` and `stop`."""
-_VERDICT_ROOM = 4096
-"""Bytes that are enough for a `verdict` but for one of very many counts."""
+_ROOM = 512  # bytes that are enough for `process`, `exit` and `stop`
+_VERDICT_ROOM = 4096  # bytes that are enough for a `verdict` but for one of very many counts
 
 
 class Process(NamedTuple):

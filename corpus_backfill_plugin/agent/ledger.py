@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 10.0
 _PATIENT = f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}"
-_MOST = 2**63 - 1
-"""The largest number that SQLite holds."""
+_MOST = 2**63 - 1  # the largest number that SQLite holds
 _NEWEST = 200
 _FIELDS = {name: kind for name, kind in RunRecord._field_types.items() if name != "failed"}  # noqa: SLF001  its base says so
 _AS_JSON = {name for name, kind in _FIELDS.items() if kind.startswith(("dict", "tuple", "View"))}

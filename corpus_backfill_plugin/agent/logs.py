@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import open_regular
-from corpus_backfill_plugin.agent.folder import STREAMS
+from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.agent.records import Output
+from corpus_backfill_plugin.agent.records import Output, RunRecord
 from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from io import FileIO
 
-    from corpus_backfill_plugin.agent.folder import RunFolder
     from corpus_backfill_plugin.agent.progress import View
-    from corpus_backfill_plugin.agent.records import RunRecord
 
 FRESH_SECONDS = 3.0  # a note of how far a run is that is younger is as good as a look into its logs
 CHUNK = 1 << 18

@@ -7,13 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.processes import signal_name
-from corpus_backfill_plugin.agent.records import Outcome
+from corpus_backfill_plugin.agent.records import Outcome, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
-    from corpus_backfill_plugin.agent.records import RunState
 
 _STEPS = {"folder": "its working folder can't be entered", "record": "the run folder can't be written"}
 _OTHER = "the program can't be started"

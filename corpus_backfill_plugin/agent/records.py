@@ -11,9 +11,7 @@ from corpus_backfill_plugin.agent.value import Value, replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-ITEMS_FILE = "@corpus-backfill:items@"
-"""Stands for the path of a run's file of items."""
-
+ITEMS_FILE = "@corpus-backfill:items@"  # stands for the path of a run's file of items
 DROPPED = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
 """They name the CLI's own environment; in the script they would shadow the server's."""
 

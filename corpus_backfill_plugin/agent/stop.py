@@ -6,11 +6,10 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.agent.processes import send
+from corpus_backfill_plugin.agent.processes import Survivor, send
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.folder import RunFolder
-    from corpus_backfill_plugin.agent.processes import Survivor
 
 TERMINATE_SECONDS = 3.0
 _KILL_SECONDS, _KILL_AGAIN_SECONDS, _SEARCH_SECONDS = 10.0, 0.5, 0.5

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from corpus_backfill_plugin.agent.child import last_line, run_child
 from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.agent.records import Output
+from corpus_backfill_plugin.agent.records import Invocation, Outcome, Output, ProofState, RunRequest, RunState
 from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from corpus_backfill_plugin.agent.records import Invocation, Outcome, ProofState, RunRequest, RunState
 
-Verified: TypeAlias = Literal["held", "failed", "unknown"]
-"""What a count says of a postcondition."""
+Verified: TypeAlias = Literal["held", "failed", "unknown"]  # what a count says of a postcondition
 
 
 _STATES: dict[ProofState, RunState] = {"failed": "incomplete", "unknown": "unverified"}

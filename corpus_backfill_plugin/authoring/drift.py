@@ -1,15 +1,9 @@
 """The difference between a spec and the parser of its script.
 
-The two should take the same. Not drift is what a spec does on purpose and can say:
-
-* `default-note`: its author knows what the script does by itself, so that the spec may send another default,
-  or require what the script does not. Without a default nothing is sent, which always fits.
-* `unlisted` names what the spec leaves out: an option, a choice (`--model=huge`), all further (`--model=*`).
-* A flag in `fixed-args` or `postcondition.run` needs no option. Those in `postcondition.run` have to be the
-  script's: one that ignores them would work instead of counting.
-* A stricter form of plain text (a date), stricter rules between options, its own help and names.
-
-What could not be known of the script gives a note, never drift.
+The two should take the same. What a spec does on purpose is no drift: another default, or a stricter rule,
+where a `default-note` says what the script does by itself; what it leaves out and names in `unlisted`; flags
+in `fixed-args` and `postcondition.run`, which have to be the script's: one that ignores them would work
+instead of counting; a stricter form of plain text, its own help and names. What is not known gives a note.
 """
 
 from __future__ import annotations
@@ -49,20 +43,16 @@ _FITTING = {
 }
 """Types in the spec for a type of the script's; for others, the same and plain text."""
 
-_ALIKE = 0.45
-"""How alike two names must be (difflib's ratio) for one to be taken as the other's new name."""
+_ALIKE = 0.45  # how alike two names must be (difflib's ratio) for one to be taken as the other's new name
 
 
 class Drift(Diagnostic, frozen=True, kw_only=True):
-    """One difference: with the script's option or exclusive group, where the spec can follow it.
-
-    `before` says that an added option belongs before the subcommand.
-    """
+    """One difference between a spec and its script."""
 
     change: Change
-    parsed: ParsedOption | None = None
-    group: ExclusiveGroup | None = None
-    before: bool = False
+    parsed: ParsedOption | None = None  # the script's, where there is one that the spec can follow
+    group: ExclusiveGroup | None = None  # the script's, by its flags
+    before: bool = False  # whether an added option belongs before the subcommand
 
     @property
     def certain(self) -> bool:
@@ -99,14 +89,7 @@ def located(drifts: Sequence[Drift], text: str, file: str) -> tuple[Drift, ...]:
 
 
 class _Comparison:
-    """One spec compared with one parser.
-
-    Attributes:
-        known_flags: flags of the script's that need no option in the spec.
-        missing: options of the spec that were not seen in the script, and where they are.
-        matched: the spec's name by the script's flag; the flag itself for one that is to be added, empty
-            where the value is handed over otherwise.
-    """
+    """One spec compared with one parser."""
 
     def __init__(self, script: Script, model: ParserModel) -> None:
         self.script, self.top = script, model
@@ -116,8 +99,10 @@ class _Comparison:
         self.unlisted = set(script.unlisted)
         self.counting = script.postcondition.run if script.postcondition else ()
         words = [*script.fixed_args, *self.counting]
+        # Flags of the script's that need no option in the spec.
         self.known_flags = {word.partition("=")[0] for word in words if word.startswith("-")} | self.unlisted
-        self.missing: list[tuple[Option, KeyPath]] = []
+        self.missing: list[tuple[Option, KeyPath]] = []  # options not seen in the script, and where they are
+        # Names in the spec by the script's flags; empty where the value is handed over otherwise.
         self.matched: dict[str, str] = {}
 
     def run(self) -> Iterator[Drift]:

@@ -45,8 +45,7 @@ _ARRAYS = ("option", "argument", "group")
 def fix(text: str, drifts: Sequence[Drift]) -> str:
     """Return a spec with each difference corrected, so that a second comparison finds none.
 
-    A renamed option keeps its name and gets the script's new flag. What is only noted, and a subcommand that
-    is gone, are left as they are: there is no telling what is meant.
+    A note, and a subcommand that is gone, are left as they are: there is no telling what is meant.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
@@ -56,13 +55,10 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
 
 @dataclass(eq=False)
 class _Part:
-    """A table of a spec, or the keys before the first: as TOML of its own, with the comments above it.
+    """A table of a spec, or the keys before the first: edited alone, it leaves others' comments alone."""
 
-    Edited alone, it leaves the comments of others alone. The `kind` is the array that it is in, or nothing.
-    """
-
-    kind: str
-    above: list[str]
+    kind: str  # the array that it is a table of, or nothing
+    above: list[str]  # the comments and blank lines above it
     document: tomlkit.TOMLDocument
 
     @property
@@ -216,14 +212,12 @@ class _Fixing:
             self._append("group", toml_table("group", wanted))
 
     def _name(self, flag: str) -> str:
-        """Return the spec's name for the script's `flag`."""
         for table in (part.table for part in self._of("option")):
             if flag in (table.get("flag", f"--{table['name']}"), table.get("negate")):
                 return str(table["name"])
         return flag.lstrip("-")
 
     def _forget(self, name: str) -> None:
-        """Take a name that is gone out of rules and lists."""
         for part in self._of("group"):
             _without(part.table, "members", name)
             if len(part.table.get("members", ())) < 2:  # noqa: PLR2004 - a group of one is no group

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
-_LISTED_NUMBERS = 8
-"""Whole numbers without a gap are written as choices up to so many, else as `min` and `max`."""
-
+_LISTED_NUMBERS = 8  # more whole numbers without a gap than these are written as `min` and `max`
 _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)($|-)")
 
 _DEFAULT_STATED = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$", re.IGNORECASE)
@@ -29,8 +27,8 @@ _DEFAULT_STATED = re.compile(r"\s*[(\[]default(s to|:| is|=)?[^()\[\]]*[)\]]\.?$
 
 _REDRAWING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _MANY = ("*", "+")
+# What must be known of an option for a spec to declare it, in words.
 _UNSURE = {"kind": "how it takes its values", "nargs": "how many values it takes"}
-"""What must be known of an option for a spec to declare it, in words."""
 
 
 class Leaf(NamedTuple):
@@ -50,16 +48,13 @@ class Leaf(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """An `[[option]]` or `[[argument]]` to be; not `usable` when it has to be completed by hand.
+    """An `[[option]]` or `[[argument]]` to be."""
 
-    The remarks are comments for its author; `unlisted` is a flag that it leaves out, or nothing.
-    """
-
-    table: dict[str, Any]
+    table: dict[str, Any]  # keys in the order to be written
     kind: str = "option"
-    remarks: tuple[str, ...] = ()
-    unlisted: str = ""
-    usable: bool = True
+    remarks: tuple[str, ...] = ()  # comments for its author; `TODO` begins what could not be known
+    unlisted: str = ""  # a flag of the script's that it leaves out, or nothing
+    usable: bool = True  # False when it has to be completed by hand
 
     def text(self) -> str:
         """Return it as TOML, the remarks above it; as comments alone when it is not usable."""
@@ -82,7 +77,10 @@ def propose(
     `taken` are names and `shorts` letters that others of the spec have. `exclusive` is an option of a group,
     `before` one that belongs before the subcommand, `last` a positional that none follows.
     """
-    name = _free(option_name(parsed.flag, parsed.dest), taken)
+    name, used = option_name(parsed.flag, parsed.dest), {*RESERVED_OPTIONS, *taken}
+    name = f"script-{name}" if name in used else name
+    others = (f"{name}-{count}" for count in range(2, len(used) + 3))
+    name = next(other for other in (name, *others) if other not in used)
     keys, unlisted, obstacles = _value_keys(parsed, exclusive=exclusive), "", list[str]()
     if not parsed.flags and keys.get("multiple"):
         keys |= {"multiple": True, "default": None}
@@ -90,9 +88,9 @@ def propose(
             obstacles.append("takes any number of words with more after it, which a spec cannot declare")
     elif parsed.flags and not re.search(FLAG_PATTERN, parsed.flag):
         obstacles.append(f"'{parsed.flag}' cannot be written as a flag")
-    if keys.get("negate") and keys["negate"].lstrip("-") in {*RESERVED_OPTIONS, *taken}:
+    if keys.get("negate") and keys["negate"].lstrip("-") in used:
         unlisted = keys.pop("negate")
-    keys = {"name": name, **_spellings(parsed, name, taken, shorts), **keys, **_words(parsed, keys)}
+    keys = {"name": name, **_spellings(parsed, name, used, shorts), **keys, **_words(parsed, keys)}
     keys["before-subcommand"] = before
     if parsed.flags and name in {"dry-run", "limit"} and plays(name, keys):
         keys["role"] = name
@@ -148,17 +146,7 @@ def commented(text: str) -> str:
     return "\n".join(row if row.startswith("#") else f"# {row}" for row in text.split("\n"))
 
 
-def _free(name: str, taken: Collection[str]) -> str:
-    """Return `name`, or a name like it that nobody has."""
-    used = {*RESERVED_OPTIONS, *taken}
-    name = f"script-{name}" if name in used else name
-    others = (f"{name}-{count}" for count in range(2, len(used) + 3))
-    return next(other for other in (name, *others) if other not in used)
-
-
-def _spellings(
-    parsed: ParsedOption, name: str, taken: Collection[str], shorts: Collection[str]
-) -> dict[str, Any]:
+def _spellings(parsed: ParsedOption, name: str, used: set[str], shorts: Collection[str]) -> dict[str, Any]:
     if not parsed.flags:
         return {}
     letters = [flag[1] for flag in parsed.flags if re.fullmatch(r"-[A-Za-z0-9]", flag)]
@@ -166,7 +154,7 @@ def _spellings(
     return {
         "flag": parsed.flag if parsed.flag != f"--{name}" and re.search(FLAG_PATTERN, parsed.flag) else None,
         "short": next((letter for letter in letters if letter not in {*shorts, *RESERVED_SHORTS}), None),
-        "aliases": [alias for alias in others if alias not in {*taken, *RESERVED_OPTIONS, name}],
+        "aliases": [alias for alias in others if alias not in {*used, name}],
     }
 
 

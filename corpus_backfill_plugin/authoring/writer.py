@@ -41,9 +41,7 @@ _HINTS = """\
 
 _NO_HELP = "  # TODO: the script does not say what it is for"
 _EFFECT = 'effect = "write"  # "read" when it changes nothing, "destructive" to be asked first'
-
-_LINE = 120
-"""Characters of a short help at most."""
+_LINE = 120  # characters of a short help at most
 
 
 def write_specs(model: ParserModel, script: str, command: str, schema_ref: str | None) -> dict[str, str]:

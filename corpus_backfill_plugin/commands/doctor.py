@@ -31,7 +31,6 @@ from corpus_backfill_plugin.workspace import Site, script_fault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
 BROKEN_CLICK = "8.2.0"
@@ -39,9 +38,7 @@ _COLORS = {"ok": "green", "warning": "yellow", "error": "red"}
 _PROBE_BYTES = 1 << 16
 _FEW_BYTES = 100_000_000
 _FEW_FILES = 1000
-
-_SENT = {"common", "count", "removed", "renamed"}
-"""Differences between spec and script that make a script refuse what it is sent."""
+_SENT = {"common", "count", "removed", "renamed"}  # differences for which a script refuses what it is sent
 
 
 class CheckResult(NamedTuple):

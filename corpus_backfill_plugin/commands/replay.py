@@ -17,7 +17,7 @@ import click
 
 from corpus_backfill_plugin.agent.attach import find
 from corpus_backfill_plugin.agent.database import is_same
-from corpus_backfill_plugin.agent.records import ITEMS_FILE, RunRecord, RunRequest, without_secrets
+from corpus_backfill_plugin.agent.records import ITEMS_FILE, Failure, RunRecord, RunRequest, without_secrets
 from corpus_backfill_plugin.agent.redact import HIDDEN
 from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.agent.value import replace
@@ -39,15 +39,12 @@ from corpus_backfill_plugin.workspace import Site
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from corpus_backfill_plugin.agent.folder import RunFolder
-    from corpus_backfill_plugin.agent.records import Failure
     from corpus_backfill_plugin.plans import Plan
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
     from corpus_backfill_plugin.specs.model import Argument, Option, Script
 
 _OURS = ("server_path_", "python_", "debug_", "wait_")
-_NAMED = 3
-"""Items that a message names at most."""
+_NAMED = 3  # items that a message names at most
 
 
 class Replayed(NamedTuple):
@@ -68,10 +65,7 @@ class _Stored(NamedTuple):
 
 
 def replay_plan(plan: Plan, site: Site, url: str | None = None, parent: int | None = None) -> Replayed:
-    """Return what `plan` would run at `site`, whose environment has the secrets; `url` goes before its own.
-
-    The `parent` is the number of the dry run, where that is in the ledger at hand.
-    """
+    """Return what `plan` would run at `site`, whose environment has the secrets; `url` comes first."""
     _ = site.server  # without one, that is the only thing to report
     spec = unbroken(spec_named(site, plan.command))
     stored = _Stored(plan, spec, "the plan can't be run", "Make a new plan")
@@ -120,10 +114,7 @@ def replay_run(
 def _secrets(
     stored: _Stored, options: dict[str, Any], environ: Mapping[str, str], typed: dict[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the values of those `options` that were not stored, from `typed` or `environ`.
-
-    An empty variable counts as nothing, as in click; and no variable gives several values.
-    """
+    """Return the values of those `options` that were not stored, from `typed` or `environ`."""
     found, lacking = dict(typed or {}), {}
     masked = getattr(stored.source, "masked_options", ())
     for parameter in stored.spec.script.parameters:
@@ -132,6 +123,7 @@ def _secrets(
             continue
         several = isinstance(options[name], list) and len(options[name]) > 1
         variables = [parameter.envvar] if isinstance(parameter.envvar, str) else [*(parameter.envvar or ())]
+        # An empty variable counts as nothing, as in click.
         value = found.get(name) or next(filter(None, map(environ.get, () if several else variables)), None)
         if value:
             found[name] = value
@@ -171,10 +163,7 @@ def _check_known(option: Option, spec: LoadedSpec, site: Site) -> None:
 
 
 def _check(stored: _Stored, selection: Selection, names: Iterable[str], hidden: Collection[str]) -> None:
-    """Check the values of `names` as if they had been typed: a plan's file may have been made by anything.
-
-    No error shows what is `hidden`, or secret by the spec.
-    """
+    """Check values as if they had been typed: anybody can make a plan. No error shows what is `hidden`."""
     script = stored.spec.script
     known = {parameter.name: parameter for parameter in script.parameters}
     problems = []
@@ -224,9 +213,8 @@ def _problems(parameter: Option | Argument, value: Any, depth: int) -> Iterator[
 @click.pass_context
 def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) -> None:
     """Run again what run N did, the latest if left out, with the same options."""
-    with opened_ledger() as (state, ledger):
-        record, folder = find(state, ledger, number)
-    request = replay_run(record, os.environ, verify=was_verified(folder))
+    record, _, verify = _recorded(number)
+    request = replay_run(record, os.environ, verify=verify)
     if (changed := changes_since(record, request)) and not anyway:
         problem = f"run {record.number} can't be repeated as it was: {'; '.join(changed)}"
         raise BackfillError(problem, "Look at the change, then repeat it --anyway.")
@@ -245,12 +233,10 @@ def rerun(ctx: click.Context, *, number: int | None, anyway: bool, yes: bool) ->
 @click.pass_context
 def retry(ctx: click.Context, /, *, number: int | None, anyway: bool, yes: bool, **how: Any) -> None:  # noqa: ANN401 - of execute
     """Run again only what failed in run N, the latest if left out."""
-    with opened_ledger() as (state, ledger):
-        record, folder = find(state, ledger, number)
-        failed = ledger.failed_items(record.number)
+    record, failed, verify = _recorded(number)
     check_retryable(record, failed, anyway=anyway)
     items = tuple(dict.fromkeys(failure.item for failure in failed if not failure.masked))
-    fresh = partial(replay_run, record, os.environ, items, verify=was_verified(folder))
+    fresh = partial(replay_run, record, os.environ, items, verify=verify)
     request = fresh()
     if (database := other_database(record, request)) and not anyway:
         raise BackfillError(database, "Set DATABASE_URL as it was, or retry --anyway.")
@@ -258,10 +244,13 @@ def retry(ctx: click.Context, /, *, number: int | None, anyway: bool, yes: bool,
     ctx.exit(execute(request, fresh=fresh, **how))
 
 
-def was_verified(folder: RunFolder) -> bool:
-    """Return whether a run was to be verified, as far as its folder says: not if it was `--no-verify`."""
-    metadata = folder.metadata()
-    return metadata is None or metadata.request.not_checked != NO_VERIFY
+def _recorded(number: int | None) -> tuple[RunRecord, tuple[Failure, ...], bool]:
+    """Return a run, the items that failed in it, and whether it was to be verified: not if `--no-verify`."""
+    with opened_ledger() as (state, ledger):
+        record, folder = find(state, ledger, number)
+        metadata = folder.metadata()
+        verified = metadata is None or metadata.request.not_checked != NO_VERIFY
+        return record, ledger.failed_items(record.number), verified
 
 
 def changes_since(record: RunRecord, request: RunRequest) -> list[str]:

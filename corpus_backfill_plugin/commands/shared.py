@@ -69,6 +69,5 @@ def spec_named(site: Site, name: str) -> LoadedSpec | BrokenSpec:
 def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of specs."""
     del param
-    return [
-        name for name in site_of(ctx).catalog.names() if name.startswith(incomplete) and name.isprintable()
-    ]
+    names = site_of(ctx).catalog.names()
+    return [name for name in names if name.startswith(incomplete) and name.isprintable()]

@@ -44,10 +44,7 @@ if TYPE_CHECKING:
     _Spec = LoadedSpec | BrokenSpec
 
 SCHEMA_FILE = "spec.schema.json"
-
-_SHOWN = 200
-"""Bytes of a log's line that are shown."""
-
+_SHOWN = 200  # bytes of a log's line that are shown
 _HEAD = """\
 # Command reference
 

@@ -33,32 +33,22 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
     from corpus_backfill_plugin.agent.verify import Counted
 
-AT_ONCE = 4
-"""Counts at the same time: each is a query of one database, which is not to be swamped."""
-
-RUNS_LOOKED_AT = 200
-"""The newest runs of a command among which the last one on this server and database is looked for."""
-
+AT_ONCE = 4  # counts at the same time: each is a query of one database, which is not to be swamped
+RUNS_LOOKED_AT = 200  # the newest of a command, among which the last one on this database is looked for
 NOT_COUNTABLE = "not countable"
 _OURS = ("server_path_", "python_", "timeout_", "debug_")
 
 
 class Status(NamedTuple):
-    """What is known of one command: its state is `done`, `left`, `unknown` or `not countable`.
-
-    Attributes:
-        left: the counts that something is expected of, as people read them.
-        reason: why it could not be counted although its spec says how.
-        last_run: the last one on this server and database that was no dry run.
-    """
+    """What is known of one command."""
 
     command: str
-    state: str = "unknown"
+    state: str = "unknown"  # or `done`, `left`, `not countable` when the spec or the script has no count
     counts: Mapping[str, int] = {}
-    left: str = "-"
-    reason: str = ""
+    left: str = "-"  # the counts that something is expected of, as people read them
+    reason: str = ""  # why it could not be counted although its spec says how
     database: str | None = None
-    last_run: RunRecord | None = None
+    last_run: RunRecord | None = None  # the last one on this server and database that was no dry run
 
 
 @click.command(
@@ -77,7 +67,7 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
         found = statuses(ctx, names, parse_duration(limit) if limit else 0, lambda: bool(signals.pending))
         if signals.pending:
             ctx.exit(128 + signals.pending[0])
-    rows = [_status_facts(known) if as_json else _status_row(known) for known in found]
+    rows = [_facts(known) if as_json else _row(known) for known in found]
     write_rows(rows, ("command", "left", "last run", "note"), as_json=as_json)
     # A command whose spec declares no count is no trouble unless it was asked for by name.
     ctx.exit(1 if any(known.reason or (names and known.state == NOT_COUNTABLE) for known in found) else 0)
@@ -165,12 +155,12 @@ def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
         return {}
 
 
-def _status_facts(known: Status) -> dict[str, Any]:
+def _facts(known: Status) -> dict[str, Any]:
     shown_too = {name: getattr(known, name) for name in ("command", "state", "reason", "counts")}
     return {**shown_too, "last_run": facts(known.last_run) if known.last_run else None}
 
 
-def _status_row(known: Status) -> dict[str, str]:
+def _row(known: Status) -> dict[str, str]:
     last = known.last_run
     run = f"{last.number} {last.state}, {clock_time(last.started)}" if last else "-"
     note = known.reason if known.reason and known.reason not in known.left else "-"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +57,8 @@ _OWN = {"__init__", "__new__", "add_argument", "add_subparsers", *_PARSES}
 _ADDABLE = (argparse._ActionsContainer, argparse._SubParsersAction)  # noqa: SLF001 - there are no public names
 _KEYWORDS = {"nargs", "const", "default", "type", "choices", "required", "help", "metavar"}
 _SETTABLE = {*_KEYWORDS, "description", "epilog"}
-_STEPS = 20_000
-"""Calls and items of loops that are followed before a script is given up."""
-_DEEP = 40
-"""No script calls its way to its parser through more functions."""
+_STEPS = 20_000  # calls and items of loops that are followed before a script is given up
+_DEEP = 40  # no script calls its way to its parser through more functions
 
 
 class Stop(Exception):  # noqa: N818 - not always an error
@@ -171,6 +169,9 @@ class Follower:
         names = source.names if source else {"ArgumentParser": Outside(f"{name}.ArgumentParser")}
         for alias in node.names:
             if alias.name == "*":
+                # A library's names may hide those that were set before.
+                plain = [] if source else [key for key in scope.names if isinstance(scope.names[key], PLAIN)]
+                scope.names |= {key: Computed(key) for key in plain if not key.startswith("_")}
                 scope.names |= {key: names[key] for key in names if not key.startswith("_")}
                 continue
             value = names.get(alias.name) or self.module(f"{name}.{alias.name}".strip("."), node.level, scope)
@@ -200,7 +201,7 @@ class Follower:
                 self._values(node.decorator_list, scope)
                 # Methods do not see the names of their class.
                 around = scope.outer if scope.is_class and scope.outer else scope
-                self._bind(scope, node.name, Function(node, around))
+                self._bind(scope, node.name, Function(node, around, self._defaults(node.args, scope)))
             case ast.ClassDef():
                 bases = tuple(self._values(node.bases, scope))
                 inner = Scope({}, scope, bases, is_class=True, name=node.name)
@@ -229,7 +230,7 @@ class Follower:
                     self.value(item.context_expr, scope)
                     if item.optional_vars:
                         self._set(item.optional_vars, Computed(text_of(item.context_expr)), scope)
-                return self.block(node.body, scope)
+                return self._with(node, scope)
             case _:
                 return self._in_doubt(node, scope)
         return ""
@@ -252,6 +253,20 @@ class Follower:
         self.doubt = (*doubt, node) if lefts - {"", "raise"} else doubt
         word = type(node).__name__.lower()
         return word if word in {"raise", "break", "continue"} else ""
+
+    def _with(self, node: ast.With | ast.AsyncWith, scope: Scope) -> str:
+        """Follow what is inside; `contextlib.suppress` may end it at any statement."""
+        if not any("suppress" in text_of(item.context_expr) for item in node.items):
+            return self.block(node.body, scope)
+        before, doubt = dict(scope.names), self.doubt
+        self.doubt = (*doubt, node)
+        left = self.block(node.body, scope)
+        self.doubt = (*doubt, node) if left else doubt
+        for name in stored(node) & before.keys():
+            self._bind(
+                scope, name, Computed(f"{name}, set by a condition", holds_parser=_holds_parser(before[name]))
+            )
+        return ""
 
     def _for(self, node: ast.For, scope: Scope) -> str:
         items = items_of(self.value(node.iter, scope))
@@ -346,7 +361,7 @@ class Follower:
             case ast.Await():
                 return self.value(node.value, scope)
             case ast.Lambda():
-                return Function(node, scope)
+                return Function(node, scope, self._defaults(node.args, scope))
             case ast.List() | ast.Set():
                 return self._values(node.elts, scope)
             case ast.Tuple():
@@ -405,7 +420,7 @@ class Follower:
         # What is opened from something that is not known leaves the parameters unknown.
         opened = any(isinstance(arg, Computed) and arg.text.startswith("*") for arg in call.args)
         if not opened and "**" not in call.kwargs and len(self.returned) <= _DEEP:
-            if isinstance(function, Function):
+            if isinstance(function, Function) and not is_generator(function.node):
                 value = self.follow(function, call)
                 unknown = isinstance(value, Computed)
                 return Computed(text_of(node), holds_parser=value.holds_parser) if unknown else value
@@ -458,10 +473,16 @@ class Follower:
         left = self.block(node.body, inner)
         self.doubt = doubt
         values = [*self.returned.pop(), *([] if left == "return" else [None])]
-        generator = any(isinstance(part, ast.Yield | ast.YieldFrom) for part in ast.walk(node))
-        if generator or any(other is not values[0] for other in values):
+        if is_generator(node) or any(other is not values[0] for other in values):
             return Computed(node.name, holds_parser=any(map(_holds_parser, values)))
         return values[0]
+
+    def _defaults(self, declared: ast.arguments, scope: Scope) -> dict[str, Value]:
+        """Return the defaults of parameters, as they are where the function is defined."""
+        positional = [a.arg for a in (*declared.posonlyargs, *declared.args)]
+        defaults = dict(zip(reversed(positional), reversed(declared.defaults), strict=False))
+        defaults |= {a.arg: d for a, d in zip(declared.kwonlyargs, declared.kw_defaults, strict=True) if d}
+        return {name: self.value(default, scope) for name, default in defaults.items()}
 
     def _parameters(self, function: Function, call: Call | None) -> dict[str, Value]:
         """Return the parameters of a call by name."""
@@ -472,9 +493,7 @@ class Follower:
         if call is None:
             return names
         given = [*([] if function.bound is None else [function.bound]), *call.args]
-        defaults = dict(zip(reversed(positional), reversed(declared.defaults), strict=False))
-        defaults |= {a.arg: d for a, d in zip(declared.kwonlyargs, declared.kw_defaults, strict=True) if d}
-        names |= {name: self.value(default, function.scope) for name, default in defaults.items()}
+        names |= function.defaults
         names |= dict(zip(positional, given, strict=False))
         names |= {name: value for name, value in call.kwargs.items() if name in words}
         if declared.vararg:
@@ -649,12 +668,17 @@ def _bound(receiver: Scope, found: Value) -> Value:
         return found
     decorators = {last_word(one) for one in getattr(found.node, "decorator_list", ())}
     plain = "staticmethod" in decorators or (receiver.is_class and "classmethod" not in decorators)
-    return found if plain else Function(found.node, found.scope, receiver)
+    return found if plain else replace(found, bound=receiver)
 
 
 def adds(node: ast.AST) -> bool:
     """Whether an option is added here, to whatever."""
     return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
+
+
+def is_generator(node: ast.AST) -> bool:
+    """Whether a call of a function runs nothing of it."""
+    return any(isinstance(part, ast.Yield | ast.YieldFrom) for part in ast.walk(node))
 
 
 def makes_parser(node: ast.AST) -> bool:

@@ -27,54 +27,39 @@ Library: TypeAlias = Literal[
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """One thing about a parser that could not be known: `where` is a line, counted from 1, or 0.
+    """One thing about a parser that could not be known."""
 
-    It `hides_options` if there may be options that were not seen at all.
-    """
-
-    where: int
-    what: str
+    where: int  # line, counted from 1; 0 when none is meant
+    what: str  # a flag, a positional's name, or a part such as `description`
     reason: str
-    hides_options: bool = False
+    hides_options: bool = False  # there may be options that were not seen at all
 
 
 class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
-    """One option or positional of a script's parser.
+    """One option or positional of a script's parser."""
 
-    Attributes:
-        flags: the spellings in the script's order; empty for a positional.
-        type_name: the callable as the source calls it, when `type` is `other`.
-        min, max: inclusive; click's ranges, argparse has none.
-        default: None is none, or unknown (see `unsure`).
-        default_note: the source text of a default that is no literal.
-        nargs: as argparse means it; None is one value (or none, for a flag).
-        unsure: for each field that could not be known, why.
-        notes: sentences for the reader of the spec.
-        line: 0 when it is not known.
-    """
-
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()  # in the script's order; empty for a positional
     dest: str = ""
     kind: Kind = "value"
     type: ParsedType = "str"
-    type_name: str = ""
+    type_name: str = ""  # the callable as the source calls it, when `type` is `other`
     choices: tuple[Scalar, ...] = ()
     ignore_case: bool = False
-    min: int | float | None = None
+    min: int | float | None = None  # inclusive, as `max`: click's ranges, argparse has none
     max: int | float | None = None
-    default: Scalar | tuple[Scalar, ...] | None = None
-    default_note: str = ""
+    default: Scalar | tuple[Scalar, ...] | None = None  # None is none, or unknown: see `unsure`
+    default_note: str = ""  # the source text of a default that is no literal
     required: bool = False
-    nargs: int | Literal["?", "*", "+"] | None = None
+    nargs: int | Literal["?", "*", "+"] | None = None  # argparse's; None is one value, or none for a flag
     const: Scalar | None = None
     help: str = ""
     metavar: str | None = None
     hidden: bool = False
     group: str = ""
     negative: str = ""
-    unsure: dict[str, str] = {}
-    notes: tuple[str, ...] = ()
-    line: int = 0
+    unsure: dict[str, str] = {}  # for each field that could not be known, why
+    notes: tuple[str, ...] = ()  # sentences for the reader of the spec
+    line: int = 0  # 0 when it is not known
 
     @property
     def default_known(self) -> bool:
@@ -109,14 +94,7 @@ class Subcommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a script's command line.
-
-    Attributes:
-        environment: names of the variables that the script's text reads.
-        database: why the script is taken to read DATABASE_URL, or nothing.
-        strict: False when the script lets options pass that it does not know.
-        unknowns: what could not be known, those of `options` and `positionals` as well, by line.
-    """
+    """All that is known of a script's command line."""
 
     library: Library = "argparse"
     description: str = ""
@@ -126,10 +104,10 @@ class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[ExclusiveGroup, ...] = ()
     subcommands: tuple[Subcommand, ...] = ()
     subcommand_required: bool = False
-    strict: bool = True
-    environment: tuple[str, ...] = ()
-    database: str = ""
-    unknowns: tuple[Unknown, ...] = ()
+    strict: bool = True  # False when the script lets options pass that it does not know
+    environment: tuple[str, ...] = ()  # variables that the script's text reads
+    database: str = ""  # why the script is taken to read DATABASE_URL, or nothing
+    unknowns: tuple[Unknown, ...] = ()  # those of `options` and `positionals` as well, by line
 
     @property
     def complete(self) -> bool:

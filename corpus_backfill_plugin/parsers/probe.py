@@ -13,10 +13,8 @@ import runpy
 import sys
 from typing import Any
 
-SUPPRESS = "==SUPPRESS=="
-"""The value of ``argparse.SUPPRESS``."""
-_MOST = 100_000
-"""More items are counted, not listed."""
+SUPPRESS = "==SUPPRESS=="  # the value of ``argparse.SUPPRESS``
+_MOST = 100_000  # more items are counted, not listed
 Thing = Any
 """An object of the script's or of its libraries, or JSON made of it: nothing is known of its type here."""
 
@@ -39,10 +37,8 @@ class _ParserMet(BaseException):
 
 
 def _write(path: Thing, answer: Thing) -> None:
-    """Write the answer completely or not at all."""
-    with open(path + ".part", "w", encoding="utf-8") as file:  # noqa: PTH123 - no need for pathlib here
-        json.dump(answer, file)
-    os.replace(path + ".part", path)  # noqa: PTH105 - no need for pathlib here
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - no need for pathlib here
+        file.write(json.dumps(answer))
 
 
 def _value(value: Thing) -> Thing:  # noqa: PLR0911 - a line for each sort of value
@@ -66,7 +62,6 @@ def _value(value: Thing) -> Thing:  # noqa: PLR0911 - a line for each sort of va
 
 
 def _name(thing: Thing) -> Thing:
-    """Return the dotted name of a callable."""
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
     name = thing.__qualname__.split("<locals>.")[-1]
@@ -169,7 +164,6 @@ def _click_type(param: Thing) -> Thing:
 
 
 def _click_param(param: Thing) -> Thing:
-    """Return one parameter of a click command, in argparse's words."""
     kind, negative = _click_type(param), list(param.secondary_opts)
     word, name = kind["word"], _click_class(param)
     takes_value = name in ("_StoreAction", "_AppendAction")

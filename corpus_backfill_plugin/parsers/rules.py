@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.specs.model import Scalar
 
-MAX_CHOICES = 200
-"""More choices than these are not written down one by one."""
+MAX_CHOICES = 200  # more choices than these are not written down one by one
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def value_of(described: Any) -> Any:  # noqa: ANN401 - any JSON
 def to_model(answer: Mapping[str, Any]) -> ParserModel:
     """Return the parser that the probe describes, its subcommands' parsers as well."""
     unknowns: list[Unknown] = []
-    groups = _exclusives(answer, unknowns)
+    groups = _exclusives(answer, unknowns)  # marks members as required, so it comes first
     prog = answer.get("prog", "")
     read = [to_option(action, prog) for action in answer["actions"] if action["class"] not in _PRINTING]
     unknowns += [Unknown(o.line, f"{o.flag} {part}", why) for o in read for part, why in o.unsure.items()]
@@ -82,9 +81,8 @@ def _paragraphs(answer: Mapping[str, Any], part: str, unknowns: list[Unknown]) -
     if isinstance(text, Computed):
         unknowns.append(Unknown(answer["line"], part, text.reason))
     paragraphs = re.split(r"\n\s*\n", text.strip()) if isinstance(text, str) else []
-    return "\n\n".join(
-        filter(None, (_expanded(part, {"prog": answer.get("prog", "")}) for part in paragraphs))
-    )
+    texts = (_expanded(paragraph, {"prog": answer.get("prog", "")}) for paragraph in paragraphs)
+    return "\n\n".join(filter(None, texts))
 
 
 def _exclusives(answer: Mapping[str, Any], unknowns: list[Unknown]) -> tuple[ExclusiveGroup, ...]:
@@ -105,9 +103,7 @@ def _exclusives(answer: Mapping[str, Any], unknowns: list[Unknown]) -> tuple[Exc
     return tuple(groups)
 
 
-_PRINTING = {"_HelpAction", "_VersionAction"}
-"""Actions that print something and end."""
-
+_PRINTING = {"_HelpAction", "_VersionAction"}  # actions that print something and end
 _KINDS: dict[str, Kind] = {
     "_StoreAction": "value", "_StoreTrueAction": "true", "_StoreFalseAction": "false",
     "_StoreConstAction": "const", "_AppendAction": "append", "_AppendConstAction": "const",
@@ -299,8 +295,7 @@ def _converted(value: object, type_: ParsedType, members: tuple[Member, ...]) ->
     return int(value)
 
 
-_WIDE = re.compile(r"%(\(\w+\))?[^a-zA-Z%]*\d{4}")
-"""A width that would make a text of any size."""
+_WIDE = re.compile(r"%(\(\w+\))?[^a-zA-Z%]*\d{4}")  # a width that would make a text of any size
 
 
 def _expanded(text: str, values: Mapping[str, object]) -> str:

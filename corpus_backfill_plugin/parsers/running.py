@@ -1,8 +1,7 @@
 """A script's parser read by running the script up to where it parses, in the server's environment.
 
-For parsers that are built by code the source alone does not decide. Imports and whatever stands before the
-parsing really happen; so this is done only when asked for, without the variables that lead to a database,
-and under a time limit.
+Imports and whatever comes before the parsing really happen; so this is done only when asked for, without the
+variables that lead to a database, and under a time limit.
 """
 
 from __future__ import annotations
@@ -39,50 +38,41 @@ _NOWHERE = "sqlite:////dev/null/specs-run"
 
 
 def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout: float = 20) -> ParserModel:
-    """Return what the script's parser takes, by running the script in the server's `folder` until it parses.
+    """Return what the script's parser takes, by running it in the server's `folder` until it parses.
 
-    A BackfillError says why it did not come to parse within the `timeout` (seconds), after which it is ended
-    with all that it started; or that its text is not Python.
+    A BackfillError says why it did not come to that in `timeout` seconds; all that it started is ended.
     """
     source = read_file(script, folder)
-    answer = _answer_of(script, folder, program, timeout, probe_environment(os.environ, source.environment))
+    environment = probe_environment(os.environ, source.environment)
+    with tempfile.TemporaryDirectory(prefix="backfill-probe-") as place:
+        result = Path(place, "answer.json")
+        words = [*program, str(PROBE), str(result), str(script.absolute())]
+        ended = run_child(words, folder=str(folder), environ=environment, seconds=timeout)
+        written = result.read_bytes() if result.exists() else b""
+    if ended.not_started:
+        problem = f"'{program[0]}' cannot be started: {ended.not_started}"
+        raise BackfillError(problem, "name the server's interpreter with --python")
+    if ended.code is None:
+        problem = f"{script.name}: did not come to read its command line within {timeout:g} s"
+        raise BackfillError(problem, "move slow work behind the parsing, or leave --run out")
+    try:
+        answer: dict[str, Any] = msgspec.json.decode(written)
+    except msgspec.DecodeError:
+        last = last_line(ended.err) or last_line(ended.out)
+        problem = f"{script.name}: ended with code {ended.code} before it read its command line"
+        hint = f"try it by hand: {' '.join(program)} {script.name} --help"
+        raise BackfillError(f"{problem}: {last}" if last else problem, hint) from None
     if "failed" in answer:
         raise _failure(script.name, answer)
     return _with_source(to_model(answer), source)
 
 
 def probe_environment(caller: Mapping[str, str], read: Iterable[str] = ()) -> dict[str, str]:
-    """Return the environment of the run: that of the `caller` without what leads to data or opens doors.
-
-    DATABASE_URL, and others like it among the variables that the script is known to `read`, lead nowhere:
-    were they not set, a script that loads `.env` would set them to what is there.
-    """
+    """Return that of the `caller` without what leads to data or opens doors."""
     kept = {name: value for name, value in caller.items() if not _WITHHELD.search(name)}
+    # Were these not set, a script that loads `.env` would set them to what is there.
     nowhere = dict.fromkeys(["DATABASE_URL", *filter(is_database_variable, read)], _NOWHERE)
     return kept | nowhere | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
-
-
-def _answer_of(
-    script: Path, folder: Path, program: Sequence[str], timeout: float, environment: Mapping[str, str]
-) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="backfill-probe-") as place:
-        result = Path(place, "answer.json")
-        words = [*program, str(PROBE), str(result), str(script.absolute())]
-        ended = run_child(words, folder=str(folder), environ=environment, seconds=timeout)
-        if ended.not_started:
-            problem = f"'{program[0]}' cannot be started: {ended.not_started}"
-            raise BackfillError(problem, "name the server's interpreter with --python")
-        if ended.code is None:
-            problem = f"{script.name}: did not come to read its command line within {timeout:g} s"
-            raise BackfillError(problem, "move slow work behind the parsing, or leave --run out")
-        try:
-            answer: dict[str, Any] = msgspec.json.decode(result.read_bytes())
-        except (OSError, msgspec.DecodeError):
-            last = last_line(ended.err) or last_line(ended.out)
-            problem = f"{script.name}: ended with code {ended.code} before it read its command line"
-            hint = f"try it by hand: {' '.join(program)} {script.name} --help"
-            raise BackfillError(f"{problem}: {last}" if last else problem, hint) from None
-        return answer
 
 
 def _failure(name: str, answer: Mapping[str, Any]) -> BackfillError:

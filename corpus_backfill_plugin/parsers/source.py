@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
@@ -20,7 +21,7 @@ from corpus_backfill_plugin.specs.catalog import read_plain
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -86,14 +87,20 @@ def read_source(text: bytes | str, file: str, roots: Iterable[Path] = ()) -> Par
 def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
     """Follow the script as `python script.py` would run it; if that makes no parser, what makes one in it."""
     reading = Follower(file, roots)
-    reason = ""
+    _until_stop(reading, partial(reading.run, tree, "__main__", roots[0] if roots else None))
+    scope = reading.modules.get("__main__")
+    for value in list(scope.names.values()) if scope and not reading.parsed else ():
+        # What nothing was seen to call, as an entry point's `main`.
+        called = isinstance(value, Function) and id(value.node) in reading.called
+        if isinstance(value, Function) and not called and makes_parser(value.node):
+            _until_stop(reading, partial(reading.follow, value, None))
+    return reading
+
+
+def _until_stop(reading: Follower, follow: Callable[[], object]) -> None:
+    reading.doubt, reading.returned, reason = (), [], ""
     try:
-        scope = reading.run(tree, "__main__", roots[0] if roots else None)
-        for value in list(scope.names.values()) if not reading.parsed else ():
-            # What nothing was seen to call, as an entry point's `main`.
-            called = isinstance(value, Function) and id(value.node) in reading.called
-            if isinstance(value, Function) and not called and makes_parser(value.node):
-                reading.follow(value, None)
+        follow()
     except Stop as stop:
         reason = str(stop)
     except RecursionError:
@@ -102,7 +109,6 @@ def _follow(tree: ast.Module, file: str, roots: tuple[Path, ...]) -> Follower:
         reason = f"the script could not be followed: {type(error).__name__}"
     if reason:
         reading.lost.append(Unknown(0, "options", reason, hides_options=True))
-    return reading
 
 
 def _chosen(reading: Follower) -> tuple[ReadParser | None, bool]:
@@ -112,8 +118,10 @@ def _chosen(reading: Follower) -> tuple[ReadParser | None, bool]:
     candidates = list(dict.fromkeys(p[0] for p in best if not p[0].below)) or [p[0] for p in best]
     if not candidates:
         found = [p for p in reading.parsers if not p.below]
-        return max(found, key=lambda p: len(p._actions), default=None), True  # noqa: SLF001 - as in the probe
-    for other in candidates[1:]:
+        candidates = sorted(found, key=lambda p: -len(p._actions))  # noqa: SLF001 - as in the probe
+    if not candidates:
+        return None, True
+    for other in (other for other in candidates[1:] if other.line != candidates[0].line):
         reason = f"another parser is used as well; this is the one of line {candidates[0].line}"
         reading.lost.append(Unknown(other.line, "options", reason, hides_options=True))
     own = [parse for parse in reading.parsed if parse[0] is candidates[0]]
@@ -129,6 +137,16 @@ def _not_called(reading: Follower, tree: ast.Module) -> Iterator[Unknown]:
             owners |= {id(n): (n, function) for n in ast.walk(function) if adds(n)}
         elif isinstance(function, ast.Call) and getattr(function.func, "id", "") == "exec":
             yield Unknown(function.lineno, "options", "exec() is not followed", hides_options=True)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    called = [f for f in functions if id(f) in reading.called and not makes_parser(f)]
+    helpers = {f.name for f in called if any(map(adds, ast.walk(f)))}
+    for function in functions if helpers else ():
+        met = id(function) in reading.called or makes_parser(function)
+        for node in [] if met else ast.walk(function):
+            if isinstance(node, ast.Call) and last_word(node.func) in helpers:
+                what, where = f"options added by {last_word(node.func)}()", f"{function.name}()"
+                reason = f"it is called in {where}, and nothing in this file was seen to call that"
+                yield Unknown(node.lineno, what, reason, hides_options=True)
     for call, function in owners.values():
         if isinstance(call, ast.Call) and id(function) not in reading.called and not makes_parser(function):
             flags = [str(a.value) for a in call.args if isinstance(a, ast.Constant)]

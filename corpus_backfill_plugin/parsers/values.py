@@ -74,6 +74,7 @@ class Function:
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
     scope: Scope
+    defaults: dict[str, Value] = field(default_factory=dict)
     bound: Value = None
 
 
@@ -118,8 +119,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
 _METHODS = {"keys", "values", "items", "join", "format", "strip", "lower", "upper", "title", "split"}
 _KEEPING = {"list", "tuple", "dict", "enumerate", "zip", "keys", "values", "items"}
 """What does not look into the items that it is given."""
-_WIDE = re.compile(r"\d{4}|\*")
-"""In a format, what may give a text of any size."""
+_WIDE = re.compile(r"\d{4}|\*")  # in a format, what may give a text of any size
 
 
 def call_plain(function: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:

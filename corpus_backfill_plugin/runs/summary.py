@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.agent.records import RunRecord
 
-SHOWN = 5
-"""Failed items named; for the others there is a command."""
+SHOWN = 5  # failed items named; for the others there is a command
 
 
 def close(record: RunRecord, name: str) -> int:

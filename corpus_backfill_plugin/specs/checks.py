@@ -10,23 +10,23 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
-from corpus_backfill_plugin.specs.diagnostics import Diagnostic
-from corpus_backfill_plugin.specs.model import NAME_PATTERN
-from corpus_backfill_plugin.specs.parameter_rules import (
-    broken_by,
+from corpus_backfill_plugin.specs.diagnostics import (
+    REMOVE_ONE,
+    Diagnostic,
+    Found,
+    KeyPath,
     doubles,
-    not_allowed,
-    variable_problem,
+    each,
     wrong,
 )
+from corpus_backfill_plugin.specs.model import NAME_PATTERN, Argument, Option, Script
+from corpus_backfill_plugin.specs.parameter_rules import broken_by, not_allowed, variable_problem
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import listed, nearest, one_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from corpus_backfill_plugin.specs.diagnostics import Found, KeyPath
-    from corpus_backfill_plugin.specs.model import Argument, Option, Output, Script
 
 RESERVED_COMMANDS = frozenset({"runs", "specs", "doctor", "status"})  # commands of the group itself
 RESERVED_OPTIONS = frozenset((
@@ -68,25 +68,21 @@ def _doubtful(path: KeyPath) -> KeyPath:
 
 
 def _tables(script: Script) -> Iterator[tuple[KeyPath, Option | Argument]]:
-    for position, option in enumerate(script.option):
-        yield ("option", position), option
-    for position, argument in enumerate(script.argument):
-        yield ("argument", position), argument
+    yield from each(("option",), script.option)
+    yield from each(("argument",), script.argument)
 
 
 def _command(script: Script, name: str) -> Iterator[Found]:
     if name in RESERVED_COMMANDS:
         yield (), f"{quoted(name)} is a command of the program itself", "rename the file"
     elif not re.search(NAME_PATTERN, name) or len(name) > _MAX_NAME:
-        what = (
-            f"the file's name is the command's, and {quoted(name)} is not lower case words joined by dashes"
-        )
-        yield (), what, "rename the file"
-    for position, example in enumerate(script.examples):
+        what = f"{quoted(name)} is not lower case words joined by dashes"
+        yield (), f"the file's name is the command's, and {what}", "rename the file"
+    for place, example in each(("examples",), script.examples):
         if example.split()[:1] != [name]:
-            yield ("examples", position), f"does not begin with {quoted(name)}, the command's name", ""
+            yield place, f"does not begin with {quoted(name)}, the command's name", ""
         elif one_line(example) != example:
-            yield ("examples", position), "is not one plain line", ""
+            yield place, "is not one plain line", ""
 
 
 _ONCE = {
@@ -110,13 +106,12 @@ def _claims(script: Script) -> Iterator[tuple[str, Any, KeyPath, str]]:
     yield from (("pass_env", name, (), "[env]") for name in script.env)
     seen: set[str] = set()
     named = {name for option in script.option for name in (option.name, *option.aliases)}
-    for position, option in enumerate(script.option):
-        path, owner, off = ("option", position), f"option {option.name}", option.negate or ""
+    for path, option in each(("option",), script.option):
+        owner, off = f"option {option.name}", option.negate or ""
         yield "name", option.name, (*path, "name"), owner
-        yield from (("name", a, (*path, "aliases", number), owner) for number, a in enumerate(option.aliases))
-        yield from (
-            (kind, getattr(option, kind), (*path, kind.replace("_", "-")), owner) for kind in _CLAIMED
-        )
+        yield from (("name", a, place, owner) for place, a in each((*path, "aliases"), option.aliases))
+        for kind in _CLAIMED:
+            yield kind, getattr(option, kind), (*path, kind.replace("_", "-")), owner
         if off != option.script_flag and off.startswith("--"):
             yield "name", off[2:], (*path, "negate"), owner
         if not (option.pass_env or option.pass_stdin or option.name in seen):
@@ -124,8 +119,8 @@ def _claims(script: Script) -> Iterator[tuple[str, Any, KeyPath, str]]:
             if off[2:] not in named and off != option.script_flag:
                 yield "flag", off, (*path, "negate"), owner
         seen.add(option.name)
-    for position, argument in enumerate(script.argument):
-        yield "name", argument.name, ("argument", position, "name"), f"argument {argument.name}"
+    for path, argument in each(("argument",), script.argument):
+        yield "name", argument.name, (*path, "name"), f"argument {argument.name}"
 
 
 _CLAIMED = ("short", "pass_env", "pass_stdin", "role")
@@ -176,16 +171,14 @@ def _environment(script: Script) -> Iterator[Found]:
 def _arguments(script: Script) -> Iterator[Found]:
     """Which value belongs to which argument is plain from their number."""
     optional = ""
-    for position, argument in enumerate(script.argument):
-        path: KeyPath = ("argument", position)
-        if argument.multiple and position < len(script.argument) - 1:
-            what = "takes any number of values, and is not the last"
-            yield (*path, "multiple"), what, "move it to the end"
-        if argument.multiple and argument.nargs:
-            yield (*path, "nargs"), "does not go with multiple", "remove one of them"
-        if argument.required and optional:
-            what = f"is required, and stands after {optional}, which is not"
-            yield (*path, "required"), what, "put required arguments first"
+    for path, argument in each(("argument",), script.argument):
+        yield from wrong((
+            ("multiple", argument.multiple and argument is not script.argument[-1],
+             "takes any number of values, and is not the last", "move it to the end"),
+            ("nargs", argument.multiple and argument.nargs, "does not go with multiple", REMOVE_ONE),
+            ("required", argument.required and optional,
+             f"is required, and stands after {optional}, which is not", "put required arguments first"),
+        ), path)  # fmt: skip
         if not argument.required:
             optional = argument.name
 
@@ -210,29 +203,23 @@ def _keys(script: Script) -> Iterator[Found]:
         ("deprecated", script.deprecated == "", "empty", "write true, or what to use instead"),
         ("subcommand", word.startswith("-"), f"{quoted(word)} begins with a dash", "use fixed-args"),
     ))  # fmt: skip
-    for position, option in enumerate(script.option):
+    for path, option in each(("option",), script.option):
         if option.before_subcommand and script.subcommand is None:
-            at = ("option", position, "before-subcommand")
-            yield at, "there is no subcommand", "add subcommand, or remove it"
+            yield (*path, "before-subcommand"), "there is no subcommand", "add subcommand, or remove it"
 
 
 _TEMPLATE_NAMES = {"progress": ("done", "total", "rate"), "failed": ("item", "reason")}
 """Names that are read; the first of each is needed."""
 
 
-def _each_template(output: Output) -> Iterator[tuple[str, KeyPath, str]]:
-    for key in ("progress", "failed", "result"):
-        value = getattr(output, key)
-        if isinstance(value, str) and (key, value) != ("progress", "tqdm"):
-            yield key, ("output", key), value
-        elif value and not isinstance(value, str):
-            yield from ((key, ("output", key, place), text) for place, text in enumerate(value))
-
-
 def _templates(script: Script) -> Iterator[Found]:
     """Each template can be matched, and has the names that it is read for."""
-    for key, path, text in _each_template(script.output) if script.output else ():
-        known = _TEMPLATE_NAMES.get(key, ())
+    output, tqdm = script.output, (("output", "progress"), "tqdm")
+    keys = ("progress", "failed", "result") if output else ()
+    for path, text in (found for key in keys for found in each(("output", key), getattr(output, key))):
+        key, known = path[1], _TEMPLATE_NAMES.get(str(path[1]), ())
+        if (path, text) == tqdm:
+            continue
         try:
             names = Template(text, counts=key != "failed").names
         except TemplateError as error:
@@ -287,15 +274,16 @@ def _referred(script: Script) -> Iterator[Found]:
     """Options and arguments that others name exist, and can have the values that are named."""
     known = {parameter.name: parameter for parameter in script.parameters}
     for path, parameter in _tables(script):
-        for position, name in enumerate(parameter.requires):
-            yield from _unknown((*path, "requires", position), name, known)
+        for place, name in each((*path, "requires"), parameter.requires):
+            yield from _unknown(place, name, known)
         for name, value in parameter.required_if.items():
             place = (*path, "required-if", name)
             yield from _unknown(place, name, known)
             if name in known and (problem := not_allowed(known[name], value)):
                 yield place, f"{name} never has this value: {problem[0]}", problem[1]
-    for position, name in enumerate(script.postcondition.skip_if_given if script.postcondition else ()):
-        yield from _unknown(("postcondition", "skip-if-given", position), name, known)
+    after = script.postcondition
+    for place, name in each(("postcondition", "skip-if-given"), after and after.skip_if_given):
+        yield from _unknown(place, name, known)
 
 
 def _members(script: Script) -> Iterator[Found]:
@@ -304,12 +292,12 @@ def _members(script: Script) -> Iterator[Found]:
     for number, group in enumerate(script.group):
         path: KeyPath = ("group", number, "members")
         yield from doubles(path, group.members)
-        for position, name in enumerate(group.members):
-            yield from _unknown((*path, position), name, options)
+        for place, name in each(path, group.members):
+            yield from _unknown(place, name, options)
             if name in options and options[name].required and group.rule != "all-or-none":
                 says_nothing = group.rule == "at-least-one"
                 then = "the rule says nothing" if says_nothing else "no other may ever be given"
-                yield (*path, position), f"{name} is required, so {then}", "remove required, or the member"
+                yield place, f"{name} is required, so {then}", "remove required, or the member"
 
 
 SCRIPT_RULES: tuple[Callable[[Script], Iterator[Found]], ...] = (

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-Scalar: TypeAlias = str | int | float | bool
-"""A single value in a spec."""
+Scalar: TypeAlias = str | int | float | bool  # a single value in a spec
 
 
 def doc(text: str, **limits: Any) -> Meta:  # noqa: ANN401 - of Meta, by name

@@ -6,17 +6,16 @@ import math
 import re
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from corpus_backfill_plugin.specs.model import ENV_PATTERN, Argument, Option
+from corpus_backfill_plugin.specs.diagnostics import REMOVE_ONE, Found, Row, doubles, each, wrong
+from corpus_backfill_plugin.specs.model import ENV_PATTERN, Argument, Option, Scalar
 from corpus_backfill_plugin.specs.values import check_form, parse, several, value_text
 from corpus_backfill_plugin.text import kind, one_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from corpus_backfill_plugin.specs.diagnostics import Found, KeyPath
-    from corpus_backfill_plugin.specs.model import Scalar
 
 _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "int": ((int,), "a whole number"),
@@ -30,12 +29,7 @@ _KEYS_OF_VALUES = (
     *("choices", "ignore-case", "suggestions", "min", "max", "regex", "max-length"),
     *("metavar", "nargs", "multiple", "value-optional"),
 )
-_REMOVE_ONE = "remove one of them"
 _CHOICES = "use type = 'str' with choices"
-
-Row: TypeAlias = "tuple[str, object, str, str]"
-"""A key, whether it is wrong, what is wrong with it, and a hint or nothing."""
-
 
 _DENIED = (
     ("PATH|CDPATH|PATHEXT|COMSPEC", "says where programs are found"),
@@ -75,21 +69,6 @@ def variable_problem(name: str) -> str:
     return f"{name} is not for specs, it {reason}" if reason else ""
 
 
-def wrong(rows: Iterable[Row], table: KeyPath = ()) -> Iterator[Found]:
-    """Yield what is wrong of the rows of a table of rules, whose keys are those of `table`."""
-    return (((*table, key), problem, hint) for key, is_wrong, problem, hint in rows if is_wrong)
-
-
-def doubles(path: KeyPath, values: Iterable[Scalar], *, ignore_case: bool = False) -> Iterator[Found]:
-    """Yield each item of the list at `path` that is in it before: a thing said twice is a slip."""
-    seen = set()
-    for position, value in enumerate(values):
-        text = value_text(value).lower() if ignore_case else value_text(value)
-        if text in seen:
-            yield (*path, position), f"{quoted(value)} stands twice", _REMOVE_ONE
-        seen.add(text)
-
-
 def not_allowed(parameter: Option | Argument, value: Scalar) -> tuple[str, str] | None:
     """Return problem and hint when the operator could not give `value`, or TOML writes its type otherwise."""
     if problem := _wrong_form(parameter.type, value):
@@ -122,9 +101,9 @@ def _values(p: Option | Argument) -> Iterator[Found]:
     if p.type in _VALUELESS:
         return
     plain = Option(name=p.name, type=p.type)
-    for position, choice in enumerate(p.choices):
+    for place, choice in each(("choices",), p.choices):
         if problem := not_allowed(plain, choice):
-            yield ("choices", position), *problem
+            yield place, *problem
     yield from doubles(("choices",), p.choices, ignore_case=p.ignore_case)
     bounds = []
     for key, bound in (("min", p.min), ("max", p.max)):
@@ -147,9 +126,9 @@ def _default_values(p: Option | Argument) -> Iterator[Found]:
     """What is sent without the operator's doing passes the checks that their own values pass."""
     if any((*_values(p), *_regex(p))):
         return
-    for position, value in enumerate(several(p.default)):
+    for place, value in each(("default",), p.default):
         if problem := not_allowed(p, value):
-            yield ("default", *([position] if isinstance(p.default, tuple) else [])), *problem
+            yield place, *problem
 
 
 def _regex(p: Option | Argument) -> Iterator[Found]:
@@ -174,14 +153,13 @@ def _regex(p: Option | Argument) -> Iterator[Found]:
 
 def _others(p: Option | Argument) -> Iterator[Found]:
     """Variables that are read have proper names; what names another option names another, once."""
-    for position, name in enumerate(several(p.envvar)):
+    for place, name in each(("envvar",), p.envvar):
         if problem := variable_problem(name):
-            hint = "use a variable of your own" if "is not for specs" in problem else ""
-            yield ("envvar", *([position] if isinstance(p.envvar, tuple) else [])), problem, hint
+            yield place, problem, "use a variable of your own" if "is not for specs" in problem else ""
     yield from doubles(("envvar",), several(p.envvar))
-    for position, name in enumerate(p.requires):
+    for place, name in each(("requires",), p.requires):
         if name == p.name:
-            yield ("requires", position), "it names itself", "remove it"
+            yield place, "it names itself", "remove it"
     yield from doubles(("requires",), p.requires)
     if p.name in p.required_if:
         yield ("required-if", p.name), "it names itself", "remove it"
@@ -196,11 +174,11 @@ def _keys(p: Option | Argument) -> Iterable[Row]:
         ("default", p.type == "bool" and p.default is True and not getattr(p, "negate", None),
          "true, and nothing turns it off", "give negate, or use fixed-args"),
         ("required", p.required and p.type == "bool", "a bool is never required", _CHOICES),
-        ("required", p.required and p.type != "bool" and p.default is not None, always, _REMOVE_ONE),
+        ("required", p.required and p.type != "bool" and p.default is not None, always, REMOVE_ONE),
         ("required-if", p.required and p.required_if,
          "it is required in any case", "remove required or required-if"),
-        ("required-if", p.required_if and not p.required and p.default is not None, always, _REMOVE_ONE),
-        ("regex", p.regex is not None and p.choices, "choices say already what is allowed", _REMOVE_ONE),
+        ("required-if", p.required_if and not p.required and p.default is not None, always, REMOVE_ONE),
+        ("regex", p.regex is not None and p.choices, "choices say already what is allowed", REMOVE_ONE),
         ("regex-help", p.regex_help and p.regex is None,
          "there is no regex", "add regex, or say it in help"),
         ("exists", p.exists and p.type != "path", f"type {p.type} is not a path", "write type = 'path'"),
@@ -262,7 +240,7 @@ def _of_option(o: Option) -> Iterable[Row]:
     denied = variable_problem(o.pass_env) if o.pass_env else ""
     return (
         ("pass-env", denied, denied, "use a variable of your own"),
-        ("pass-stdin", o.pass_env and o.pass_stdin, over, _REMOVE_ONE),
+        ("pass-stdin", o.pass_env and o.pass_stdin, over, REMOVE_ONE),
         ("flag", way and o.flag, over, f"remove flag or {way}"),
         ("negate", way and o.negate, over, f"remove negate or {way}"),
         ("multiple", way and o.multiple in {"repeat", "spread"},
@@ -284,9 +262,9 @@ def _of_option(o: Option) -> Iterable[Row]:
          f"multiple = {quoted(o.multiple)} sends one list already",
          "use multiple = 'repeat', or remove nargs"),
         ("value-optional", takes_value and o.value_optional and o.nargs,
-         "does not go with nargs", _REMOVE_ONE),
+         "does not go with nargs", REMOVE_ONE),
         ("value-optional", takes_value and o.value_optional and o.multiple,
-         "does not go with multiple", _REMOVE_ONE),
+         "does not go with multiple", REMOVE_ONE),
         ("separator", o.separator is not None and o.multiple != "join",
          "only multiple = 'join' has one", "write multiple = 'join', or remove it"),
         ("role", o.role == "dry-run" and o.type != "bool",
@@ -303,11 +281,10 @@ def _joined(p: Option | Argument) -> Iterator[Found]:
     """No declared value of those that are joined holds the separator."""
     if isinstance(p, Option) and p.multiple == "join":
         separator = p.separator or ","
-        for key, values in (("choices", p.choices), ("default", p.default)):
-            for position, value in enumerate(values if isinstance(values, tuple) else ()):
-                if separator in value_text(value):
-                    what = f"{quoted(value)} holds the separator {quoted(separator)}"
-                    yield (key, position), what, "choose another separator"
+        for place, value in (*each(("choices",), p.choices), *each(("default",), p.default)):
+            if separator in value_text(value) and place[1:]:
+                what = f"{quoted(value)} holds the separator {quoted(separator)}"
+                yield place, what, "choose another separator"
 
 
 TABLES: tuple[Callable[[Option | Argument], Iterable[Row]], ...] = (_no_values, _defaults, _keys)

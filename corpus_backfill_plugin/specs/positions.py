@@ -1,7 +1,6 @@
 """The line of every key in a TOML text, which neither Python's reader nor tomlkit reports.
 
-The text is written again with a line number in the place of each value, and read by `tomllib` once more. That
-happens only when an error is shown.
+When an error is shown, `tomllib` reads the text once more, with a line number in the place of each value.
 """
 
 from __future__ import annotations

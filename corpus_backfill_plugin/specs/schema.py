@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from corpus_backfill_plugin.specs import model
-from corpus_backfill_plugin.specs.diagnostics import Diagnostic
+from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
 from corpus_backfill_plugin.text import kind, listed, nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from corpus_backfill_plugin.specs.diagnostics import KeyPath
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 

@@ -18,21 +18,19 @@ import threading
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, TextIO
 
 from corpus_backfill_plugin.agent.files import write_all
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.output import OutputReader
-from corpus_backfill_plugin.agent.redact import Masker
+from corpus_backfill_plugin.agent.redact import Masker, Secret
 from corpus_backfill_plugin.terminal import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Self, TextIO
 
     from corpus_backfill_plugin.agent.progress import View
     from corpus_backfill_plugin.agent.records import Output
-    from corpus_backfill_plugin.agent.redact import Secret
 
 DRAW_EVERY = 0.1  # seconds between two drawings of the bar
 LINE_EVERY = 10.0  # seconds between two plain lines of progress
@@ -298,14 +296,12 @@ class BarTerminal(Terminal):
 
 def _in_foreground(fd: int) -> bool:
     """Return whether we may draw on the terminal `fd`: not after `bg`, when a shell uses it."""
-    try:
+    with suppress(OSError):
         return os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:  # not our controlling terminal, so no shell of ours waits on it
-        return True
+    return True  # not our controlling terminal, so no shell of ours waits on it
 
 
 def _descriptor(target: TextIO) -> int | None:
-    try:
+    with suppress(OSError, ValueError, AttributeError):
         return target.fileno()
-    except (OSError, ValueError, AttributeError):
-        return None
+    return None

@@ -3,22 +3,16 @@
 `python tests/authoring/reading.py` prints the shares that the documentation states.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"

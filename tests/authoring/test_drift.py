@@ -1,23 +1,18 @@
 """What differs between a spec and its script: each kind with both sides, nothing false, and corrected."""
 
-from __future__ import annotations
-
 import json
 import textwrap
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from corpus_backfill_plugin.authoring.drift import Drift, compare, located, unknown_words
 from corpus_backfill_plugin.authoring.fix import fix
+from corpus_backfill_plugin.parsers.model import ParserModel
 from corpus_backfill_plugin.parsers.source import read_source
+from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.reader import read_script
-
-if TYPE_CHECKING:
-    from corpus_backfill_plugin.parsers.model import ParserModel
-    from corpus_backfill_plugin.specs.model import Script
 
 SPEC = """\
 # Durations, as the media team wants them.

@@ -1,21 +1,15 @@
 """Parsers read from the text of a script: what is told is true, and what can't be known is said."""
 
-from __future__ import annotations
-
 import argparse
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from authoring.reading import TRUTH, lines, ran, reading_shares, static
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.model import ParserModel
 from corpus_backfill_plugin.parsers.source import read_file, read_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from corpus_backfill_plugin.parsers.model import ParserModel
 
 NOT_IN_A_RUN = {"entry_point": "nothing calls its main()", "two_steps": "a run stops at the first parser"}
 NOT_IN_THE_TEXT = {
@@ -293,6 +287,20 @@ NEVER_WRONG = {
         "import house", "q = house.wrap()\nq.parse_args()", "options",
     ),
     "an augmented list": ("C = ['a']\nC += ['b']", "p.add_argument('--x', choices=C)", "--x choices"),
+    "what an exception may end": (
+        "from contextlib import suppress",
+        "with suppress(ImportError):\n    import torch\n    p.add_argument('--x')", "--x",
+    ),
+    "a helper that an exception may end": (
+        "import contextlib\ndef add(q):\n    if load():\n        raise ValueError\n    q.add_argument('--x')",
+        "with contextlib.suppress(ValueError):\n    add(p)", "--x",
+    ),
+    "a generator that nothing runs": (
+        "def add(q):\n    yield 1\n    q.add_argument('--x')", "add(p)", "options added by add()",
+    ),
+    "a name that a library may hide": (
+        "f = '--x'\nfrom house import *", "p.add_argument(f)", "an option",
+    ),
     "an object's own option": (
         "from dataclasses import dataclass\n@dataclass\nclass A:\n    f: str = '--x'",
         "p.add_argument(A('--y').f)", "an option",
@@ -309,6 +317,47 @@ def test_no_option_is_wrong_or_left_out_without_a_word(before: str, adding: str,
     assert [option.flag for option in model.options] == (
         [what.split(maxsplit=1)[0]] if " choices" in what else []
     )
+
+
+OTHERS = {
+    "two entry points": (
+        ("def test(): argparse.ArgumentParser().parse_args()\n"
+        "def main():\n    argparse.ArgumentParser().parse_args()\n"),
+        "options",
+    ),
+    "two parsers that nothing parses with": (
+        "a = argparse.ArgumentParser()\nb = argparse.ArgumentParser()\n", "options",
+    ),
+    "a helper that a library may call again": (
+        ("p = argparse.ArgumentParser()\ndef more(n): p.add_argument(n)\nmore('--a')\n"
+        "def each():\n    for n in load(): more(n)\nrun(each)\np.parse_args()\n"),
+        "options added by more()",
+    ),
+}  # fmt: skip
+
+
+def test_a_parameters_default_is_what_it_was_at_the_definition() -> None:
+    model = read("""
+        import argparse
+        n = "--a"
+        def add(q, flag=n): q.add_argument(flag)
+        n = "--b"
+        p = argparse.ArgumentParser()
+        add(p)
+        p.parse_args()
+    """)
+    assert [option.flag for option in model.options] == ["--a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    OTHERS.values(),
+    ids=OTHERS,
+)
+def test_what_may_be_another_parser_or_more_options_is_an_unknown(text: str, what: str) -> None:
+    model = read_source(f"import argparse\n{text}", "script.py")
+    assert [unknown.what for unknown in model.unknowns] == [what]
+    assert not model.complete
 
 
 def test_a_script_that_never_ends_to_follow_is_given_up() -> None:

@@ -1,25 +1,19 @@
 """Parsers read by running a script up to its parsing: what is read, and each way in which that can fail."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
 import sys
 import textwrap
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from authoring.reading import FRAMEWORKS, lines, shape
 
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.parsers.model import ParserModel
 from corpus_backfill_plugin.parsers.running import PROBE, probe_environment, read_by_running
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from corpus_backfill_plugin.parsers.model import ParserModel
 
 PYTHON = (sys.executable,)
 

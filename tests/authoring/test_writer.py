@@ -1,13 +1,11 @@
 """Specs written from a parser: without faults, fit for their script, open about what is missing."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 import textwrap
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from authoring.reading import FRAMEWORKS, TRUTH, ran, static
@@ -15,15 +13,11 @@ from authoring.reading import FRAMEWORKS, TRUTH, ran, static
 from corpus_backfill_plugin.authoring.drift import compare
 from corpus_backfill_plugin.authoring.propose import toml
 from corpus_backfill_plugin.authoring.writer import write_specs
+from corpus_backfill_plugin.parsers.model import ParserModel
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
+from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.reader import read_script
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from corpus_backfill_plugin.parsers.model import ParserModel
-    from corpus_backfill_plugin.specs.model import Script
 
 
 def read_back(text: str, name: str) -> Script:

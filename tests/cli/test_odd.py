@@ -1,23 +1,16 @@
 """What a person can cause is reported in a line by the real program: no traceback, no hang."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from conftest import PROGRAM
+from conftest import PROGRAM, Cli, Server
 from tools import Outcome, cases, ended
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conftest import Cli, Server
 
 HUGE = str(10**22)
 RUN = ("version-0", "--no-verify")

@@ -1,24 +1,18 @@
 """The scenarios that the plugin was ordered with, each through the real program."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from conftest import Cli, Environ, Program, Server
 from tools import Outcome, cases
 
 from corpus_backfill_plugin.cli import backfill
 from corpus_backfill_plugin.workspace import install_folders, locate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conftest import Cli, Environ, Program, Server
 
 
 @pytest.fixture

@@ -1,23 +1,18 @@
 """`doctor`: every part that a run rests on, each fault with its hint, each said once."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import distribution, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
+from conftest import Cli, Outcome, Server
 
 import corpus_backfill_plugin
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conftest import Cli, Outcome, Server
 
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent
 HOST = "corpus_client_cli.plugins"

@@ -1,18 +1,13 @@
 """Host programs as processes of their own, with plugins registered by metadata alone."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tools import Outcome, install
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = {"probe": "hosts.probe:probe", "backfill": "corpus_backfill_plugin.cli:backfill"}

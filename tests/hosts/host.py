@@ -1,7 +1,5 @@
 """A host of docs/host-integration.md, run as the tests ask: `python -m hosts.host NAME WORDS...`."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

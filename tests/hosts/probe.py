@@ -1,7 +1,5 @@
 """A plugin for the tests: each command ends, asks or answers in one of the ways a command can."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

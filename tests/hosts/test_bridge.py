@@ -1,7 +1,5 @@
 """The bridge alone, below a parent that is made of nothing but what the bridge may use."""
 
-from __future__ import annotations
-
 from typing import Any, NoReturn
 
 import click

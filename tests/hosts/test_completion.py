@@ -1,25 +1,18 @@
 """Tab, pressed in real shells: the same completions in every kind of host, and nothing on stderr."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
+from conftest import Server
 from tools import ended
 
-from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from conftest import Server
-
-    from hosts.conftest import Launch
+from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE, Launch
 
 # Everybody has bash; `nox -s hosts` asks for the others too.
 SHELLS = os.environ.get("HOSTS_SHELLS", "bash").split()

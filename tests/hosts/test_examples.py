@@ -1,23 +1,16 @@
 """The hosts in examples/ and in the guide: their plugins, and what a broken plugin cannot do."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tools import cases, ended, install
 
-from hosts.conftest import PLUGINS, ROOT, plain
+from hosts.conftest import PLUGINS, ROOT, Launch, plain
 from hosts.host import GROUP, GUIDE, PROGRAMS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from hosts.conftest import Launch
 
 CLIENTS = ("corpus_client_cli", "corpus_client_click")
 EXAMPLES = [ROOT / "examples" / name for name in ("corpus-client", "corpus-client-click")]

@@ -3,27 +3,19 @@
 `noxfile.py` runs this in environments of many versions; here it runs in the one at hand.
 """
 
-from __future__ import annotations
-
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from conftest import Server
 from tools import Outcome, ended, wait_until
 
-from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE, assert_same, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from conftest import Server
-
-    from hosts.conftest import Launch
+from hosts.conftest import HOSTS, LAZY, REFERENCE, WHOLE, Launch, assert_same, plain
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,10 @@
 """Scripts that work, preview and count like the server's own, on a file in the place of a database."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Server
+from conftest import Server
 
 WORKING = '''\
 """Counts down the number in the file that DATABASE_URL names; FAULT tells what goes wrong."""

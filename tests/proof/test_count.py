@@ -1,7 +1,5 @@
 """A script that counts what is left: every way in which it can answer, or not."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

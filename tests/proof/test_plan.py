@@ -1,7 +1,5 @@
 """Plans: what one person previewed, another runs exactly so, or is told each difference."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import io
@@ -12,14 +10,16 @@ import shutil
 import stat
 import subprocess
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 import pytest
+from conftest import Cli, Outcome, Program, Server
 
 from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.ledger import Ledger
@@ -42,13 +42,7 @@ from corpus_backfill_plugin.specs.catalog import LoadedSpec
 from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.selection import Selection
 from corpus_backfill_plugin.workspace import Site
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conftest import Cli, Outcome, Program, Server
-
-    from proof.conftest import Store
+from proof.conftest import Store
 
 PASSWORD = "hunter2-hunter2"  # noqa: S105 - nobody's
 

@@ -1,24 +1,19 @@
 """`status`: how much is left, of all commands side by side."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import Program, Server
 from tools import wait_until
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Program, Server
-
-    from proof.conftest import Store
+from proof.conftest import Store
 
 NO_COUNT = 'script = "media_duration.py"\n'
 OTHER = 'script = "media_duration.py"\n[[option]]\nname = "project"\nrequired = true\n'

@@ -7,7 +7,7 @@ import time
 
 import pexpect
 import pytest
-from run.conftest import Runs
+from run.conftest import Runs, ended
 
 ODD = {
     "bytes that are no text": b"\xff\xfe\x00caf\xe9\n",
@@ -26,8 +26,8 @@ def test_bytes_pass_unchanged(runs: Runs, data: bytes) -> None:
 
 def test_lines_of_ten_megabytes_pass_whole(runs: Runs) -> None:
     script = runs.script("import sys\nfor c in 'ab': sys.stdout.write(c * 10_000_000 + '\\n')")
-    ended = runs.run(script)
-    assert ended.out == b"a" * 10_000_000 + b"\n" + b"b" * 10_000_000 + b"\n"
+    done = runs.run(script)
+    assert done.out == b"a" * 10_000_000 + b"\n" + b"b" * 10_000_000 + b"\n"
 
 
 @pytest.mark.parametrize("secret", [False, True], ids=["plain", "with a secret to look for"])
@@ -92,8 +92,7 @@ def test_a_deleted_log_is_still_shown(runs: Runs) -> None:
     process = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"), until=b"1")
     (runs.state.run_folder(1) / "stdout.log").unlink()
     runs.gate.touch()
-    assert process.communicate(timeout=20)[0] == b"1\n2\n"
-    assert process.returncode == 0
+    assert ended(process)[:2] == (0, b"1\n2\n")
 
 
 def test_a_truncated_log_is_shown_from_its_new_start(runs: Runs) -> None:

@@ -176,7 +176,7 @@ def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
 
 def _age(runs: Runs, days: int) -> None:
     """Make every run older."""
-    runs.sql("update runs set started = started - ?1, done = ended - ?1", days * 86400)
+    runs.sql("update runs set started = started - ?1, ended = ended - ?1", days * 86400)
 
 
 SPEC = """

@@ -1,17 +1,12 @@
 """The server app's commit is asked for, and nothing that its repository configures runs for that."""
 
-from __future__ import annotations
-
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from corpus_backfill_plugin.agent.commit import server_commit
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@t", "-c", "protocol.file.allow=always")
 

@@ -1,21 +1,15 @@
 """Where specs and commands come from: which one is active, and what is wrong with one costs nothing else."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from conftest import Backfill, Cli, Outcome, Server
 from tools import cases, install
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conftest import Backfill, Cli, Outcome, Server
-
 
 SPEC = 'spec-version = 1\nscript = "backfill_version_0.py"\n'
 OWN = 'script = "backfill_version_0.py"\n'

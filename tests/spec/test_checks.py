@@ -2,8 +2,6 @@
 
 # ruff: noqa: E501 - a message stands whole, as an author reads it
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

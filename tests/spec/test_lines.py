@@ -1,18 +1,14 @@
 """The line of each key, in every layout that TOML allows."""
 
-from __future__ import annotations
-
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus_backfill_plugin.specs.diagnostics import KeyPath
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
-
-if TYPE_CHECKING:
-    from corpus_backfill_plugin.specs.diagnostics import KeyPath
 
 LAYOUT = r'''# a comment with = and [brackets]
 spec-version = 1
@@ -122,11 +118,8 @@ def _toml(value: Any, indent: str) -> str:  # noqa: ANN401 - any TOML value
         inside = "".join(f"{indent}{_toml(item, indent)}, # ]\n{indent}" for item in value)
         return f"[\n{inside}]" if indent else "[" + ", ".join(_toml(item, "") for item in value) + "]"
     if isinstance(value, str):
-        return (
-            '"'
-            + "".join(f"\\u{ord(c):04x}" if c in '\\"\n' or not c.isprintable() else c for c in value)
-            + '"'
-        )
+        escaped = (f"\\u{ord(c):04x}" if c in '\\"\n' or not c.isprintable() else c for c in value)
+        return f'"{"".join(escaped)}"'
     return str(value).lower()
 
 

@@ -6,8 +6,6 @@ first line is line 3. `-> ` is what is said: a message without its `demo.toml:`.
 
 # ruff: noqa: E501 - a message stands whole, as an author reads it
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,10 +1,9 @@
 """Single values: what passes, what is said of what does not, and that nothing is rewritten."""
 
-from __future__ import annotations
-
 import argparse
+import uuid
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,10 +11,6 @@ from hypothesis import strategies as st
 
 from corpus_backfill_plugin.specs.model import Argument, Option, ValueType
 from corpus_backfill_plugin.specs.values import MAX_CHECKED, check_value, parse_duration, value_text
-
-if TYPE_CHECKING:
-    import uuid
-    from pathlib import Path
 
 GOOD: dict[ValueType, tuple[str, ...]] = {
     "str": ("", "x", " spaces ", "--dashes", "0", "ü\n\t", "'\""),
@@ -190,14 +185,8 @@ def test_the_parts_of_a_duration_are_added(hours: int, minutes: int) -> None:
 
 
 def test_a_value_of_a_spec_is_sent_as_an_operator_would_type_it() -> None:
-    assert [value_text(value) for value in (True, False, 0, 1.5, "", "x")] == [
-        "true",
-        "false",
-        "0",
-        "1.5",
-        "",
-        "x",
-    ]
+    texts = [value_text(value) for value in (True, False, 0, 1.5, "", "x")]
+    assert texts == ["true", "false", "0", "1.5", "", "x"]
 
 
 @given(day=st.dates(), low=st.dates(), high=st.dates())

@@ -1,16 +1,10 @@
 """A script of a team's own, in a repository that knows nothing of a server's place."""
 
-from __future__ import annotations
-
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Cli, Outcome, Server
+from conftest import Cli, Outcome, Server
 
 TRANSCRIBE = '''\
 """Write a transcript for recordings that have none."""

@@ -1,18 +1,13 @@
 """`specs check`: what it says, where, and how it ends."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from conftest import Cli, Outcome, Server
+from conftest import Cli, Outcome, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """\

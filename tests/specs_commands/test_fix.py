@@ -1,19 +1,13 @@
 """`specs check --fix` edits what people have written: it stays where it speaks of something."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+from conftest import Cli
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from typing import TypeAlias
-
-    from conftest import Cli
-
-    Fixed: TypeAlias = Callable[..., str]
+Fixed: TypeAlias = Callable[..., str]
 
 HEAD = 'spec-version = 1\nscript = "thing.py"\ncommon = []\n'
 A = '\n# About a.\n[[option]]  # the first\nname = "a"\nhelp = "A."  # short\n'

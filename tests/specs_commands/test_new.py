@@ -1,19 +1,13 @@
 """`specs new`: a spec from a script, written where it belongs and never over anything."""
 
-from __future__ import annotations
-
 import json
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from conftest import Cli, Server
 
 from corpus_backfill_plugin.specs.reader import read_script
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Cli, Server
 
 SUBCOMMANDS = """
 import argparse

@@ -1,14 +1,9 @@
 """`specs docs`, and the page in docs/ that it makes."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from conftest import Cli, Server
+from conftest import Cli, Server
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/command-reference.md"
 

@@ -1,25 +1,20 @@
 """What `specs` prints for people and for programs."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from conftest import Cli, Server
 
 from corpus_backfill_plugin.specs.catalog import SHIPPED
 from corpus_backfill_plugin.specs.model import Argument, Group, Option, Output, Postcondition, Script
 from corpus_backfill_plugin.specs.schema import json_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from conftest import Cli, Server
 
 SHIPPED_NAMES = ["duration", "file-hash", "snr", "version-0"]
 

@@ -1,19 +1,13 @@
 """A stranger adds a script of his own by the documented steps, and hears of it when the script changes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from conftest import Cli, Server
 from specs_commands.conftest import TRANSCRIBE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Cli, Server
 
 TRANSCRIBING = TRANSCRIBE.replace(
     "    print(vars(build_parser().parse_args()))\n",

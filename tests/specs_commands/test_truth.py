@@ -4,16 +4,14 @@ A script that could not be read is no script without options, what is written is
 the script names is asked of its operator.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import textwrap
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from conftest import Cli, Server
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -21,12 +19,8 @@ from corpus_backfill_plugin.authoring.drift import compare
 from corpus_backfill_plugin.authoring.writer import write_specs
 from corpus_backfill_plugin.parsers.running import read_by_running
 from corpus_backfill_plugin.parsers.source import read_source
+from corpus_backfill_plugin.specs.model import Script
 from corpus_backfill_plugin.specs.reader import read_script
-
-if TYPE_CHECKING:
-    from conftest import Cli, Server
-
-    from corpus_backfill_plugin.specs.model import Script
 
 SPEC = """\
 script = "job.py"

@@ -1,23 +1,17 @@
 """A spec, an operator's command line, and what would have been started."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from conftest import Server
 
+from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 from corpus_backfill_plugin.cli import backfill
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from conftest import Server
-
-    from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 
 
 @dataclass(frozen=True)
@@ -52,8 +46,11 @@ class Answer:
         return self.output.partition("Error: ")[2].strip()
 
 
-class Call(Protocol):
+class Call:
     """Call the command of a spec: `call('[[option]]...', "--x", "1")`."""
+
+    def __init__(self, server: Server, requests: list[RunRequest]) -> None:
+        self._server, self._requests = server, requests
 
     def __call__(
         self,
@@ -64,36 +61,9 @@ class Call(Protocol):
         prefix: str | None = None,
         text: str = "",
         sub: tuple[str, ...] = (),
-    ) -> Answer: ...
-
-
-@pytest.fixture
-def call(server: Server, monkeypatch: pytest.MonkeyPatch) -> Call:
-    requests: list[RunRequest] = []
-
-    def start(request: RunRequest, **_: object) -> int:
-        requests.append(request)
-        return 0
-
-    import_module(
-        "corpus_backfill_plugin.commands.runs"
-    )  # imported later, it would keep the stand-in for good
-    monkeypatch.setattr("corpus_backfill_plugin.runs.execute.execute", start)
-    monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
-    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
-    server.script("thing.py")
-
-    def call_it(
-        spec: str,
-        *words: str,
-        env: Mapping[str, str] | None = None,
-        default_map: Mapping[str, Any] | None = None,
-        prefix: str | None = None,
-        text: str = "",
-        sub: tuple[str, ...] = (),
     ) -> Answer:
-        requests.clear()
-        server.spec("thing", spec if "script =" in spec else f'script = "thing.py"\n{spec}')
+        self._requests.clear()
+        self._server.spec("thing", spec if "script =" in spec else f'script = "thing.py"\n{spec}')
         result = CliRunner().invoke(
             backfill,
             [*sub, "thing", *words],
@@ -105,6 +75,21 @@ def call(server: Server, monkeypatch: pytest.MonkeyPatch) -> Call:
         )
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Answer(result.exit_code, result.output, tuple(requests))
+        return Answer(result.exit_code, result.output, tuple(self._requests))
 
-    return call_it
+
+@pytest.fixture
+def call(server: Server, monkeypatch: pytest.MonkeyPatch) -> Call:
+    requests: list[RunRequest] = []
+
+    def start(request: RunRequest, **_: object) -> int:
+        requests.append(request)
+        return 0
+
+    # Imported later, it would keep the stand-in for good.
+    import_module("corpus_backfill_plugin.commands.runs")
+    monkeypatch.setattr("corpus_backfill_plugin.runs.execute.execute", start)
+    monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
+    monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
+    server.script("thing.py")
+    return Call(server, requests)

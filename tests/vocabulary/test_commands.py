@@ -1,21 +1,15 @@
 """What a spec says of the command as a whole: effects, exit codes, warnings, help, completion."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
-import click
 import pytest
 from click.shell_completion import ShellComplete
+from conftest import Cli, Server
+from vocabulary.conftest import Call
 
 from corpus_backfill_plugin.cli import backfill
-
-if TYPE_CHECKING:
-    from conftest import Cli, Server
-    from vocabulary.conftest import Call
 
 HEAD = 'script = "thing.py"\n'
 X = '[[option]]\nname = "x"\n'
@@ -190,16 +184,16 @@ def _completed(words: list[str], incomplete: str) -> list[str]:
     return [item.value for item in completer.get_completions(words, incomplete)]
 
 
-@pytest.mark.parametrize(
-    ("keys", "start", "offered"),
-    [
-        pytest.param("choices = ['ab', 'b', 'abc']", "ab", ["ab", "abc"], id="choices"),
-        pytest.param("choices = ['Ab', 'b']\nignore-case = true", "aB", ["Ab"], id="choices in any case"),
-        pytest.param('type = "int"\nchoices = [1, 10, 2]', "1", ["1", "10"], id="ints"),
-        pytest.param("suggestions = ['x1', 'x2']", "", ["x1", "x2"], id="suggestions"),
-        pytest.param("", "", [], id="nothing known"),
-    ],
-)
+COMPLETED = {
+    "choices": ("choices = ['ab', 'b', 'abc']", "ab", ["ab", "abc"]),
+    "choices in any case": ("choices = ['Ab', 'b']\nignore-case = true", "aB", ["Ab"]),
+    "ints": ('type = "int"\nchoices = [1, 10, 2]', "1", ["1", "10"]),
+    "suggestions": ("suggestions = ['x1', 'x2']", "", ["x1", "x2"]),
+    "nothing known": ("", "", []),
+}
+
+
+@pytest.mark.parametrize(("keys", "start", "offered"), COMPLETED.values(), ids=COMPLETED)
 def test_values_complete(keys: str, start: str, offered: list[str], call: Call) -> None:
     call(X + keys, "--help")
     assert _completed(["thing", "--x"], start) == offered
@@ -240,19 +234,12 @@ HOSTILE = "a\\u001b[31mred\\u009b2J\\u202eback\\r"
     ],
 )
 def test_no_control_character_of_a_spec_reaches_the_terminal(spec: str, call: Call) -> None:
-    shown = "".join(
-        call(spec, *words, sub=sub).output
-        for sub, words in (
-            ((), ("--help",)),
-            ((), ("--x", "y")),
-            ((), ("--show-command",)),
-            (("specs", "try"), ()),
-            (("specs", "try", "--json"), ()),
-            (("specs", "show"), ()),
-            (("specs", "show", "--json"), ()),
-            (("specs", "check"), ()),
-        )
-    )
+    subcommands = ("specs try", "specs try --json", "specs show", "specs show --json", "specs check")
+    lines: list[tuple[str, tuple[str, ...]]] = [
+        ("", words) for words in (("--help",), ("--x", "y"), ("--show-command",))
+    ]
+    lines += [(line, ()) for line in subcommands]
+    shown = "".join(call(spec, *words, sub=tuple(line.split())).output for line, words in lines)
     from click.testing import CliRunner
 
     for words in (["--help"], ["specs", "list"], ["specs", "list", "--json"], ["specs", "docs"], ["doctor"]):
@@ -272,8 +259,6 @@ def test_what_show_command_prints_does_the_same_in_a_shell(call: Call, server: S
 
 def test_click_knows_every_option_of_the_core(call: Call) -> None:
     answer = call(HEAD, "--help")
-    context = click.Context(backfill)
     assert answer.code == 0
     for option in ("--server-path", "--python", "--show-command", "--detach", "--wait", "--yes", "--debug"):
         assert option in answer.output
-    assert context.command is backfill

@@ -1,25 +1,19 @@
 """The name of a database: its password is in nothing that is made of it, and all its names lock as one."""
 
-from __future__ import annotations
-
 import os
 import re
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from conftest import Cli, Server
 from hypothesis import given
 from hypothesis import strategies as st
+from vocabulary.conftest import Call
 
 from corpus_backfill_plugin.agent.database import identity, is_same, lock_name, secrets, shown
 from corpus_backfill_plugin.agent.redact import mask
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Cli, Server
-    from vocabulary.conftest import Call
 
 MARK = "Zq9x"
 PASSWORDS = st.text("aZ0/?@+:#&=%' \\;[]{}\"é", max_size=12).map(lambda text: f"{text}{MARK}{text[::-1]}")

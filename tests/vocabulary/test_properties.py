@@ -4,13 +4,12 @@ The parser is made from the spec, the operator's command line from the values; i
 program. What no argument list can carry is refused with a usage error, never sent as something else.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pytest
@@ -22,9 +21,6 @@ from corpus_backfill_plugin.invocation import UnsendableError, arguments
 from corpus_backfill_plugin.specs.catalog import LoadedSpec, SpecFile
 from corpus_backfill_plugin.specs.checks import check_script
 from corpus_backfill_plugin.specs.model import Argument, Option, Script
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NEGATIVE = re.compile(r"-[0-9]+|-[0-9]*\.[0-9]+")
 NAMES = ("alpha", "beta", "gamma", "delta-x", "e2")
@@ -84,15 +80,8 @@ def options(draw: st.DrawFn, position: int) -> Option:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     declared = tuple(draw(options(i)) for i in range(draw(st.integers(0, len(NAMES)))))
-    positional = draw(
-        st.sampled_from(
-            [
-                (),
-                (Argument(name="src", required=True),),
-                (Argument(name="src", required=True), Argument(name="rest", multiple=True)),
-            ]
-        )
-    )
+    src, rest = Argument(name="src", required=True), Argument(name="rest", multiple=True)
+    positional = draw(st.sampled_from([(), (src,), (src, rest)]))
     script = Script(spec_version=1, script="thing.py", common=(), option=declared, argument=positional)
     meant: dict[str, Any] = {}
     typed: list[list[str]] = []

@@ -1,18 +1,12 @@
 """A secret is seen nowhere: not in help, errors, previews, records, nor among the output."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import Cli, Server
-    from vocabulary.conftest import Call
+from conftest import Cli, Server
+from vocabulary.conftest import Call
 
 SECRET = "geheim-4711"  # noqa: S105 - made up
 TOKEN = '[[option]]\nname = "token"\nsecret = true\npass-env = "WORD"\nenvvar = "MY_TOKEN"\n'  # noqa: S105 - a spec

@@ -5,17 +5,12 @@ then the environment and the host's default map where there are some. `-> ` is t
 `! ` some of the words in which the command line is refused.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from vocabulary.conftest import Call
+from vocabulary.conftest import Call
 
 X = '[[option]]\nname = "x"\n'
 XY = '[[option]]\nname = "x-y"\n'
