@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -76,6 +74,8 @@ class Launch:
         temporary = None
         try:
             if self._state is None:
+                import tempfile
+
                 temporary = tempfile.mkdtemp(prefix="corpus-backfill-")
                 self._state = State(Path(temporary))
                 self._state.runs.mkdir(mode=0o700)
@@ -89,6 +89,8 @@ class Launch:
                         self.number, state="failed", ended=time.time(), took=0.0, reason=reason
                     )
             if temporary:
+                import shutil
+
                 shutil.rmtree(temporary, ignore_errors=True)
             if isinstance(error, OSError):
                 where = error.filename or self.folder.path
