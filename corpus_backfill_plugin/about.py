@@ -29,11 +29,8 @@ def own_version() -> str:
 
 
 def entry_points(group: str) -> list[EntryPoint]:
-    """Return the entry points of `group` that installed packages declare, sorted by name.
-
-    `importlib.metadata` costs a tenth of a short run, and most installations have no such package. So it is
-    imported only when a file of entry points contains the group's name.
-    """
+    """Return the entry points of `group` that installed packages declare, sorted by name."""
+    # `importlib.metadata` costs a tenth of a short run, and most installations have no such package.
     files = (_read(f"{folder}/entry_points.txt") for folder in _metadata_folders())
     if _is_path_complete() and not any(group.encode() in text for text in files):
         return []

@@ -15,19 +15,8 @@ import click
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import NoReturn, Protocol
 
     from click.shell_completion import CompletionItem
-
-    class _Host(Protocol):
-        """What the bridge needs from a foreign context: its words in `_FORWARDED`, and these."""
-
-        @property
-        def command_path(self) -> str: ...
-        @property
-        def meta(self) -> dict[str, Any]: ...
-        def exit(self, code: int = 0) -> NoReturn: ...
-        def abort(self) -> NoReturn: ...
 
 
 # Constructor arguments of click.Context that a child takes from its parent. A host that lacks one, in some
@@ -44,7 +33,7 @@ _NO_ARGS_IS_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 class _Root(click.Context):
     """A click root context in the place of a host's."""
 
-    def __init__(self, host: _Host) -> None:
+    def __init__(self, host: Any) -> None:  # noqa: ANN401 - a context of a library that need not be installed
         if not hasattr(host, "exit"):
             # asyncclick's: it would await what this plugin just does. Its own exceptions are not known here.
             library = type(host).__module__.partition(".")[0]
@@ -52,21 +41,13 @@ class _Root(click.Context):
             raise SystemExit(f"Error: {library} {what}")
         forwarded: dict[str, Any] = {name: getattr(host, name, None) for name in _FORWARDED}
         super().__init__(click.Command(None), info_name=host.command_path, **forwarded)
-        self._host = host
+        self.host = host
 
     @property
     def meta(self) -> dict[str, Any]:
         """The host's own dictionary, so that what either side notes there is seen by the other."""
-        return self._host.meta
-
-    def end(self, error: BaseException) -> None:
-        """End as the host does if `error` is one of click's: it is shown here, the host learns the code."""
-        if isinstance(error, click.ClickException):
-            error.show()
-        if isinstance(error, click.ClickException | click.exceptions.Exit):
-            self._host.exit(error.exit_code)
-        if isinstance(error, click.Abort):
-            self._host.abort()
+        meta: dict[str, Any] = self.host.meta
+        return meta
 
 
 class _Context(click.Context):
@@ -85,8 +66,14 @@ class _Context(click.Context):
 
 
 def _end(parent: click.Context | None, error: BaseException) -> None:
+    """End as the host does if `error` is one of click's: it is shown here, the host learns the code."""
     if isinstance(parent, _Root):
-        parent.end(error)
+        if isinstance(error, click.ClickException):
+            error.show()
+        if isinstance(error, click.ClickException | click.exceptions.Exit):
+            parent.host.exit(error.exit_code)
+        if isinstance(error, click.Abort):
+            parent.host.abort()
     if isinstance(error, _NO_ARGS_IS_HELP):
         # Typer 0.20 to 0.25 shows errors of click, but drops this one.
         error.show()
@@ -152,8 +139,8 @@ class BridgedGroup(click.Group):
         self,
         info_name: str | None,
         args: list[str],
-        parent: click.Context | _Host | None = None,
-        **extra: Any,  # noqa: ANN401  click's own signature: any argument of its Context
+        parent: Any = None,  # noqa: ANN401 - click's context, or a host's own
+        **extra: Any,  # noqa: ANN401 - any argument of click's Context
     ) -> click.Context:
         """Parse `args` below `parent`. A foreign one has errors shown, and its own `exit` called."""
         open_streams()

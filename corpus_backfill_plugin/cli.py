@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,7 @@ import click
 from corpus_backfill_plugin.bridge import BridgedGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from importlib.metadata import EntryPoint
 
     from click.shell_completion import CompletionItem
@@ -90,7 +91,14 @@ class BackfillGroup(BridgedGroup):
             name = ctx.token_normalize_func(name)
             command = self.get_command(ctx, name)
         if command is None and not ctx.resilient_parsing:
-            raise click.UsageError(_unknown(name, self.list_commands(ctx), _site(ctx)), ctx)
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.list_commands(ctx), n=3)
+            guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            away = " (No server app was found; its own specs are not known.)" * bool(
+                _site(ctx).server_trouble
+            )
+            raise click.UsageError(f"No such command {name!r}.{guess}{away}", ctx)
         if name not in _ANYWHERE and not hasattr(command, "spec") and not _asks_help(args):
             refuse_elsewhere(ctx)
         return name if command else None, command, args[1:]
@@ -246,40 +254,25 @@ def _plugin_entry_points() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(PLUGIN_COMMANDS)}
 
 
-class _Contained:
-    """An entry point whose module may even exit at import: it is broken then, and nothing else is."""
-
-    def __init__(self, entry_point: EntryPoint) -> None:
-        self.name = entry_point.name
-        self._entry_point = entry_point
-
-    def load(self) -> click.Command:
-        try:
-            command = self._entry_point.load()
-        except SystemExit as error:
-            raise ImportError(f"the plugin {self.name} exits at import ({error.code})") from error
-        if not isinstance(command, click.Command):
-            raise TypeError(f"the plugin {self.name} is a {type(command).__name__}, not a click command")
-        return command
-
-
 def _plugin_command(name: str) -> click.Command | None:
     entry_point = _plugin_entry_points().get(name)
     if entry_point is None:
         return None
+
+    def load() -> click.Command:
+        """Load it; a module that even exits at import is broken, and nothing else is."""
+        try:
+            command = entry_point.load()
+        except SystemExit as error:
+            raise ImportError(f"the plugin {name} exits at import ({error.code})") from error
+        if not isinstance(command, click.Command):
+            raise TypeError(f"the plugin {name} is a {type(command).__name__}, not a click command")
+        return command
+
     from click_plugins import with_plugins
 
-    holder: click.Group = with_plugins([_Contained(entry_point)])(click.Group())
+    holder: click.Group = with_plugins([SimpleNamespace(name=name, load=load)])(click.Group())
     return next(iter(holder.commands.values()), None)
-
-
-def _unknown(name: str, known: list[str], site: Site) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=3)
-    guess = f" Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
-    away = "" if site.server_trouble is None else " (No server app was found; its own specs are not known.)"
-    return f"No such command {name!r}.{guess}{away}"
 
 
 def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
@@ -299,23 +292,21 @@ def _complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [CompletionItem(incomplete, type="file")]
 
 
-def _place(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
-    return click.option(name, metavar=metavar, shell_complete=_complete_path, is_eager=True, help=text)
-
-
 @click.group(cls=BackfillGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@_place("--server-path", "DIR", "The server app to work with. [env: CORPUS_SERVER_APP_PATH]")
-@_place("--python", "PATH", "Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]")
+@click.option(
+    "--server-path", metavar="DIR", shell_complete=_complete_path, is_eager=True,
+    help="The server app to work with. [env: CORPUS_SERVER_APP_PATH]",
+)  # fmt: skip
+@click.option(
+    "--python", metavar="PATH", shell_complete=_complete_path, is_eager=True,
+    help="Interpreter for scripts. [env: CORPUS_BACKFILL_PYTHON]",
+)  # fmt: skip
 @click.option("--on", metavar="NAME", help="Work at this target. [env: CORPUS_BACKFILL_TARGET]")
 @click.option("--debug", is_flag=True, is_eager=True, help="Show a traceback for an error of ours.")
 @click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_say_version,
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version,
     help="Show the version.",
-)
+)  # fmt: skip
 def backfill(**_: object) -> None:
     """Fill in data for records that came before their columns did.
 

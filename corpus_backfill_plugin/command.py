@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.params import (
-    TIED,
-    DurationText,
-    SpecArgument,
-    SpecOption,
-    help_text,
-    selection,
-    tie_values,
-)
-from corpus_backfill_plugin.prepare import SpecError, prepare, prepare_again
+from corpus_backfill_plugin.params import TIED, DurationText, SpecArgument, SpecOption, selection, tie_values
 from corpus_backfill_plugin.specs.catalog import BrokenSpec
-from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Script
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
 from corpus_backfill_plugin.text import one_line, printable
 from corpus_backfill_plugin.workspace import Site
@@ -29,15 +20,11 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.agent.records import RunRequest
     from corpus_backfill_plugin.specs.catalog import LoadedSpec
+    from corpus_backfill_plugin.specs.model import Script
     from corpus_backfill_plugin.targets.site import FarSite
 
 
-_COMMON = frozenset(option.name for option in COMMON_OPTIONS)
-
-
-def site_of(ctx: click.Context) -> Site:
-    """Return the Site of this call, also where there is no group above."""
-    return Site.of(ctx)
+site_of = Site.of  # return the Site of a call, also where there is no group above
 
 
 class ScriptCommand(click.Command):
@@ -74,14 +61,9 @@ class ScriptCommand(click.Command):
         titles = ("Arguments", "Options", "Common options", "Running")
         sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
         for param in self.get_params(ctx):
-            if isinstance(param, SpecArgument):
-                if not param.declared.hidden:
-                    sections["Arguments"].append((param.usage_word, help_text(param.declared)))
-            elif record := param.get_help_record(ctx):
-                title = "Running"
-                if isinstance(param, SpecOption):
-                    title = "Common options" if param.declared.name in _COMMON else "Options"
-                sections[title].append(record)
+            record = None if getattr(param, "hidden", False) else param.get_help_record(ctx)
+            if record:
+                sections[getattr(param, "section", "Running")].append(record)
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
@@ -103,27 +85,23 @@ def short_help(script: Script) -> str:
     return one_line((script.short_help or script.help or script.script) + mark)
 
 
-class BrokenSpecCommand(click.Command):
-    """Stands for a command whose spec is broken: listed, with the reason, and refusing to run."""
-
-    def __init__(self, spec: BrokenSpec) -> None:
-        self.spec = spec
-        reason = one_line(str(spec.faults[0]))
-        super().__init__(
-            spec.file.name,
-            callback=self._refuse,
-            help="This command's spec is broken:\n\n\b\n" + "\n".join(printable(str(f)) for f in spec.faults),
-            short_help=f"[broken] {reason}",
-            context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-        )
-
-    def _refuse(self) -> None:
-        raise SpecError(self.spec)
-
-
 def command_for(spec: LoadedSpec | BrokenSpec) -> click.Command:
-    """Return the command of a spec, a refusing one when it is broken."""
-    return BrokenSpecCommand(spec) if isinstance(spec, BrokenSpec) else script_command(spec)
+    """Return the command of a spec; a broken one is listed, with the reason, and refuses to run."""
+    if not isinstance(spec, BrokenSpec):
+        return script_command(spec)
+
+    def refuse() -> None:
+        from corpus_backfill_plugin.prepare import SpecError
+
+        raise SpecError(spec)
+
+    return click.Command(
+        spec.file.name,
+        callback=refuse,
+        help="This command's spec is broken:\n\n\b\n" + "\n".join(printable(str(f)) for f in spec.faults),
+        short_help=f"[broken] {one_line(str(spec.faults[0]))}",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
 
 
 def script_command(spec: LoadedSpec) -> ScriptCommand:
@@ -137,7 +115,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     limits = {"timeout": asked["timeout_"], "verify": not asked["no_verify_"]}
     # What only one of these ways needs is imported there: help and completion must not pay for it.
     if asked["plan_"] is not None and site.is_here:
-        from corpus_backfill_plugin.plans.make import make_plan
+        from corpus_backfill_plugin.plans import make_plan
 
         contrary = [f"--{name}" for name in ("detach", "no-record", "show-command") if asked[_param(name)]]
         if contrary:
@@ -145,19 +123,26 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
         ctx.exit(make_plan(spec, chosen, site, asked["plan_"], **limits))
     if not site.is_here:
         ctx.exit(_run_there(ctx, spec, chosen, cast("FarSite", site), **limits))
-    request = prepare(spec, chosen, site, **limits, commit=not asked["show_command_"])
     if asked["show_command_"]:
-        from corpus_backfill_plugin.shell import shell_form
+        from corpus_backfill_plugin.invocation import shell_form
+        from corpus_backfill_plugin.prepare import prepare
 
-        click.echo(shell_form(request.invocation))
+        click.echo(shell_form(prepare(spec, chosen, site, **limits, commit=False).invocation))
         return
-    for text in _warnings(spec.script, chosen, site):
-        click.echo(f"Warning: {one_line(text)}", err=True)
-    confirm(request, yes=asked["yes_"])
-    from corpus_backfill_plugin.runs.execute import execute
+    from corpus_backfill_plugin.agent.link import Link
 
-    how = {"detach": asked["detach_"], "wait": asked["wait_"], "record": not asked["no_record_"]}
-    ctx.exit(execute(request, fresh=lambda: prepare_again(spec, chosen, site, **limits), **how))
+    # The supervisor's interpreter takes as long to start as the run takes to be prepared: both at once.
+    with Link() as link:
+        from corpus_backfill_plugin.prepare import prepare, prepare_again
+        from corpus_backfill_plugin.runs.execute import execute
+
+        request = prepare(spec, chosen, site, **limits)
+        for text in _warnings(spec.script, chosen, site):
+            click.echo(f"Warning: {one_line(text)}", err=True)
+        confirm(request, yes=asked["yes_"])
+        how = {"detach": asked["detach_"], "wait": asked["wait_"], "record": not asked["no_record_"]}
+        fresh = functools.partial(prepare_again, spec, chosen, site, **limits)
+        ctx.exit(execute(request, fresh=fresh, link=link, **how))
 
 
 def _run_there(ctx: click.Context, spec: LoadedSpec, chosen: Selection, site: FarSite, **limits: Any) -> int:  # noqa: ANN401 - of prepare
@@ -220,41 +205,43 @@ def ask(question: str) -> None:
         raise BackfillError("not run")
 
 
-FLAGS = {
+def _param(name: str) -> str:
+    """Return click's name for one of our options. They end in `_`, as no spec's can."""
+    return f"{name.replace('-', '_')}_"
+
+
+_VALUES: dict[str, tuple[str, Any]] = {
+    "server-path": ("DIR", click.Path()),
+    "python": ("PATH", click.Path()),
+    "timeout": ("TIME", DurationText(least=0.001)),
+    "plan": ("FILE", click.Path(path_type=Path)),
+}
+"""Of our own options those with a value: its placeholder and type."""
+
+CONTROLS = {
+    "server-path": "The server app to run in. [env: CORPUS_SERVER_APP_PATH]",
+    "python": "Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
     "show-command": "Print what would be run, for a shell; run nothing.",
     "detach": "Start it, print the run's number, return.",
     "wait": "Wait while another run holds the lock.",
     "no-verify": "Do not check afterwards that nothing is left to do.",
     "no-record": "Run without a record in the ledger.",
     "yes": "Do not ask before a destructive command.",
+    "timeout": "Stop it after TIME, like 90s or 12h.",
+    "plan": "Do the dry run and write what would be done, for 'runs apply'.",
+    "debug": "Show a traceback for an error of ours.",
 }
-
-
-def _param(name: str) -> str:
-    """Return click's name for one of our options. They end in `_`, as no spec's can."""
-    return f"{name.replace('-', '_')}_"
+"""The help of our own options, which every command has."""
 
 
 def control_options() -> list[click.Option]:
     """Return our own options, which every command has."""
-    values: tuple[tuple[str, str, Any, str], ...] = (
-        ("server-path", "DIR", click.Path(), "The server app to run in. [env: CORPUS_SERVER_APP_PATH]"),
-        (
-            *("python", "PATH", click.Path()),
-            "Interpreter for the script, in place of uv. [env: CORPUS_BACKFILL_PYTHON]",
-        ),
-        ("timeout", "TIME", DurationText(least=0.001), "Stop it after TIME, like 90s or 12h."),
-        (
-            *("plan", "FILE", click.Path(path_type=Path)),
-            "Do the dry run and write what would be done, for 'runs apply'.",
-        ),
-    )
-    made = [
-        click.Option([_param(name), f"--{name}"], metavar=metavar, type=kind, help=text)
-        for name, metavar, kind, text in values
+    return [
+        click.Option(
+            [_param(name), f"--{name}"],
+            help=text,
+            is_flag=name not in _VALUES,
+            **dict(zip(("metavar", "type"), _VALUES.get(name, ()), strict=False)),
+        )
+        for name, text in CONTROLS.items()
     ]
-    flags = [
-        click.Option([_param(name), f"--{name}"], is_flag=True, help=text) for name, text in FLAGS.items()
-    ]
-    debug = click.Option(["debug_", "--debug"], is_flag=True, help="Show a traceback for an error of ours.")
-    return [*made[:2], *flags, *made[2:], debug]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from corpus_backfill_plugin.agent.records import OnEnd
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs import reader
 from corpus_backfill_plugin.specs.catalog import operator_folder, read_plain
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.records import RunRequest
 
 
+_HINT = "Correct the file; nothing was started."
 CONFIG_VARIABLE = "CORPUS_BACKFILL_CONFIG"
 MACHINE_CONFIG = Path("/etc/corpus-backfill/config.toml")
 HERE = "here"
@@ -83,20 +84,17 @@ def read_config(path: Path) -> Config:
     shown = one_line(str(path))
     try:
         text, raw = reader.read_toml(data)
-        config = msgspec.convert(raw, Config)
-        parse_duration(config.on_end_timeout)
-        faults = reader.located(list(_target_faults(config.target)), raw, text, shown)
     except reader.UnreadableError as error:
-        faults = (error.diagnostic(shown),)
-    except msgspec.ValidationError:
-        from corpus_backfill_plugin.specs.schema import fit
-
-        faults = reader.located(fit(raw, Config)[1], raw, text, shown)
+        raise BackfillError(str(error.diagnostic(shown)), _HINT) from None
+    config, found = reader.converted(raw, Config)
+    try:
+        parse_duration(config.on_end_timeout)
     except ValueError as error:
-        faults = (reader.Diagnostic((), str(error), file=shown, key="on-end-timeout"),)
-    if not faults:
-        return config
-    raise BackfillError("\n".join(map(str, faults)), "Correct the file; nothing was started.")
+        found.append(reader.Diagnostic(("on-end-timeout",), str(error)))
+    found += _target_faults(config.target)
+    if found:
+        raise BackfillError("\n".join(map(str, reader.located(found, raw, text, shown))), _HINT)
+    return config
 
 
 def _target_faults(targets: dict[str, Target]) -> Iterator[reader.Diagnostic]:

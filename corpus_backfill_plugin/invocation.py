@@ -1,4 +1,4 @@
-"""What is handed to the operating system: argument list, folder, environment, and what to mask.
+"""What is handed to the operating system: argument list, folder and environment.
 
 Everything here is pure. A preview and a run take the same `Invocation`, so that they can't differ.
 """
@@ -6,15 +6,16 @@ Everything here is pure. A preview and a run take the same `Invocation`, so that
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
-from corpus_backfill_plugin.agent import database
 from corpus_backfill_plugin.agent.records import Invocation
-from corpus_backfill_plugin.agent.redact import Secret
+from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.selection import Selection, Value, given_options, shown_name
-from corpus_backfill_plugin.text import is_text, quoted
+from corpus_backfill_plugin.specs.values import several
+from corpus_backfill_plugin.text import is_text, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +30,13 @@ MAX_COUNT = 1000
 """How often a flag is repeated; more would fill the memory before the system refuses the argument list."""
 
 
-class UnsendableError(ValueError):
-    """A value that no argument list can carry to the script as it is."""
+class UnsendableError(BackfillError):
+    """A value that no argument list can carry: as wrong, to the operator, as one of a wrong type."""
+
+    exit_code = 2
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem, hint or "Give another value, or ask for a spec that sends it another way.")
 
 
 def invocation(script: Script, selection: Selection, *, folder: str, program: Iterable[str]) -> Invocation:
@@ -40,7 +46,7 @@ def invocation(script: Script, selection: Selection, *, folder: str, program: It
         for o in given_options(script, selection)
         if o.pass_env or o.pass_stdin
     ]
-    # The folder's name is the server app's convention, see `server.SCRIPTS_FOLDER`.
+    # The folder's name is the server app's convention, see `workspace.SCRIPTS_FOLDER`.
     return Invocation(
         program=tuple(program),
         script=f"backfill/{script.script}",
@@ -48,8 +54,6 @@ def invocation(script: Script, selection: Selection, *, folder: str, program: It
         folder=folder,
         environ=script.env | {o.pass_env: t for o, t in given if o.pass_env} | {"PYTHONUNBUFFERED": "1"},
         stdin=next((text for option, text in given if option.pass_stdin), None),
-        secrets=tuple(_secrets(script, selection)),
-        secret_names=tuple(o.pass_env for o, _ in given if o.secret and o.pass_env),
     )
 
 
@@ -84,7 +88,7 @@ def option_words(option: Option, value: Value) -> list[str]:
         return [option.script_flag] * int(str(value))
     if option.multiple is None:
         return _one_occurrence(option, value)
-    values: list[Value] = list(value) if isinstance(value, list) else [value]
+    values = list(several(value))
     if option.multiple == "repeat":
         return [word for item in values for word in _one_occurrence(option, item)]
     if not values:
@@ -95,13 +99,12 @@ def option_words(option: Option, value: Value) -> list[str]:
 def _joined(option: Option, values: list[Value]) -> str:
     separator = option.separator or ","
     texts = [str(value) for value in values]
-    for text in texts:
-        if separator in text:
-            shown = "a value" if option.secret else quoted(text)
-            raise UnsendableError(
-                f"--{option.name}: {shown} holds {quoted(separator)}, which stands between values; "
-                f"give --{option.name} once for each"
-            )
+    if bad := next((text for text in texts if separator in text), None):
+        shown = "a value" if option.secret else quoted(bad)
+        raise UnsendableError(
+            f"--{option.name}: {shown} holds {quoted(separator)}, which stands between values; "
+            f"give --{option.name} once for each"
+        )
     return separator.join(texts)
 
 
@@ -124,11 +127,9 @@ def _pair(option: Option, value: str) -> list[str]:
 
 def _several(option: Option, values: list[Value]) -> list[str]:
     texts = [str(value) for value in values]
-    for text in texts:
-        if text.startswith("-") and text != "-" and not NEGATIVE_NUMBER.fullmatch(text):
-            raise UnsendableError(
-                f"--{option.name}: a value that begins with a dash can't be sent among several after one flag"
-            )
+    if any(text.startswith("-") and text != "-" and not NEGATIVE_NUMBER.fullmatch(text) for text in texts):
+        problem = "a value that begins with a dash can't be sent among several after one flag"
+        raise UnsendableError(f"--{option.name}: {problem}")
     return [option.script_flag, *texts]
 
 
@@ -148,8 +149,7 @@ def positional_words(script: Script, selection: Selection) -> list[str]:
                 f"{shown_name(script, argument.name)} can't be given without {absent}, which stands before it"
             )
         if not absent:
-            value = selection.values[argument.name]
-            words.extend(str(item) for item in (value if isinstance(value, list) else [value]))
+            words += map(str, several(selection.values[argument.name]))
     if "--" in words:
         # argparse up to 3.12 removes one of them from each positional; no spelling survives that.
         raise UnsendableError("an argument can't be just two dashes")
@@ -164,17 +164,6 @@ def _as_text(option: Option, value: Value) -> str:
     return str(value)
 
 
-def _secrets(script: Script, selection: Selection) -> Iterable[Secret]:
-    for option in given_options(script, selection):
-        if option.secret:
-            value = selection.values[option.name]
-            for text in map(str, value if isinstance(value, list) else [value]):
-                if option.secret == "url":  # noqa: S105  # nosec B105 - the kind of masking, not a password
-                    yield from database.secrets(text)
-                elif text:
-                    yield Secret(value=text)
-
-
 def check_text(request: RunRequest) -> None:
     """Check that `request` can be written down; bytes that are no text are not shown: they may be secret."""
     job = request.invocation
@@ -183,3 +172,45 @@ def check_text(request: RunRequest) -> None:
     for what, texts in parts.items():
         if not all(map(is_text, texts)):
             raise click.UsageError(f"{what} is not UTF-8 text: no run can be recorded with it")
+
+
+def shell_word(text: str) -> str:
+    """Return `text` as one word of a shell's command line, with nothing in it that a terminal would obey."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    # Beyond POSIX before 2024, but bash, zsh and ksh know it.
+    return f"$'{''.join(map(_escaped, text))}'"
+
+
+def _escaped(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    if printable(char) == char:
+        return char
+    # Octal, as three digits end by themselves: after \x some shells take any number of them.
+    return "".join(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """Return `words` as a shell's command line."""
+    return " ".join(map(shell_word, words))
+
+
+def shell_form(job: Invocation) -> str:
+    """Return lines that do the same when pasted into a shell.
+
+    Variables that hold a secret are there by name alone: the lines take them from the shell's own
+    environment, and stop when it has none.
+    """
+    exports = [
+        f'{name}="${{{name}:?}}"' if name in job.secret_names else f"{name}={shell_word(value)}"
+        for name, value in sorted(job.environ.items())
+    ]
+    steps = [
+        f"cd {shell_word(job.folder)}",
+        f"unset {' '.join(job.dropped)}",
+        f"export {' '.join(exports)}",
+        f"{shell_line(job.argv)}{' < /dev/null' if job.stdin is None else ''}",
+    ]
+    note = "" if job.stdin is None else "# the script reads a value from standard input\n"
+    return note + "(" + " &&\n ".join(steps) + ")"

@@ -13,7 +13,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from corpus_backfill_plugin.specs.model import Argument, Option
+from corpus_backfill_plugin.specs.model import COMMON_OPTIONS, Argument, Option
 from corpus_backfill_plugin.specs.selection import Selection, Value
 from corpus_backfill_plugin.specs.values import check_value, parse, parse_duration, several, value_text
 from corpus_backfill_plugin.text import one_line, printable
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 ALONE = "\0alone"
 """Stands for an option with an optional value that was given without one; no argument can hold a NUL."""
 
-TIED = "\0="
-"""Stands before a value that was tied to its option by `=`, see `tie_values`."""
-
+TIED = "\0="  # stands before a value that was tied to its option by `=`, see `tie_values`
 GIVEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP})
 
 
@@ -71,11 +69,9 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # as above
             check_value(parameter, text)
         except ValueError as error:
             # The message of a bad secret would show the secret, on the screen and in the shell's scrollback.
-            secret = isinstance(self.parameter, Option) and self.parameter.secret
-            shown = (
-                "the value is not allowed (not shown: it is a secret)" if secret else printable(str(error))
-            )
-            self.fail(shown, param, ctx)
+            hidden = "the value is not allowed (not shown: it is a secret)"
+            is_secret = getattr(self.parameter, "secret", False)
+            self.fail(hidden if is_secret else printable(str(error)), param, ctx)
         return text
 
     def shell_complete(
@@ -85,14 +81,12 @@ class SpecValue(click.ParamType):  # type: ignore[type-arg] # as above
         from click.shell_completion import CompletionItem
 
         del ctx, param
-        offered = [
-            one_line(value_text(value)) for value in self.parameter.choices or self.parameter.suggestions
-        ]
+        offered = self.parameter.choices or self.parameter.suggestions
         if self.parameter.type == "path" and not offered:
             return [CompletionItem(incomplete, type="file")]
-        if self.parameter.ignore_case:
-            return [CompletionItem(text) for text in offered if text.lower().startswith(incomplete.lower())]
-        return [CompletionItem(text) for text in offered if text.startswith(incomplete)]
+        fold = str.lower if self.parameter.ignore_case else str
+        texts = (one_line(value_text(value)) for value in offered)
+        return [CompletionItem(text) for text in texts if fold(text).startswith(fold(incomplete))]
 
 
 def _identifier(name: str) -> str:
@@ -109,6 +103,8 @@ class SpecOption(click.Option):
         if option.negate:
             off = option.negate if option.negate.startswith("--") else f"--no-{option.name}"
             names[0] = f"{names[0]}/{off}"
+        is_common = any(option.name == common.name for common in COMMON_OPTIONS)
+        self.section = "Common options" if is_common else "Options"
         short = [f"-{option.short}"] if option.short else []
         super().__init__([_identifier(option.name), *short, *names], **_option_settings(option))
         if option.value_optional:
@@ -133,12 +129,10 @@ class SpecOption(click.Option):
 class SpecArgument(click.Argument):
     """A positional argument of a spec, knowing its declaration."""
 
-    def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Read its variable, unless the environment is another's."""
-        return super().value_from_envvar(ctx) if Site.of(ctx).reads_environment else None
+    section = "Arguments"
 
     def __init__(self, argument: Argument) -> None:
-        self.declared = argument
+        self.declared, self.hidden = argument, argument.hidden
         word = argument.metavar or _identifier(argument.name).upper()
         word = word if argument.required else f"[{word}]"
         self.usage_word = f"{word}..." if argument.multiple or argument.nargs else word
@@ -154,13 +148,20 @@ class SpecArgument(click.Argument):
             envvar=argument.envvar,
         )
 
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return its line of the help, which click leaves to a command's text."""
+        del ctx
+        return self.usage_word, help_text(self.declared)
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Read its variable, unless the environment is another's."""
+        return super().value_from_envvar(ctx) if Site.of(ctx).reads_environment else None
+
 
 def _option_settings(option: Option) -> dict[str, Any]:
     settings: dict[str, Any] = {
+        **{key: getattr(option, key) for key in ("hidden", "envvar", "required")},
         "help": help_text(option),
-        "hidden": option.hidden,
-        "envvar": option.envvar,
-        "required": option.required,
         # Help shows the default from the spec: click's own way would also show a host's default map, which
         # may hold a password.
         "show_default": False,
@@ -295,11 +296,9 @@ def _is_set(declared: Option | Argument, value: object, *, was_given: bool) -> b
 
 
 def _check_items(ctx: click.Context, param: SpecOption | SpecArgument, value: Value) -> None:
-    declared = param.declared
-    if not isinstance(value, list) or not declared.multiple:
-        return
-    number, low, high = len(value), declared.min_items, declared.max_items
-    if low is not None and number < low:
+    number = len(value) if isinstance(value, list) and param.declared.multiple else None
+    low, high = param.declared.min_items, param.declared.max_items
+    if number is not None and low is not None and number < low:
         raise click.BadParameter(f"give at least {low}, not {number}", ctx, param)
-    if high is not None and number > high:
+    if number is not None and high is not None and number > high:
         raise click.BadParameter(f"give at most {high}, not {number}", ctx, param)

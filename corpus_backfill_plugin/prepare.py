@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from corpus_backfill_plugin.agent import database
 from corpus_backfill_plugin.agent.errors import AgentError
-from corpus_backfill_plugin.agent.output import Output
-from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
-from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN
+from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.redact import AMBIENT, HIDDEN, Secret
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import UnsendableError, arguments, invocation, positional_words
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
-from corpus_backfill_plugin.specs.values import parse_duration
+from corpus_backfill_plugin.specs.values import parse_duration, several
 from corpus_backfill_plugin.text import one_line
 from corpus_backfill_plugin.workspace import script_path
 
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.selection import Selection, Value
     from corpus_backfill_plugin.workspace import Site
 
-NO_VERIFY = "--no-verify"
-"""Why the postcondition of a run is not checked that was started with it."""
+NO_VERIFY = "--no-verify"  # why the postcondition of a run is not checked that was started with it
 
 
 _T = TypeVar("_T", Output, Postcondition)
@@ -49,12 +47,6 @@ class SpecError(BackfillError):
             + "\n".join(f"  {fault}" for fault in spec.faults),
             "Correct the file, or replace it with a spec of the same name from a later source.",
         )
-
-
-class UnsendableValueError(BackfillError):
-    """A value that no argument list can carry: as wrong, to the operator, as one of a wrong type."""
-
-    exit_code = 2
 
 
 def unbroken(spec: LoadedSpec | BrokenSpec) -> LoadedSpec:
@@ -83,18 +75,13 @@ def prepare(
     app = site.checked_server(spec.file)
     interpreter = site.interpreter
     path = script_path(app, script.script)
-    try:
-        job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
-    except UnsendableError as error:
-        raise UnsendableValueError(
-            one_line(str(error)), "Give another value, or ask for a spec that sends it another way."
-        ) from error
+    job = invocation(script, selection, folder=str(app.folder), program=interpreter.program)
     environ = job.environment(site.environ)
-    job = _with_secrets_around(script, job, environ)
+    job = _with_secrets(script, selection, job, environ)
     databases = databases_of(script, selection, environ)
-    dry_run = selection.has_role(script, "dry-run")
+    dry_run = any(o.role == "dry-run" and selection.values.get(o.name) for o in script.options)
     not_checked = _not_checked(script, selection, dry_run=dry_run, wanted=verify)
-    counts = counts_what_is_left(script) and not not_checked
+    counts = script.count_words and not not_checked
     uncountable = not_countable(script, path) if counts else ""
     limit = timeout or script.timeout
     return RunRequest(
@@ -118,8 +105,8 @@ def prepare(
         else None,
         success_codes=script.success_codes,
         timeout=parse_duration(limit) if limit else None,
-        output=output_of(script),
-        postcondition=_agents(Postcondition, script.postcondition),
+        output=as_agents(Output, script.output),
+        postcondition=as_agents(Postcondition, script.postcondition),
         verify=count_invocation(script, selection, job) if counts and not uncountable else None,
         not_checked=not_checked,
         not_countable=uncountable,
@@ -169,14 +156,20 @@ def masked_options(script: Script, selection: Selection) -> dict[str, Any]:
     return {name: masked(name, value) for name, value in selection.values.items()}
 
 
-def _with_secrets_around(script: Script, job: Invocation, environ: Mapping[str, str]) -> Invocation:
-    """Return `job` knowing the secrets that its script inherits, whether or not the spec speaks of them."""
-    named = (name for option in script.options if option.secret for name in _variables(option))
-    names = tuple(dict.fromkeys((*AMBIENT, *named)))
+def _with_secrets(
+    script: Script, selection: Selection, job: Invocation, environ: Mapping[str, str]
+) -> Invocation:
+    """Return `job` knowing the secrets that are sent, and those that its script inherits, declared or not."""
+    options = [(o, o.secret == "url") for o in script.options if o.secret]  # noqa: S105  # nosec B105 - a kind
+    names = tuple(dict.fromkeys((*AMBIENT, *(n for option, _ in options for n in _variables(option)))))
+    found: list[Secret] = []
+    for option, is_url in options:
+        for text in filter(None, map(str, several(selection.values.get(option.name)))):
+            found += database.secrets(text) if is_url else [Secret(value=text)]
     try:
-        found = (*job.secrets, *database.secrets_around(names, url_variables(script), environ))
+        found += database.secrets_around(names, url_variables(script), environ)
     except AgentError as error:
-        raise UnsendableValueError(error.problem, error.hint) from error
+        raise UnsendableError(error.problem, error.hint) from error
     return replace(job, secrets=tuple(dict.fromkeys(found)), secret_names=names)
 
 
@@ -188,41 +181,30 @@ def url_variables(script: Script) -> set[str]:
 
 def _variables(option: Option) -> tuple[str, ...]:
     """Return the variables that an option is read from or handed over in."""
-    read = (option.envvar,) if isinstance(option.envvar, str) else option.envvar or ()
-    return (option.pass_env, *read) if option.pass_env else read
+    return (*((option.pass_env,) if option.pass_env else ()), *several(option.envvar))
 
 
 def databases_of(script: Script, selection: Selection, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return each database that a run may work on, secrets and all: first those chosen for it."""
-    found = []
+    found: list[str] = []
     for option in script.options:
         if option.secret == "url":  # noqa: S105  # nosec B105 - a kind
-            value = selection.values.get(option.name) or environ.get(option.pass_env or "") or []
-            found += [str(each) for each in (value if isinstance(value, list) else [value])]
+            value = selection.values.get(option.name) or environ.get(option.pass_env or "")
+            found += map(str, several(value))
     return tuple(dict.fromkeys(url for url in (*found, environ.get("DATABASE_URL")) if url))
 
 
-def counts_what_is_left(script: Script) -> bool:
-    """Return whether the spec declares how the script counts what is left."""
-    return bool(script.postcondition and script.postcondition.run)
-
-
-def output_of(script: Script) -> Output | None:
-    """Return what the script's lines mean, as a run takes it."""
-    return _agents(Output, script.output)
-
-
-def _agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
+def as_agents(kind: type[_T], table: msgspec.Struct | None) -> _T | None:
     """Return a table of the spec as the agent has it: durations in seconds, and what is ours left out."""
     if table is None:
         return None
-    values = {each.name: getattr(table, each.name) for each in fields(kind)}
+    values = {name: getattr(table, name) for name in kind._fields}
     return kind(**values | ({"timeout": parse_duration(values["timeout"])} if "timeout" in values else {}))
 
 
 def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted: bool) -> str:
     """Return why what is left is not to be counted after this run, or nothing."""
-    if script.postcondition is None or not counts_what_is_left(script):
+    if script.postcondition is None or not script.count_words:
         return ""
     if dry_run:
         return "a dry run changes nothing"
@@ -234,7 +216,7 @@ def _not_checked(script: Script, selection: Selection, *, dry_run: bool, wanted:
 
 def not_countable(script: Script, path: Path) -> str:
     """Return why the script at `path` must not be asked to count, or nothing."""
-    unknown = unknown_words(script, path, script.postcondition.run if script.postcondition else ())
+    unknown = unknown_words(script, path, script.count_words)
     return f"the script has no {' and no '.join(unknown)}" if unknown else ""
 
 
@@ -266,5 +248,4 @@ def count_invocation(script: Script, selection: Selection, job: Invocation) -> I
     kept = msgspec.structs.replace(selection, values=values)
     words = arguments(script, kept)
     at = len(words) - len(positional_words(script, kept))
-    extra = script.postcondition.run if script.postcondition else ()
-    return replace(job, arguments=(*words[:at], *extra, *words[at:]))
+    return replace(job, arguments=(*words[:at], *script.count_words, *words[at:]))

@@ -10,13 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["duration", "is_text", "kind", "listed", "nearest", "one_line", "printable", "quoted"]
-
-_GUESSED = 200
-"""Words that a guess is made among at most: each costs time."""
-
-_SHOWN = 60
-"""Characters of a wrong value that a message repeats at most."""
-
+_GUESSED = 200  # words that a guess is made among at most: each costs time
+_SHOWN = 60  # characters of a wrong value that a message repeats at most
 _KINDS = {
     "bool": "true or false",
     "int": "a whole number",

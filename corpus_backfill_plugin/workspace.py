@@ -64,9 +64,6 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
     """Find the server app: the `option`, else the environment, else a sibling of an install folder.
 
     The current folder is never looked at: code would run from wherever the operator happens to be.
-
-    Raises:
-        ServerError: none was found, with what was tried in order; or it has no `backfill` folder to read.
     """
     for text, how in ((option, "--server-path"), (environ.get(PATH_VARIABLE), PATH_VARIABLE)):
         if text:
@@ -85,17 +82,12 @@ def locate(option: str | None, environ: Mapping[str, str], starts: Iterable[Path
 
 def _usable(app: ServerApp) -> ServerApp:
     hint = "Name the folder of corpus-server-app, the one that has a backfill folder in it."
-    problem = ""
     try:
-        if not app.folder.exists():
-            problem = "does not exist"
-        elif not app.folder.is_dir():
-            problem = "is a file, not a folder"
-        elif not app.scripts.is_dir():
-            problem = f"has no {SCRIPTS_FOLDER}/ folder"
-        else:
-            with os.scandir(app.scripts):
-                return app
+        with os.scandir(app.scripts):
+            return app
+    except (FileNotFoundError, NotADirectoryError):
+        problem = "is a file, not a folder" if app.folder.exists() else "does not exist"
+        problem = f"has no {SCRIPTS_FOLDER}/ folder" if app.folder.is_dir() else problem
     except OSError as error:
         problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
         hint = "Run as a user who may read it, or ask its owner for access."
@@ -127,18 +119,6 @@ def script_fault(app: ServerApp, script: str) -> str:
     except OSError as error:
         return (error.strerror or str(error)).lower()
     return "" if os.access(path, os.R_OK) else "not readable"
-
-
-def check(app: ServerApp, scripts: Iterable[str]) -> None:
-    """Check that `app` holds all `scripts`; a ServerError lists those that can't be run, each with why."""
-    faults = {script: script_fault(app, script) for script in sorted(set(scripts))}
-    if bad := [f"  {one_line(script)}: {fault}" for script, fault in faults.items() if fault]:
-        where = f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(app.scripts))}:"
-        raise ServerError(
-            "\n".join((where, *bad)),
-            "Update the server app. One that is not meant to have them all brings its own specs, which ask "
-            "for their own script alone.",
-        )
 
 
 def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str, str]) -> Interpreter:
@@ -195,21 +175,18 @@ class Site:
         return Site(self.environ, self.server_path, self.python)
 
     @cached_property
-    def server_trouble(self) -> BackfillError | None:
+    def server_trouble(self) -> AgentError | None:
         """Why there is no server app; None when there is one."""
         try:
             _ = self.server
-        except BackfillError as error:
+        except AgentError as error:
             return error
         return None
 
     @cached_property
     def server(self) -> ServerApp:
-        """The server app, or a BackfillError where there is none or it can't be used."""
-        try:
-            return locate(self.server_path, self.environ, install_folders())
-        except AgentError as error:
-            raise BackfillError.of(error) from None
+        """The server app; an error where there is none or it can't be used."""
+        return locate(self.server_path, self.environ, install_folders())
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -222,9 +199,18 @@ class Site:
         The four scripts that specs are shipped for come and go together: when one is missing, the server app
         is half updated or the wrong one. Any other command asks for its own script alone.
         """
-        if spec.source == SHIPPED_SOURCE:
-            check(self.server, self.catalog.shipped_scripts())
-        return self.server
+        if spec.source != SHIPPED_SOURCE:
+            return self.server
+        faults = {s: script_fault(self.server, s) for s in sorted(self.catalog.shipped_scripts())}
+        bad = [f"  {one_line(script)}: {fault}" for script, fault in faults.items() if fault]
+        if not bad:
+            return self.server
+        where = f"{len(bad)} of {len(faults)} scripts can't be run from {one_line(str(self.server.scripts))}:"
+        raise ServerError(
+            "\n".join((where, *bad)),
+            "Update the server app. One that is not meant to have them all brings its own specs, which ask "
+            "for their own script alone.",
+        )
 
     @property
     def commit(self) -> str | None:

@@ -1,7 +1,5 @@
 """What all tests stand on: no path of this machine, a server app with scripts that tell what they got."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -10,15 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from tools import Outcome, ended, wait_until
+from terminals import Terminal
+from tools import Outcome, ended
 
 from corpus_backfill_plugin.cli import backfill as group
-
-if TYPE_CHECKING:
-    from terminals import Terminal
 
 __all__ = ["Backfill", "Cli", "Outcome", "Program", "Server"]
 
@@ -69,11 +65,9 @@ class Server:
 
     @property
     def scripts(self) -> Path:
-        """Its backfill folder."""
         return self.folder / "backfill"
 
     def script(self, name: str, text: str = TELLING) -> Path:
-        """Write a script and return its path."""
         path = self.scripts / name
         path.write_text(text, encoding="utf-8")
         return path
@@ -101,7 +95,6 @@ def make_server(tmp_path: Path) -> Callable[[str], Server]:
 
 @pytest.fixture
 def server(make_server: Callable[[str], Server]) -> Server:
-    """A server app with the four scripts, none of which does anything but tell."""
     return make_server("srv/corpus-server-app")
 
 
@@ -141,14 +134,12 @@ class Cli:
         return ended([*PROGRAM, *words], env=given, cwd=cwd or self.folder)
 
     def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  Popen's own
-        """Start it, and return it while it runs."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         settings: dict[str, Any] = {**streams, "env": os.environ | self.environ, **more}
         self._started.append(subprocess.Popen([*PROGRAM, *words], **settings))
         return self._started[-1]
 
     def terminal(self, *words: str, rows: int = 24, columns: int = 80, **environ: str) -> Terminal:
-        """Start it on a terminal."""
         from terminals import Terminal
 
         given = self.environ | {"LANG": "C.UTF-8", "PYTHONUTF8": "1"} | environ
@@ -159,16 +150,12 @@ class Cli:
         """Return what `runs show --json` tells of a run, the latest if none is named."""
         outcome = self("runs", "show", "--json", *number)
         assert outcome.code == 0, outcome.stderr
-        told: dict[str, Any] = outcome.told
-        return told
+        return dict(outcome.told)
 
     def listed(self, *words: str) -> list[dict[str, Any]]:
-        """Return what `runs --json` tells."""
-        told: list[dict[str, Any]] = self("runs", *words, "--json").told
-        return told
+        return list(self("runs", *words, "--json").told)
 
     def close(self) -> None:
-        """End what a test left behind."""
         for terminal in self._terminals:
             terminal.drop()
         for process in self._started:
@@ -209,9 +196,3 @@ def backfill(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Back
     made.capfd = capfd
     yield made
     made.close()
-
-
-@pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait until a condition holds."""
-    return wait_until

@@ -1,29 +1,19 @@
 """A program on a real terminal, its screen read back with pyte."""
 
-from __future__ import annotations
-
 import os
 import select
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 import pexpect
 import pyte
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 
 class Terminal:
     """A program on a terminal of a size, and the screen that a person would see."""
 
     def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        rows: int = 24,
-        columns: int = 80,
-        environ: Mapping[str, str] | None = None,
+        self, command: Sequence[str], *, rows: int = 24, columns: int = 80, environ: Mapping[str, str] = {}
     ) -> None:
         kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "COLUMNS", "LINES")}
         self.screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.1)
@@ -33,7 +23,7 @@ class Terminal:
             command[0],
             [*command[1:]],
             dimensions=(rows, columns),
-            env={**kept, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **(environ or {})},
+            env={**kept, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environ},
         )
 
     def pump(self, seconds: float = 0.05) -> bool:
@@ -78,12 +68,10 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """All that was written, as text."""
         return self.raw.decode(errors="replace")
 
     @property
     def bar(self) -> str:
-        """The last row."""
         return self.rows()[-1]
 
     def rows(self) -> list[str]:
@@ -106,5 +94,4 @@ class Terminal:
         self.process.setwinsize(rows, columns)
 
     def drop(self) -> None:
-        """End whatever runs there."""
         self.process.close(force=True)

@@ -1,18 +1,14 @@
-"""Imports go one way through the rooms of the house, and none goes round in a circle."""
-
-from __future__ import annotations
+"""Imports go one way through the rooms of the house, none in a circle; the documentation keeps its word."""
 
 import ast
+import re
 import sys
+from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import corpus_backfill_plugin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NAME = "corpus_backfill_plugin"
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent
@@ -22,7 +18,7 @@ MODULES = {
 }
 
 ORDER = (
-    "agent", "text", "about", "errors", "specs", "config", "invocation", "shell", "workspace",
+    "agent", "text", "about", "errors", "specs", "config", "invocation", "workspace",
     "parsers", "authoring", "prepare", "params", "terminal", "runs", "targets", "plans", "command", "bridge",
     "cli", "commands", "__main__",
 )  # fmt: skip
@@ -87,3 +83,22 @@ def test_agent_imports_only_itself_and_the_standard_library() -> None:
         if name.partition(".")[0] not in {"agent", *sys.stdlib_module_names}
     }
     assert foreign == set()
+
+
+def test_every_test_that_the_documentation_names_is_there() -> None:
+    """Its promises rest on them: one that is renamed or removed takes a promise with it."""
+    tests = {
+        path: path.read_text() for path in PACKAGE.parent.rglob("test_*.py") if ".venv" not in path.parts
+    }
+    known = {path.name for path in tests}
+    known.update(
+        name for text in tests.values() for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)
+    )
+    named: set[str] = set()
+    for document in (PACKAGE.parent / "README.md", *(PACKAGE.parent / "docs").glob("*.md")):
+        text = document.read_text()
+        named.update(re.findall(r"(?<![\w/])test_\w+(?:\.py)?", text))
+        for path in re.findall(r"`(tests/[\w/]+\.py)`", text):
+            assert (PACKAGE.parent / path).is_file(), f"{document.name}: {path}"
+    assert len(named) > 20
+    assert named <= known

@@ -1,7 +1,5 @@
 """What the plugin costs at start-up, in counts: modules, files and specs, each in a fresh interpreter."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -9,52 +7,47 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import Server
+from tools import install
 
 import corpus_backfill_plugin
 
-if TYPE_CHECKING:
-    from conftest import Server
-
 PACKAGE = Path(corpus_backfill_plugin.__file__).parent
 OURS = {"corpus_backfill_plugin", "corpus_backfill_plugin.cli", "corpus_backfill_plugin.bridge"}
-HEAVY = (
-    "asyncio",
-    "importlib_metadata",
-    "msgspec",
-    "platformdirs",
-    "rich",
-    "sqlite3",
-    "subprocess",
-    "tomllib",
-)
+HEAVY = {
+    "asyncio", "importlib_metadata", "msgspec", "platformdirs", "rich", "sqlite3", "subprocess", "tomllib",
+}  # fmt: skip
+UNUSED = {
+    "asyncio", "argparse", "email", "http", "importlib.metadata", "importlib_metadata", "platformdirs",
+    "rich", "tomlkit", "xml",
+}  # fmt: skip
 
-RUN_OURS, RUN_OTHERS = 67, 165
+RUN_OURS, RUN_OTHERS = 67, 155
 """Modules of ours and of others that a plain run may import, at most."""
 
-# `LISTEN` notes each file that is opened and each database, process and socket that is asked for.
+# Notes each file that is opened and each database, process and socket that is asked for.
 LISTEN = """\
 import json, os, sys
+report = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 events = []
 def listen(event, args):
     if event in ("open", "sqlite3.connect", "subprocess.Popen", "os.posix_spawn", "os.exec", "os.fork",
                  "socket.connect"):
         events.append((event, os.fspath(args[0]) if args and isinstance(args[0], (str, os.PathLike)) else ""))
+def note(before=()):
+    heard = list(events)
+    os.write(report, json.dumps({"events": heard, "modules": sorted({*sys.modules} - {*before})}).encode())
 """
-
 IMPORT = """
 import click
 before = set(sys.modules)
 sys.addaudithook(listen)
 import corpus_backfill_plugin.cli
-heard = list(events)
-print(json.dumps({"events": heard, "modules": sorted(set(sys.modules) - before)}))
+note(before)
 """
-
 CALL = """
-report = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 sys.addaudithook(listen)
 from corpus_backfill_plugin.cli import backfill
 code = 0
@@ -62,8 +55,7 @@ try:
     backfill(prog_name="corpus-backfill")
 except SystemExit as error:
     code = error.code or 0
-heard = list(events)
-os.write(report, json.dumps({"events": heard, "modules": sorted(sys.modules)}).encode())
+note()
 sys.exit(code)
 """
 
@@ -109,45 +101,36 @@ class Heard:
 
 def python(source: str, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", source, *words],
-        env=os.environ | environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+        [sys.executable, "-c", source, *words], env=os.environ | environ, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
 
 
-def loaded() -> Heard:
+def heard(folder: Path, source: str, *words: str, **environ: str) -> Heard:
+    report = folder / "report.json"
+    done = python(LISTEN + source, str(report), *words, **environ)
+    noted = json.loads(report.read_text())
+    events = [(event, path) for event, path in noted["events"]]
+    return Heard(events, set(noted["modules"]), done.returncode, done.stdout, done.stderr)
+
+
+def loaded(folder: Path) -> Heard:
     """Load the entry point's module as a host does, click being there already."""
-    done = python(LISTEN + IMPORT)
-    assert done.returncode == 0, done.stderr
-    return _heard(json.loads(done.stdout), done)
+    found = heard(folder, IMPORT)
+    assert found.code == 0, found.stderr
+    return found
 
 
 def called(folder: Path, server: Server, *words: str, **environ: str) -> Heard:
     """Call the group with `words`, the server app being `server`."""
-    report = folder / "report.json"
     settings = {"CORPUS_SERVER_APP_PATH": str(server.folder), "CORPUS_BACKFILL_PYTHON": sys.executable}
-    done = python(LISTEN + CALL, str(report), *words, **settings, **environ)
-    return _heard(json.loads(report.read_text()), done)
-
-
-def _heard(said: dict[str, Any], done: subprocess.CompletedProcess[str]) -> Heard:
-    events = [(event, path) for event, path in said["events"]]
-    return Heard(events, set(said["modules"]), done.returncode, done.stdout, done.stderr)
+    return heard(folder, CALL, *words, **settings, **environ)
 
 
 def completed(folder: Path, server: Server, *words: str) -> Heard:
     """Ask for completions of the last word, as bash does."""
-    line = ["corpus-backfill", *words]
-    return called(
-        folder,
-        server,
-        _CORPUS_BACKFILL_COMPLETE="bash_complete",
-        COMP_WORDS=" ".join(line),
-        COMP_CWORD=str(len(line) - 1),
-    )
+    asked = {"COMP_WORDS": " ".join(["corpus-backfill", *words]), "COMP_CWORD": str(len(words))}
+    return called(folder, server, _CORPUS_BACKFILL_COMPLETE="bash_complete", **asked)
 
 
 @pytest.fixture(params=[4, 50], ids=["4 specs", "50 specs"])
@@ -161,37 +144,37 @@ def names(request: pytest.FixtureRequest, server: Server) -> set[str]:
     return shipped | {f"{name}.toml" for name in added}
 
 
-def test_loading_the_plugin_adds_no_module_but_its_own() -> None:
-    heard = loaded()
-    assert "corpus_backfill_plugin.cli" in heard.modules
-    assert heard.modules <= OURS
-    assert not [name for name in HEAVY if name in heard.modules]
+def test_loading_the_plugin_adds_no_module_but_its_own(tmp_path: Path) -> None:
+    found = loaded(tmp_path)
+    assert "corpus_backfill_plugin.cli" in found.modules
+    assert found.modules <= OURS
+    assert not found.modules & HEAVY
 
 
-def test_loading_the_plugin_opens_nothing_but_its_own_modules() -> None:
-    heard = loaded()
-    assert heard.events
-    assert heard.others == []
-    assert not heard.specs
-    for _, path in heard.events:
+def test_loading_the_plugin_opens_nothing_but_its_own_modules(tmp_path: Path) -> None:
+    found = loaded(tmp_path)
+    assert found.events
+    assert found.others == []
+    assert not found.specs
+    for _, path in found.events:
         assert Path(path).is_relative_to(PACKAGE)
         assert path.endswith((".py", ".pyc"))
 
 
 def test_help_opens_each_spec_once(server: Server, names: set[str], tmp_path: Path) -> None:
-    heard = called(tmp_path, server, "--help")
-    assert heard.code == 0
-    assert heard.specs == Counter(names)
-    assert heard.others == []
-    assert not heard.modules & {"rich", "sqlite3", "asyncio", "tomlkit"}
+    found = called(tmp_path, server, "--help")
+    assert found.code == 0
+    assert found.specs == Counter(names)
+    assert found.others == []
+    assert not found.modules & {"rich", "sqlite3", "asyncio", "tomlkit"}
 
 
 def test_the_help_of_one_command_opens_one_spec(server: Server, names: set[str], tmp_path: Path) -> None:
     assert "duration.toml" in names
-    heard = called(tmp_path, server, "duration", "--help")
-    assert heard.code == 0
-    assert heard.specs == Counter(["duration.toml"])
-    assert heard.others == []
+    found = called(tmp_path, server, "duration", "--help")
+    assert found.code == 0
+    assert found.specs == Counter(["duration.toml"])
+    assert found.others == []
 
 
 @pytest.mark.usefixtures("names")
@@ -203,46 +186,34 @@ def test_the_help_of_one_command_opens_one_spec(server: Server, names: set[str],
 def test_a_command_opens_only_what_the_server_check_needs(
     server: Server, tmp_path: Path, command: str, opened: list[str]
 ) -> None:
-    heard = called(tmp_path, server, command, "--show-command", DATABASE_URL="sqlite:///x.db")
-    assert heard.code == 0, heard.stderr
-    assert heard.specs == Counter(f"{name}.toml" for name in opened)
-    assert heard.others == []
-    assert "sqlite3" not in heard.modules
+    found = called(tmp_path, server, command, "--show-command", DATABASE_URL="sqlite:///x.db")
+    assert found.code == 0, found.stderr
+    assert found.specs == Counter(f"{name}.toml" for name in opened)
+    assert found.others == []
+    assert "sqlite3" not in found.modules
 
 
 def test_a_run_imports_no_more_than_it_needs(server: Server, tmp_path: Path) -> None:
     server.spec("plain", 'script = "media_duration.py"\n')
     called(tmp_path, server, "plain")  # the first run makes the zip of our code
-    heard = called(tmp_path, server, "plain")
-    assert heard.code == 0, heard.stderr
-    ours = {name for name in heard.modules if name.startswith("corpus_backfill_plugin")}
+    found = called(tmp_path, server, "plain")
+    assert found.code == 0, found.stderr
+    ours = {name for name in found.modules if name.startswith("corpus_backfill_plugin")}
     assert len(ours) <= RUN_OURS
-    assert len(heard.modules - ours) <= RUN_OTHERS
-    unused = {
-        "asyncio",
-        "argparse",
-        "email",
-        "importlib.metadata",
-        "importlib_metadata",
-        "platformdirs",
-        "rich",
-    }
-    assert not heard.modules & (unused | {"http", "tomlkit", "xml"})
+    assert len(found.modules - ours) <= RUN_OTHERS
+    assert not found.modules & UNUSED
 
 
 def test_a_package_that_adds_specs_is_asked_for_by_importlib(server: Server, tmp_path: Path) -> None:
-    info = tmp_path / "site" / "pack-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pack\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[corpus_backfill_plugin.specs]\npack = json\n")
-    heard = called(tmp_path, server, "duration", "--help", PYTHONPATH=str(info.parent))
-    assert heard.code == 0, heard.stderr
-    assert "importlib.metadata" in heard.modules
+    site = install(tmp_path / "site", "pack", "corpus_backfill_plugin.specs", {"pack": "json"})
+    found = called(tmp_path, server, "duration", "--help", PYTHONPATH=str(site))
+    assert found.code == 0, found.stderr
+    assert "importlib.metadata" in found.modules
 
 
 @pytest.mark.usefixtures("names")
 @pytest.mark.parametrize(
-    ("words", "found", "opened"),
+    ("words", "offered", "opened"),
     [
         pytest.param(("du",), "plain,duration", ["duration.toml"], id="a name"),
         pytest.param(("duration", "--wor"), "plain,--workers", ["duration.toml"], id="an option"),
@@ -251,24 +222,24 @@ def test_a_package_that_adds_specs_is_asked_for_by_importlib(server: Server, tmp
     ],
 )
 def test_a_completion_opens_one_spec_and_no_ledger(
-    server: Server, tmp_path: Path, words: tuple[str, ...], found: str, opened: list[str]
+    server: Server, tmp_path: Path, words: tuple[str, ...], offered: str, opened: list[str]
 ) -> None:
-    heard = completed(tmp_path, server, *words)
-    assert (heard.code, heard.stdout.split(), heard.stderr) == (0, [found], "")
-    assert heard.specs == Counter(opened)
-    assert heard.others == []
+    found = completed(tmp_path, server, *words)
+    assert (found.code, found.stdout.split(), found.stderr) == (0, [offered], "")
+    assert found.specs == Counter(opened)
+    assert found.others == []
     assert not (tmp_path / "state").exists()
 
 
 def test_the_completion_of_all_names_opens_each_spec_once(
     server: Server, names: set[str], tmp_path: Path
 ) -> None:
-    heard = completed(tmp_path, server, "")
-    assert (heard.code, heard.stderr) == (0, "")
-    offered = {line.partition(",")[2] for line in heard.stdout.splitlines()}
+    found = completed(tmp_path, server, "")
+    assert (found.code, found.stderr) == (0, "")
+    offered = {line.partition(",")[2] for line in found.stdout.splitlines()}
     assert {name.removesuffix(".toml") for name in names} <= offered
-    assert heard.specs == Counter(names)
-    assert heard.others == []
+    assert found.specs == Counter(names)
+    assert found.others == []
     assert not (tmp_path / "state").exists()
 
 

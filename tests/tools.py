@@ -1,19 +1,24 @@
 """What tests of several folders do in the same way."""
 
-from __future__ import annotations
-
 import json
+import os
 import re
+import signal
+import sqlite3
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+from corpus_backfill_plugin.agent.folder import Process, RunFolder
+from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.state import State
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -27,6 +32,63 @@ def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
         if time.monotonic() > late:
             raise TimeoutError
         time.sleep(0.01)
+
+
+class Kept:
+    """The runs in a test's state folder, as they are written there."""
+
+    def __init__(self) -> None:
+        self.state = State(Path(os.environ["CORPUS_BACKFILL_STATE"]))
+
+    def sql(self, statement: str, *values: object) -> list[Any]:
+        """Execute a statement on the ledger, and return its rows."""
+        with closing(sqlite3.connect(self.state.ledger, isolation_level=None)) as db:
+            return db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other writer out of the ledger."""
+        with closing(sqlite3.connect(self.state.ledger, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield
+            db.execute("ROLLBACK")
+
+    def found(self, number: int = 1) -> RunRecord | None:
+        if not self.state.ledger.exists():
+            return None
+        with Ledger(self.state.ledger) as ledger:
+            return ledger.get(number)
+
+    def record(self, number: int = 1) -> RunRecord:
+        """Return a record as it is written, without bringing it up to date."""
+        found = self.found(number)
+        assert found is not None
+        return found
+
+    def files(self, number: int = 1) -> RunFolder:
+        return RunFolder(self.state.run_folder(number), self.record(number).token)
+
+    def log(self, stream: str = "stdout", number: int = 1) -> bytes:
+        return (self.state.run_folder(number) / f"{stream}.log").read_bytes()
+
+    def process(self, number: int = 1) -> Process:
+        """Wait until a run has begun, and return its processes."""
+        wait_until(lambda: self.found(number) and self.files(number).process())
+        found = self.files(number).process()
+        assert found is not None
+        return found
+
+    def wait_for_end(self, number: int = 1) -> RunRecord:
+        wait_until(lambda: self.record(number).state != "running")
+        return self.record(number)
+
+    def end_all(self) -> None:
+        """End what a failed test left behind."""
+        query = "SELECT number FROM runs WHERE state = 'running'"
+        for (number,) in self.sql(query) if self.state.ledger.exists() else ():
+            for survivor in self.files(number).survivors():
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.kill(survivor.pid, signal.SIGKILL)
 
 
 def cases(text: str) -> list[Any]:

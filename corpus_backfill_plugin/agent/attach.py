@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
@@ -12,6 +11,7 @@ from corpus_backfill_plugin.agent.finish import UnrecordedError
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.recover import current, is_here, resolve
 from corpus_backfill_plugin.agent.stop import stop
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

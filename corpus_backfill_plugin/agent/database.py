@@ -117,9 +117,8 @@ def identity(shown_text: str | None, folder: str = "") -> str | None:
     if name is None:
         return shown_text
     pairs = zip(name.pairs, name.parameters(), strict=True)
-    kept = sorted(
-        (pair for pair, (key, _) in pairs if key not in _USERS and not _is_secret(key)), key=lambda p: p[0]
-    )
+    kept = [pair for pair, (key, _) in pairs if key not in _USERS and not _is_secret(key)]
+    kept.sort(key=lambda pair: pair[0])
     path = name.path
     if name.family == "sqlite" and len(path) > 1 and not path.startswith(("/file:", "/:memory:")):
         path = "/" + os.path.join(folder, path[1:])  # noqa: PTH118  a text; pathlib would change it

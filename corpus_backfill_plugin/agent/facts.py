@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from corpus_backfill_plugin.agent.plain import plain
 from corpus_backfill_plugin.agent.records import RunRecord
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from corpus_backfill_plugin.agent.output import Failure
+    from corpus_backfill_plugin.agent.records import Failure
 
     class Beside(Protocol):
         """What is kept of a run beside its row: a ledger, or what another machine said of its own."""
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _LEFT_OUT = {"number", "failed", "token", "boot", "view", "seen", "proof", "proof_reason"}
-_SHOWN = ("number", *(each.name for each in fields(RunRecord) if each.name not in _LEFT_OUT))
+_SHOWN = ("number", *(name for name in RunRecord._fields if name not in _LEFT_OUT))
 
 
 def facts(record: RunRecord) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def facts(record: RunRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in _SHOWN} | {
         "started": _iso(record.started),
         "ended": _iso(record.ended),
-        "progress": None if record.view is None else asdict(record.view),
+        "progress": None if record.view is None else plain(record.view),
         "masked": None if record.state == "running" else record.masked,
         "proof": {"state": record.proof, "reason": record.proof_reason} if record.proof else None,
     }

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +19,10 @@ from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.logs import read_logs, view_at_end
 from corpus_backfill_plugin.agent.outcome import judge
-from corpus_backfill_plugin.agent.output import Failure
 from corpus_backfill_plugin.agent.plain import load
-from corpus_backfill_plugin.agent.records import Outcome, RunRecord, RunRequest, record_of
+from corpus_backfill_plugin.agent.records import Failure, Outcome, RunRecord, RunRequest, record_of
 from corpus_backfill_plugin.agent.redact import Masker, mask
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.agent.verify import verify
 
 if TYPE_CHECKING:
@@ -96,6 +94,8 @@ def finish(
     except AgentError as unwritable:
         raise UnrecordedError(ended, unwritable) from unwritable
     if not number:
+        import shutil
+
         shutil.rmtree(folder.path.parent.parent, ignore_errors=True)  # the temporary state folder
     return ended
 

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +14,7 @@ from corpus_backfill_plugin.agent.child import last_line
 from corpus_backfill_plugin.agent.files import open_regular, write_whole
 from corpus_backfill_plugin.agent.plain import dump, load
 from corpus_backfill_plugin.agent.records import RunRequest
+from corpus_backfill_plugin.agent.value import Value
 
 T = TypeVar("T")
 STREAMS = ("stdout", "stderr")
@@ -85,8 +85,7 @@ class StopRequest(NamedTuple):
     at: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metadata:
+class Metadata(Value):
     """What a run folder says of its run; nothing in it is secret.
 
     Attributes:

@@ -12,9 +12,7 @@ from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.files import room_hint, write_whole
-from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 from corpus_backfill_plugin.agent.folder import Metadata, RunFolder
-from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.outcome import explain_failure
 from corpus_backfill_plugin.agent.processes import boot_id, machine_id
 from corpus_backfill_plugin.agent.records import record_of, with_items_file, without_secrets
@@ -98,6 +96,8 @@ class Launch:
                 raise AgentError(problem, room_hint(error)) from error
             raise
         if link.failure:
+            from corpus_backfill_plugin.agent.hook import call_hook
+
             self.finish(link)
             call_hook(self.ledger, self.number, self.request)
             raise not_started(self.request, explain_failure(link.failure))
@@ -162,6 +162,7 @@ class Launch:
         self, link: Link, should_cancel: Callable[[], bool] = lambda: False, seen: OutputReader | None = None
     ) -> RunRecord:
         """Finish the record, let the supervisor go, and return how the run ended."""
+        from corpus_backfill_plugin.agent.finish import UnrecordedError, finish
 
         def beat() -> bool:
             link.beat()

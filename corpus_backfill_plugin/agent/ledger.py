@@ -6,15 +6,14 @@ import json
 import os
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import is_text, one_line
-from corpus_backfill_plugin.agent.output import Failure
 from corpus_backfill_plugin.agent.plain import build, dump
-from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.records import Failure, RunRecord
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.progress import View
 
 BUSY_SECONDS = 10.0
+_PATIENT = f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}"
 _MOST = 2**63 - 1
 """The largest number that SQLite holds."""
 _NEWEST = 200
-_FIELDS = {each.name: str(each.type) for each in fields(RunRecord) if each.name != "failed"}
+_FIELDS = {name: kind for name, kind in RunRecord._field_types.items() if name != "failed"}  # noqa: SLF001  its base says so
 _AS_JSON = {name for name, kind in _FIELDS.items() if kind.startswith(("dict", "tuple", "View"))}
 _FLAGS = {name for name, kind in _FIELDS.items() if kind.startswith("bool")}
 _RUNNING = "AND state = 'running'"
@@ -173,17 +173,17 @@ class Ledger:
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 self._update(number, facts, _RUNNING)
             finally:
-                self._db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+                self._db.execute(_PATIENT)
                 self._db.execute("PRAGMA synchronous = FULL")
 
     def claim_end(self, number: int) -> bool:
         """Return whether the caller, and nobody else, has to notify the operator of a run's end."""
-        with self._explained():
+        with self._transaction():
             return self._update(number, {"on_end": "called"}, "AND on_end = 'due'")
 
     def hook_called(self, number: int, how: str) -> None:
         """Write what came of notifying them."""
-        with self._explained():
+        with self._transaction():
             self._update(number, {"on_end": how})
 
     def _update(self, number: int, facts: dict[str, Any], also: str = "") -> bool:
@@ -307,7 +307,7 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._in_turn("BEGIN IMMEDIATE")
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -319,7 +319,7 @@ class Ledger:
     def _migrate(self) -> None:
         """Bring an older ledger here, one transaction a version; a newer one is left as it is."""
         if self._version() == 0:
-            self._write_ahead()
+            self._in_turn("PRAGMA journal_mode = WAL")
         while self._version() < len(MIGRATIONS):
             with self._transaction():
                 at = self._version()  # another process may have been faster
@@ -341,18 +341,25 @@ class Ledger:
         if taken := [int(name) for name in names if name.isdigit()]:
             self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('runs', ?)", (max(taken),))
 
-    def _write_ahead(self) -> None:
-        """Switch to WAL. SQLite does not wait for others in this one statement, so it is tried again."""
+    def _in_turn(self, statement: str) -> None:
+        """Execute a statement that others may hold up, trying again at even intervals.
+
+        SQLite's own waits grow, so that among many writers the one that came first is the last to get in.
+        """
         until = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-            except self._failure as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._db.execute(statement)
+                except self._failure as error:
+                    if "locked" not in str(error) or time.monotonic() > until:
+                        raise
+                    time.sleep(0.002)
+                else:
+                    return
+        finally:
+            self._db.execute(_PATIENT)
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import open_regular
 from corpus_backfill_plugin.agent.folder import STREAMS
-from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.records import Output
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

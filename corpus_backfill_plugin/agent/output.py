@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent import tqdm_bars
 from corpus_backfill_plugin.agent.progress import Pace, View, count, from_names
+from corpus_backfill_plugin.agent.records import Failure, Output
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
+from corpus_backfill_plugin.agent.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,29 +39,10 @@ _PROTOCOL_LINE = re.compile(_AT_LINE_START + rb"(?:\r\n?|\n)")
 _LONGEST = len(b"::progress done= total=") + 2 * 15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What the lines that a script prints mean, as templates; `progress` may be `tqdm` instead."""
-
-    progress: str | tuple[str, ...] | None = None
-    failed: str | tuple[str, ...] | None = None
-    result: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One item that failed, as the script printed it."""
-
-    item: str
-    reason: str = ""
-    masked: bool = False  # whether a secret was taken out of `item`, which names nothing any more
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Value, kw_only=False):
     """What a script printed that it did. Bounded, whatever it prints; texts are kept as they are."""
 
-    counts: dict[str, int] = field(default_factory=dict)  # the last value of a name wins
+    counts: dict[str, int] = {}  # noqa: RUF012  never changed  # the last value of a name wins
     failed: tuple[Failure, ...] = ()  # the first `MAX_FAILED`
     failed_total: int = 0  # also those not kept
 

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.agent.processes import machine_id
 from corpus_backfill_plugin.agent.state import VARIABLE, State, current_user, open_state, state_root
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from corpus_backfill_plugin.agent.commit import Interpreter

@@ -1,10 +1,9 @@
-"""Dataclasses and named tuples as JSON, and read back with the type of every value checked."""
+"""Values and named tuples as JSON, and read back with the type of every value checked."""
 
 from __future__ import annotations
 
 import json
 import types
-from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from math import isfinite
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -17,30 +16,22 @@ _PLAIN = frozenset((str, int, bool, type(None)))
 
 def dump(value: object) -> bytes:
     """Return `value` as JSON, without blanks."""
-    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
+def plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Return `value` with records as objects, and None for numbers that JSON does not have."""
-    kind: type = type(value)
-    if names := _names(kind):
-        return {name: _plain(getattr(value, name)) for name in names}
+    if names := getattr(value, "_fields", ()):
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    """Return the members of a dataclass or a named tuple; none of any other type."""
-    named: tuple[str, ...] = getattr(kind, "_fields", ())
-    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else named
-
-
 def load(kind: type[T], content: bytes | str) -> T:
-    """Return the `kind`, a dataclass or named tuple, that JSON `content` says; other members are ignored.
+    """Return the `kind`, a value or named tuple, that JSON `content` says; other members are ignored.
 
     Raises:
         ValueError: `content` is no JSON, or a value in it is missing or of another type.
@@ -59,7 +50,7 @@ def build(kind: type[T], value: object) -> T:
 def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911  any type, a return each
     if kind is Any:
         return value
-    if isinstance(kind, type) and _names(kind):
+    if hasattr(kind, "_field_defaults"):
         return _record(kind, value, where)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
@@ -107,14 +98,12 @@ def _record(kind: Any, value: object, where: str) -> Any:  # noqa: ANN401  a rec
 
 
 @cache
-def _members(kind: type) -> tuple[dict[str, tuple[Any, frozenset[type]]], frozenset[str]]:
+def _members(kind: Any) -> tuple[dict[str, tuple[Any, frozenset[type]]], frozenset[str]]:  # noqa: ANN401  a value or named tuple
     """Return each member's type with the plain types that it allows, and the members without a default."""
-    if is_dataclass(kind):
-        optional = {f.name for f in fields(kind) if not f.default is f.default_factory is MISSING}
-    else:
-        optional = set(getattr(kind, "_field_defaults", ()))
     members = {}
-    for name, hint in get_type_hints(kind).items():
+    hints = get_type_hints(kind)
+    for name in kind._fields:
+        hint = hints[name]
         is_plain = get_origin(hint) in (Union, types.UnionType, None)
         members[name] = hint, frozenset(get_args(hint) or (hint,)) & _PLAIN if is_plain else frozenset()
-    return members, frozenset(_names(kind)) - optional
+    return members, frozenset(kind._fields) - kind._field_defaults.keys()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
+
+from corpus_backfill_plugin.agent.value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +35,7 @@ def count(text: str | None) -> Count | None:
     return round(value) if scale or value == int(value) else value
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Value, kw_only=False):
     """A run at one moment: what a line says of it, and later what is shown, recorded and given as JSON."""
 
     done: Count

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from corpus_backfill_plugin.agent.output import Failure, Output  # noqa: TC001  `plain` reads the annotations
 from corpus_backfill_plugin.agent.progress import View  # noqa: TC001  `plain` reads the annotations
 from corpus_backfill_plugin.agent.redact import HIDDEN, Secret, mask
+from corpus_backfill_plugin.agent.value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,8 +29,7 @@ ProofState: TypeAlias = Literal["", "none declared", "held", "failed", "unknown"
 """Of a postcondition: empty until the script has ended by its own claim with success."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(Value):
     """One way to run a script, complete and serialisable: any machine that has the folder can carry it out.
 
     Attributes:
@@ -67,8 +65,23 @@ class Invocation:
         return {k: v for k, v in caller.items() if k not in self.dropped} | self.environ
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postcondition:
+class Output(Value):
+    """What the lines that a script prints mean, as templates; `progress` may be `tqdm` instead."""
+
+    progress: str | tuple[str, ...] | None = None
+    failed: str | tuple[str, ...] | None = None
+    result: tuple[str, ...] = ()
+
+
+class Failure(Value, kw_only=False):
+    """One item that failed, as the script printed it."""
+
+    item: str
+    reason: str = ""
+    masked: bool = False  # whether a secret was taken out of `item`, which names nothing any more
+
+
+class Postcondition(Value):
     """What proves that a run did its work.
 
     Attributes:
@@ -78,13 +91,12 @@ class Postcondition:
     """
 
     run: tuple[str, ...] = ()
-    expect: dict[str, int] = field(default_factory=dict)
+    expect: dict[str, int] = {}  # noqa: RUF012  never changed
     max_failed: int | None = None
     timeout: float = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnEnd:
+class OnEnd(Value):
     """The operator's program for the end of a run: `failed` calls it unless the run succeeded."""
 
     program: tuple[str, ...]
@@ -97,8 +109,7 @@ class OnEnd:
         return self.when == "always" or state != "succeeded"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunFacts:
+class RunFacts(Value):
     """What is known of a run before it starts, and recorded. Nothing in it is secret but `options`.
 
     Attributes:
@@ -128,7 +139,6 @@ class RunFacts:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunRequest(RunFacts):
     """One run, before it is started. Nothing in it is secret but its invocations and options.
 
@@ -154,8 +164,7 @@ class RunRequest(RunFacts):
     on_end: OnEnd | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(Value):
     """What the end of a run adds to its record, and what the file `verdict` says.
 
     Attributes:
@@ -183,14 +192,13 @@ class Outcome:
     stopped_by: str = ""
     masked: bool | None = False
     view: View | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = {}  # noqa: RUF012  never changed
     failures: int = 0
     proof: ProofState = ""
     proof_reason: str = ""
     failed: tuple[Failure, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunRecord(RunFacts, Outcome):
     """One row of the ledger. The fields are its columns, but for `failed`; no scalars are stored as JSON.
 
@@ -239,7 +247,7 @@ def record_of(request: RunRequest, **facts: Any) -> RunRecord:  # noqa: ANN401  
     """Return the record of a run: what `request` says, secrets masked, and the `facts` it can't know."""
     bare = without_secrets(request)
     return RunRecord(
-        **{each.name: getattr(bare, each.name) for each in fields(RunFacts)},
+        **{name: getattr(bare, name) for name in RunFacts._fields},
         arguments=bare.invocation.argv,
         masked_options=tuple(n for n, value in request.options.items() if bare.options[n] != value),
         **facts,

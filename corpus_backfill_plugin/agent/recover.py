@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
-from corpus_backfill_plugin.agent.finish import finish
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.logs import with_view
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -51,6 +49,8 @@ def resolve(folder: RunFolder, record: RunRecord, ledger: Ledger) -> None:
     About another machine's processes nothing can be proved.
     """
     if is_here(record, folder) and not _is_seen_to(folder) and folder.is_gone():
+        from corpus_backfill_plugin.agent.finish import finish
+
         finish(folder, None, ledger, record.number)
         _call_hook(folder, record, ledger)
 
@@ -104,6 +104,8 @@ def prune(state: State, ledger: Ledger, older_than: float, keep: int) -> Sequenc
     _set_aside(state, ledger, {str(number) for number in numbers}, moment)
     for folder in state.runs.glob(f"*{_DOOMED}"):
         if folder.is_dir():  # of a pipe, rmtree would wait for a writer
+            import shutil
+
             shutil.rmtree(folder, ignore_errors=True)
         else:
             folder.unlink(missing_ok=True)

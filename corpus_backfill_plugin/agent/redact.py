@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from corpus_backfill_plugin.agent.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +15,7 @@ HIDDEN = "***"
 AMBIENT = ("DATABASE_URL", "PGPASSWORD", "MYSQL_PWD")  # variables that hold a database's password
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class Secret(Value):
     """A text that must not be seen, and what is shown in its place."""
 
     value: str

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +39,7 @@ from corpus_backfill_plugin.agent.records import RunRequest
 from corpus_backfill_plugin.agent.recover import current, prune, recover, resolve
 from corpus_backfill_plugin.agent.state import VARIABLE, current_user
 from corpus_backfill_plugin.agent.stop import Asked, FolderEnd
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

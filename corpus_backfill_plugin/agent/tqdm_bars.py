@@ -8,11 +8,11 @@ A bar looks like ` 45%|####5     | 1.53k/3.40k [00:12<00:15, 122it/s]`, without 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.progress import View, count
+from corpus_backfill_plugin.agent.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,7 @@ _BAR = re.compile(
 _RATE = re.compile(rf"(?P<per>{_NUMBER})(?:[^/]*/s$|(?P<inverse>s/))")
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Value, kw_only=False):
     """One drawing of a bar."""
 
     name: tuple[str, str]  # its description and its total as printed, which tell it from others

@@ -7,11 +7,12 @@ with it is a reason why there is no count, never a count of zero.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from corpus_backfill_plugin.agent.child import last_line, run_child
-from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.records import Output
+from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,16 +1,13 @@
 """The difference between a spec and the parser of its script.
 
-The two should take the same: an option that one of them lacks, another type, other choices, another number
-of values, and a script that demands what the spec does not, are drift. Not drift is what a spec does
-on purpose and can say:
+The two should take the same. Not drift is what a spec does on purpose and can say:
 
-* `default-note` says that its author knows what the script does by itself: then the spec may send another
-  default, or require what the script does not. Without a default nothing is sent, which always fits.
+* `default-note`: its author knows what the script does by itself, so that the spec may send another default,
+  or require what the script does not. Without a default nothing is sent, which always fits.
 * `unlisted` names what the spec leaves out: an option, a choice (`--model=huge`), all further (`--model=*`).
 * A flag in `fixed-args` or `postcondition.run` needs no option. Those in `postcondition.run` have to be the
   script's: one that ignores them would work instead of counting.
-* A stricter form for what the script takes as plain text (a path, a date, a duration), stricter rules
-  between options, a help of its own, and its own names for options.
+* A stricter form of plain text (a date), stricter rules between options, its own help and names.
 
 What could not be known of the script gives a note, never drift.
 """
@@ -19,35 +16,47 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from corpus_backfill_plugin.authoring.drift_option import Change, differences, shape
-from corpus_backfill_plugin.authoring.propose import Leaf
-from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption
+from corpus_backfill_plugin.authoring.propose import Leaf, propose
+from corpus_backfill_plugin.parsers.model import ExclusiveGroup, ParsedOption, ParserModel
+from corpus_backfill_plugin.parsers.rules import is_run_of_integers
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic, KeyPath
-from corpus_backfill_plugin.specs.model import FLAG_PATTERN, Argument, Option
+from corpus_backfill_plugin.specs.model import FLAG_PATTERN, Argument, Option, Script
 from corpus_backfill_plugin.specs.positions import key_lines, line_of
 from corpus_backfill_plugin.text import listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from corpus_backfill_plugin.parsers.model import ParserModel
-    from corpus_backfill_plugin.specs.model import Script
+
+Change: TypeAlias = Literal[
+    "removed", "added", "renamed", "type", "choices", "default", "required", "arity", "negate", "group",
+    "common", "subcommand", "count", "unknown",
+]  # fmt: skip
+"""What sort of difference it is; `unknown` is a note that something could not be compared."""
+
+Difference: TypeAlias = tuple[Change, str, str]
+"""Its sort, the spec's key that it is at or would be at, and the problem with both sides."""
+
+_FITTING = {
+    "int": {"int"},
+    "float": {"float"},
+    # Values that a script takes as text may have a form that the spec checks before.
+    "str": {"str", "path", "date", "datetime", "duration", "uuid"},
+}
+"""Types in the spec for a type of the script's; for others, the same and plain text."""
 
 _ALIKE = 0.45
 """How alike two names must be (difflib's ratio) for one to be taken as the other's new name."""
 
 
 class Drift(Diagnostic, frozen=True, kw_only=True):
-    """One difference between a spec and its script.
+    """One difference: with the script's option or exclusive group, where the spec can follow it.
 
-    Attributes:
-        parsed: the script's option, where there is one that the spec can follow.
-        group: the script's exclusive group, by its flags, for a change of a group.
-        before: whether `parsed` belongs before the subcommand.
+    `before` says that an added option belongs before the subcommand.
     """
 
     change: Change
@@ -71,18 +80,12 @@ def _unknown(reason: str, path: KeyPath = ("script",), key: str = "script") -> D
 
 
 def compare(script: Script, model: ParserModel) -> tuple[Drift, ...]:
-    """Return all differences between the spec `script` and its script's parser, notes among them.
-
-    In the order of the spec, what the script alone has last. Only those that are `certain` are drift.
-    """
+    """Return all differences, notes among them, in the order of the spec; what the script alone has last."""
     return tuple(_Comparison(script, model).run())
 
 
 def unknown_words(script: Script, model: ParserModel, words: Sequence[str]) -> tuple[str, ...]:
-    """Return those of `words`, sent after the spec's options, that the script does not have.
-
-    None unless all of its parser was read.
-    """
+    """Return those of `words`, sent last, that the script lacks; none unless all of its parser was read."""
     comparison = _Comparison(script, model)
     known = comparison.all_seen and comparison.wrong_word is None
     return tuple(comparison.unseen(words)) if known else ()
@@ -101,13 +104,12 @@ class _Comparison:
     Attributes:
         known_flags: flags of the script's that need no option in the spec.
         missing: options of the spec that were not seen in the script, and where they are.
-        matched: name in the spec of each option of the script that is in it, by the script's flag; a flag
-            that is to be added has itself as its name, one whose value is handed over otherwise none.
+        matched: the spec's name by the script's flag; the flag itself for one that is to be added, empty
+            where the value is handed over otherwise.
     """
 
     def __init__(self, script: Script, model: ParserModel) -> None:
-        self.script = script
-        self.top = model
+        self.script, self.top = script, model
         self.leaf = Leaf((), (), model)
         self.wrong_word = self._descend()
         self.model = self.leaf.parser
@@ -129,11 +131,8 @@ class _Comparison:
             yield from self._option(option, ("common",))
         for at, option in enumerate(self.script.option):
             yield from self._option(option, ("option", at))
-        yield from self._count_words()
-        yield from self._removed()
-        yield from self._added()
-        yield from self._arguments()
-        yield from self._groups()
+        for part in (self._count_words, self._removed, self._added, self._arguments, self._groups):
+            yield from part()
         for unknown in [u for m in (*self.leaf.outer, self.model) for u in m.unknowns if u.hides_options]:
             place = f"line {unknown.where}: {unknown.what}: " if unknown.where else ""
             yield _unknown(place + unknown.reason)
@@ -154,17 +153,16 @@ class _Comparison:
             elif word == last:
                 return _unknown(f"subcommand {quoted(word)} was not seen")
         model = self.leaf.parser
-        if not model.subcommands or not model.subcommand_required:
-            return None
         has = listed(sub.name for sub in model.subcommands)
+        if not has or not model.subcommand_required:
+            return None
         problem = f"the script needs a subcommand ({has}), the spec has none"
         return _drift("subcommand", ("script",), "subcommand", problem)
 
     def _option(self, option: Option, path: KeyPath) -> Iterator[Drift]:
         """Compare an option of the spec with the script's; without one, keep it for later."""
         options, flag = self._parser_of(option).options, option.script_flag
-        named = [one for one in options if flag in one.flags]
-        named += [one for one in options if flag == one.negative]
+        named = [one for one in options if flag in one.flags] or [o for o in options if flag == o.negative]
         elsewhere = f"in {option.pass_env}" if option.pass_env else "on standard input" * option.pass_stdin
         if not named:
             self.missing += [] if elsewhere else [(option, path)]
@@ -187,21 +185,14 @@ class _Comparison:
         return self.leaf.outer[-1] if before and self.leaf.outer else self.model
 
     def _differences(self, option: Option | Argument, parsed: ParsedOption, path: KeyPath) -> Iterator[Drift]:
-        before = isinstance(option, Option) and option.before_subcommand
         for change, key, problem in differences(option, parsed, self.unlisted, self._parser_of(option)):
             place = path if path == ("common",) else (*path, key)
-            dotted = f"{path[0]}.{option.name}.{key}"
-            yield _drift(change, place, dotted, problem, parsed=parsed, before=before)
+            yield _drift(change, place, f"{path[0]}.{option.name}.{key}", problem, parsed=parsed)
 
     def _left(self) -> list[tuple[ParsedOption, bool]]:
         """Return what the script alone has, and whether each belongs before the subcommand."""
-        return [
-            (option, before)
-            for option, before in self.leaf.options()
-            if option.flag not in self.matched
-            and not set(option.flags) & self.known_flags
-            and not option.hidden
-        ]
+        left = [pair for pair in self.leaf.options() if not set(pair[0].flags) & self.known_flags]
+        return [(o, before) for o, before in left if o.flag not in self.matched and not o.hidden]
 
     def _removed(self) -> Iterator[Drift]:
         pairs = _renames(self.missing, [option for option, _ in self._left()])
@@ -328,3 +319,145 @@ def _renames(missing: list[tuple[Option, KeyPath]], left: list[ParsedOption]) ->
         if name not in pairs and parsed not in pairs.values():
             pairs[name] = parsed
     return pairs
+
+
+def differences(
+    option: Option | Argument, parsed: ParsedOption, unlisted: Collection[str], parser: ParserModel | None
+) -> Iterator[Difference]:
+    """Yield what differs from the script's option, `unlisted` aside; `negate` only with a `parser`."""
+    for part, reason in parsed.unsure.items():
+        if part not in {"help", "metavar"}:
+            yield "unknown", "type" if part == "kind" else part, f"could not be compared: {reason}"
+    if {"kind", "nargs"} & parsed.unsure.keys():
+        return
+    declared, proposed = msgspec.to_builtins(option), propose(parsed).table
+    ours, theirs = arity(declared), arity(proposed)
+    may_be_one = theirs == "a value or none" and ours == "one value"
+    may_be_many = parsed.kind == "extend" and ours in {"any number of values", "one value each time"}
+    if ours != theirs and not may_be_one and not may_be_many:
+        yield "arity", _arity_key(declared, proposed), f"the spec has {ours}, the script takes {theirs}"
+        return
+    if parser is not None and isinstance(option, Option):
+        yield from _negate(option, parsed, parser, unlisted)
+    if parsed.takes_value and "type" not in parsed.unsure:
+        fitting = _FITTING.get(parsed.type, {parsed.type, "str"})
+        if option.type not in fitting and parsed.type not in {"other", "bool"}:
+            yield "type", "type", f"the spec's type is {option.type}, the script's is {parsed.type}"
+        if "choices" not in parsed.unsure:
+            yield from _choices(option, parsed, unlisted)
+    yield from _default(option, parsed)
+    yield from _required(option, parsed)
+
+
+def shape(parsed: ParsedOption) -> str:
+    """Return what an option takes, in words: `one value, int, default 4`."""
+    parts = [arity(propose(parsed).table)]
+    if parsed.takes_value:
+        plain = parsed.type in {"str", "other"}
+        parts.append(listed(parsed.choices) if parsed.choices else "" if plain else parsed.type)
+    parts.append("required" if parsed.required else "")
+    if parsed.default is not None and parsed.takes_value:
+        parts.append(f"default {_shown(parsed.default)}")
+    return ", ".join(filter(None, parts))
+
+
+def arity(keys: Mapping[str, Any]) -> str:
+    """Return what follows an option on the command line, in words, from the keys of its table in a spec."""
+    if keys.get("type") in {"bool", "count"}:
+        return "a flag that is counted" if keys["type"] == "count" else "a flag"
+    if keys.get("value-optional"):
+        return "a value or none"
+    if keys.get("multiple") in {"spread", True}:
+        return "any number of values"
+    each = f"{keys['nargs']} values" if keys.get("nargs") else "one value"
+    return f"{each} each time" if keys.get("multiple") == "repeat" else each
+
+
+def _arity_key(declared: Mapping[str, Any], proposed: Mapping[str, Any]) -> str:
+    """Return the key at which the number of values is, or would be, declared."""
+    if any(keys.get("type") in {"bool", "count"} for keys in (declared, proposed)):
+        return "type"
+    if declared.get("value-optional"):
+        return "value-optional"
+    return "multiple" if declared["multiple"] or proposed.get("multiple") else "nargs"
+
+
+def _negate(
+    option: Option, parsed: ParsedOption, parser: ParserModel, unlisted: Collection[str]
+) -> Iterator[Difference]:
+    theirs = {flag for other in parser.options for flag in (other.negative, *other.flags)}
+    if option.negate and option.negate not in theirs and parser.complete:
+        yield "negate", "negate", f"the spec turns it off by {option.negate}, the script does not have that"
+    elif parsed.negative and option.negate is None and parsed.negative not in {option.script_flag, *unlisted}:
+        yield "negate", "negate", f"the script turns it off by {parsed.negative}, the spec does not"
+
+
+def _choices(
+    option: Option | Argument, parsed: ParsedOption, unlisted: Collection[str]
+) -> Iterator[Difference]:
+    least, most = parsed.min, parsed.max
+    if not option.choices and is_run_of_integers(parsed.choices):
+        least, most = parsed.choices[0], parsed.choices[-1]  # type: ignore[assignment]  # they are integers
+    if least is None and most is None:
+        yield from _sets(option, parsed, unlisted)
+    elif (option.min, option.max) != (least, most):
+        ours, theirs = _between(option.min, option.max), _between(least, most)
+        key = "min" if option.min != least else "max"
+        yield "choices", key, f"the spec allows {ours}, the script {theirs}"
+
+
+def _between(least: object, most: object) -> str:
+    if least is None:
+        return "any value" if most is None else f"{most} and less"
+    return f"{least} and more" if most is None else f"{least} to {most}"
+
+
+def _sets(option: Option | Argument, parsed: ParsedOption, unlisted: Collection[str]) -> Iterator[Difference]:
+    ours, theirs = set(option.choices), set(parsed.choices)
+    further = f"{parsed.flag}=*" in unlisted
+    left_out = {choice for choice in theirs if further or f"{parsed.flag}={choice}" in unlisted}
+    if not theirs and (not ours or further or parsed.type not in {"str", "int", "float"}):
+        return
+    if not ours or not theirs or ours - theirs or theirs - ours - left_out:
+        sides = [listed(choices) or "any value" for choices in (option.choices, parsed.choices)]
+        yield "choices", "choices", f"the spec allows {sides[0]}, the script {sides[1]}"
+    elif option.ignore_case and not parsed.ignore_case:
+        yield "choices", "ignore-case", "the spec takes choices in any case, the script as they are written"
+
+
+def _default(option: Option | Argument, parsed: ParsedOption) -> Iterator[Difference]:
+    if option.default is None or option.default_note or not parsed.default_known:
+        return
+    if parsed.kind in {"append", "extend"}:
+        return  # what the spec sends is added to the script's own
+    theirs = None if parsed.kind in {"false", "const"} else parsed.default
+    if parsed.takes_value or parsed.kind in {"count", "custom"}:
+        same = _same_value(option.default, theirs)
+    else:
+        same = (option.default or None) == (theirs or None)
+    if not same:
+        script = " has no default" if theirs is None else f"'s default is {_shown(theirs)}"
+        yield "default", "default", f"the spec sends {_shown(option.default)}, the script{script}"
+
+
+def _same_value(ours: object, theirs: object) -> bool:
+    if isinstance(ours, tuple) and isinstance(theirs, tuple):
+        return len(ours) == len(theirs) and all(map(_same_value, ours, theirs))
+    if isinstance(ours, bool) or isinstance(theirs, bool):
+        return str(ours).lower() == str(theirs).lower()
+    return ours == theirs or str(ours) == str(theirs)
+
+
+def _required(option: Option | Argument, parsed: ParsedOption) -> Iterator[Difference]:
+    if "required" in parsed.unsure:
+        return
+    if parsed.required and not parsed.takes_value:
+        yield "unknown", "required", "the script requires it, which a spec cannot say of a flag"
+    elif parsed.required and not option.required and option.default is None and not option.required_if:
+        yield "required", "required", "the script requires it, the spec does not"
+    elif option.required and not parsed.required and not option.default_note:
+        yield "required", "required", "the spec requires it, the script does not"
+
+
+def _shown(value: object) -> str:
+    return f"[{listed(value)}]" if isinstance(value, tuple) else quoted(value)

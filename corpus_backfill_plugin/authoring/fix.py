@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from corpus_backfill_plugin.authoring.propose import claimed, plays, propose, toml_table
 from corpus_backfill_plugin.authoring.writer import common_fit, group_table
@@ -44,10 +43,10 @@ _ARRAYS = ("option", "argument", "group")
 
 
 def fix(text: str, drifts: Sequence[Drift]) -> str:
-    """Return a spec without faults with each difference corrected, so that a second comparison finds none.
+    """Return a spec with each difference corrected, so that a second comparison finds none.
 
-    A renamed option keeps the name that operators type and gets the script's new flag. What is only noted,
-    and a subcommand that is gone, are left as they are: there is no telling what is meant.
+    A renamed option keeps its name and gets the script's new flag. What is only noted, and a subcommand that
+    is gone, are left as they are: there is no telling what is meant.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
@@ -57,12 +56,9 @@ def fix(text: str, drifts: Sequence[Drift]) -> str:
 
 @dataclass(eq=False)
 class _Part:
-    """A table of a spec, or the keys before the first. Edited alone, it leaves the comments of others alone.
+    """A table of a spec, or the keys before the first: as TOML of its own, with the comments above it.
 
-    Attributes:
-        kind: the array that it is a table of, or nothing.
-        above: the comments and blank lines above it.
-        document: the part as TOML of its own; that of the last part is empty.
+    Edited alone, it leaves the comments of others alone. The `kind` is the array that it is in, or nothing.
     """
 
     kind: str
@@ -87,19 +83,18 @@ def _parts(text: str) -> list[_Part]:
         at = end
         while at > start and (not rows[at - 1].strip() or rows[at - 1].lstrip().startswith("#")):
             at -= 1
-        while not _complete("\n".join(rows[start:at])):
+        while (document := _parsed(rows[start:at])) is None:
             at += 1  # what looked like a comment is the end of a text over several lines
-        parts.append(_Part(headers[start], above, tomlkit.parse("\n".join([*rows[start:at], ""]))))
+        parts.append(_Part(headers[start], above, document))
         above = rows[at:end]
     return [*parts, _Part("", above, tomlkit.document())]
 
 
-def _complete(text: str) -> bool:
+def _parsed(rows: list[str]) -> tomlkit.TOMLDocument | None:
     try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
+        return tomlkit.parse("\n".join([*rows, ""]))
+    except TOMLKitError:
+        return None
 
 
 class _Fixing:
@@ -125,7 +120,9 @@ class _Fixing:
             elif drift.change == "renamed" and drift.parsed:
                 self._table(drift)["flag"] = drift.parsed.flag
             elif drift.change == "common":
-                self._drop_common(drift.key.partition(".")[2])
+                name = drift.key.partition(".")[2]
+                self.head["common"] = [other for other in self._common() if other != name]
+                self._forget(name)
             elif drift.change == "added" and drift.parsed:
                 self._add(drift.parsed, before=drift.before)
             elif drift.change == "group":
@@ -166,11 +163,10 @@ class _Fixing:
         found = next((part.table for part in self._of("option") if part.table["name"] == name), None)
         if found is not None:
             return found
-        common = msgspec.to_builtins(next(option for option in COMMON_OPTIONS if option.name == name))
-        keys = {
-            key: common[key] for key in ("name", "type", "role", "help") if common[key] not in {None, "str"}
-        }
-        return self._append("option", toml_table("option", keys))
+        common = next(option for option in COMMON_OPTIONS if option.name == name)
+        keys = {key: getattr(common, key) for key in ("name", "type", "role", "help")}
+        plain = {key: value for key, value in keys.items() if value not in {None, "str"}}
+        return self._append("option", toml_table("option", plain))
 
     def _change(self, drift: Drift) -> None:
         """Give the keys that a change decides the values that the script calls for."""
@@ -185,19 +181,12 @@ class _Fixing:
                 table.pop(key, None)
             elif key != "metavar" or key not in table:
                 table[key] = wanted[key]
-        if not plays(str(table.get("role")), table):
-            table.pop("role", None)
-        if table.get("required"):
-            table.pop("default", None)
-            table.pop("default-note", None)
+        useless = {"role"} if not plays(str(table.get("role")), table) else set()
+        for key in useless.union(_DEFAULT if table.get("required") else ()):
+            table.pop(key, None)
 
     def _common(self) -> list[str]:
         return [str(name) for name in self.head.get("common", [option.name for option in COMMON_OPTIONS])]
-
-    def _drop_common(self, name: str) -> None:
-        """Take a common option out of `common`, which may have been left to its default."""
-        self.head["common"] = [other for other in self._common() if other != name]
-        self._forget(name)
 
     def _add(self, parsed: ParsedOption, *, before: bool) -> None:
         """Add what the script has added: to `common` where that fits, else a table of its own."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
 _LISTED_NUMBERS = 8
-"""Whole numbers without a gap are written as choices up to so many, else as the smallest and the largest."""
+"""Whole numbers without a gap are written as choices up to so many, else as `min` and `max`."""
 
 _SECRET = re.compile(r"(^|-)(password|passwd|secret|token|api-?key|credentials?)($|-)")
 
@@ -50,13 +50,9 @@ class Leaf(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """An `[[option]]` or `[[argument]]` to be.
+    """An `[[option]]` or `[[argument]]` to be; not `usable` when it has to be completed by hand.
 
-    Attributes:
-        table: keys in the order to be written.
-        remarks: comments for its author; `TODO` begins what could not be known.
-        unlisted: a flag of the script's that it leaves out, or nothing.
-        usable: False when it is not known how the option takes its values: to be completed by hand.
+    The remarks are comments for its author; `unlisted` is a flag that it leaves out, or nothing.
     """
 
     table: dict[str, Any]
@@ -83,8 +79,8 @@ def propose(
 ) -> Proposal:
     """Return the table for an option, or for a positional, which has no flags.
 
-    `taken` are names and `shorts` letters that others of the spec have. `exclusive` says that at most one of
-    its group may be given, `before` that it belongs before the subcommand, `last` that no positional follows.
+    `taken` are names and `shorts` letters that others of the spec have. `exclusive` is an option of a group,
+    `before` one that belongs before the subcommand, `last` a positional that none follows.
     """
     name = _free(option_name(parsed.flag, parsed.dest), taken)
     keys, unlisted, obstacles = _value_keys(parsed, exclusive=exclusive), "", list[str]()
@@ -182,8 +178,7 @@ def _value_keys(parsed: ParsedOption, *, exclusive: bool) -> dict[str, Any]:
         on = parsed.default is True and parsed.kind in {"negatable", "true"}
         return {"type": "bool", "negate": parsed.negative, "default-note": parsed.default_note or "on" * on}
     choices: Any = parsed.choices or (("true", "") if parsed.type == "bool" else ())
-    least: Any = parsed.min
-    most: Any = parsed.max
+    least, most = parsed.min, parsed.max
     if len(choices) > _LISTED_NUMBERS and is_run_of_integers(choices):
         choices, least, most = (), choices[0], choices[-1]
     many, extends = parsed.nargs in _MANY, parsed.kind == "extend"
@@ -233,7 +228,7 @@ def _sendable(items: Collection[object], parsed: ParsedOption) -> bool:
 
 
 def _words(parsed: ParsedOption, keys: dict[str, Any]) -> dict[str, Any]:
-    fits = parsed.takes_value and parsed.metavar and one_line(parsed.metavar) == parsed.metavar
+    fits = parsed.takes_value and one_line(parsed.metavar or "") == parsed.metavar
     stated = keys.get("default") is not None or keys.get("default-note")
     return {
         "before-subcommand": False,

@@ -18,16 +18,15 @@ from corpus_backfill_plugin.authoring.propose import (
     toml,
     toml_table,
 )
-from corpus_backfill_plugin.parsers.model import is_database_variable
-from corpus_backfill_plugin.specs.environment import denial
+from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, is_database_variable
 from corpus_backfill_plugin.specs.model import FLAG_PATTERN
+from corpus_backfill_plugin.specs.parameter_rules import denial
 from corpus_backfill_plugin.specs.reader import read_script
 from corpus_backfill_plugin.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel
 
 _HINTS = """\
 # What the lines that the script prints mean, and what proves that nothing is left to do:
@@ -48,10 +47,9 @@ _LINE = 120
 
 
 def write_specs(model: ParserModel, script: str, command: str, schema_ref: str | None) -> dict[str, str]:
-    """Return the specs for a script by the name of their command: one, or one for each subcommand.
+    """Return the specs for a script by their names: `command`, or `command-sub` for each subcommand.
 
-    A subcommand's is `command`, a dash, and its name. `schema_ref` is the path or address of the JSON Schema
-    for editors; None writes no reference.
+    `schema_ref` is the path or address of the JSON Schema for editors; None writes no reference.
     """
     specs = {}
     for leaf in _leaves(Leaf((), (), model)):
@@ -66,13 +64,9 @@ def _leaves(at: Leaf) -> Iterator[Leaf]:
     for sub in at.parser.subcommands:
         if not sub.name or sub.name.startswith("-"):
             continue  # nobody can give it
-        parser = msgspec.structs.replace(
-            sub.parser,
-            # A subcommand's own description is often missing where its line in the list is not.
-            description=sub.parser.description or sub.help,
-            database=at.parser.database,
-            environment=at.parser.environment,
-        )
+        # A subcommand's own description is often missing where its line in the list is not.
+        known = {"description": sub.parser.description or sub.help, "database": at.parser.database}
+        parser = msgspec.structs.replace(sub.parser, **known, environment=at.parser.environment)
         yield from _leaves(Leaf((*at.words, sub.name), (*at.outer, at.parser), parser))
 
 
@@ -94,19 +88,11 @@ def group_table(members: Iterable[str], *, exact: bool) -> dict[str, Any]:
 
 
 class _Writing:
-    """One spec being written, from its first line to its last.
-
-    Attributes:
-        names: name in the spec of each option that is in it, by the script's flag.
-        blocks: the script's flag, or nothing, and the text of each table.
-    """
+    """One spec being written: the names of its options by the script's flags, and its tables in `blocks`."""
 
     def __init__(self, leaf: Leaf, script: str, command: str, schema_ref: str | None) -> None:
-        self.leaf = leaf
-        self.model = leaf.parser
-        self.script = script
-        self.command = command
-        self.schema_ref = schema_ref
+        self.leaf, self.model = leaf, leaf.parser
+        self.script, self.command, self.schema_ref = script, command, schema_ref
         self.unlisted: list[str] = []
         self.todo: list[str] = []
         self.names: dict[str, str] = {}
@@ -144,7 +130,7 @@ class _Writing:
 
     def _head(self) -> str:
         model, words = self.model, self.leaf.words
-        paragraphs = [part for part in (model.description, model.epilog) if part]
+        paragraphs = [*filter(None, (model.description, model.epilog))]
         short, help_text = _sentence(paragraphs[0]) if paragraphs else "", "\n".join(paragraphs)
         why = f"  # {one_line(model.database)}" if model.database and self.common else ""
         example = self._example()
@@ -190,8 +176,8 @@ class _Writing:
         for option, before in self.leaf.options():
             if left_out & set(option.flags) or (not before and option.flag in common):
                 continue
-            alone = option.flag not in exclusive
-            proposal = propose(option, taken=self.taken, shorts=shorts, exclusive=not alone, before=before)
+            grouped = option.flag in exclusive
+            proposal = propose(option, taken=self.taken, shorts=shorts, exclusive=grouped, before=before)
             yield option.flag, proposal.text()
             if proposal.usable:
                 table = proposal.table

@@ -7,11 +7,12 @@ import platform
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
-from importlib_metadata import PackageNotFoundError, distributions, entry_points, version
+from importlib_metadata import EntryPoint, PackageNotFoundError, distributions, entry_points, version
 
 from corpus_backfill_plugin.about import DISTRIBUTION
 from corpus_backfill_plugin.agent.errors import AgentError
@@ -20,19 +21,16 @@ from corpus_backfill_plugin.bridge import is_bridged
 from corpus_backfill_plugin.cli import PLUGIN_COMMANDS
 from corpus_backfill_plugin.command import site_of
 from corpus_backfill_plugin.commands.shared import json_option
-from corpus_backfill_plugin.commands.specs_check import read_parser
+from corpus_backfill_plugin.commands.specs_list import read_parser
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.specs.catalog import PACKS, SHIPPED_SOURCE, LoadedSpec, load
 from corpus_backfill_plugin.terminal.table import write_json
 from corpus_backfill_plugin.text import one_line
-from corpus_backfill_plugin.workspace import script_fault
+from corpus_backfill_plugin.workspace import Site, script_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from importlib_metadata import EntryPoint
-
-    from corpus_backfill_plugin.workspace import Site
 
 HOST_PLUGINS = "corpus_client_cli.plugins"
 HOST_LIBRARIES = ("click", "typer", "click-plugins", "rich-click", "cloup")
@@ -94,10 +92,8 @@ def examine(site: Site) -> Iterator[tuple[str, CheckResult]]:
 def _host(_: Site) -> Iterator[CheckResult]:
     ctx, found = click.get_current_context(), {}
     for name in HOST_LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     libraries = ", ".join(f"{name} {number}" for name, number in found.items())
     bridge = "in use, the host's contexts are not click's" if is_bridged(ctx) else "not needed"
     program = ctx.find_root().info_name or sys.argv[0]
@@ -167,8 +163,7 @@ def _server(site: Site) -> Iterator[CheckResult]:
         wanted |= site.catalog.shipped_scripts()
     for script in sorted(wanted):
         if fault := script_fault(app, script):
-            hint = "Update the server app, or take away the spec that names it."
-            yield _error(f"{script}: {fault}", hint)
+            yield _error(f"{script}: {fault}", "Update the server app, or take away the spec that names it.")
 
 
 def _interpreter(site: Site) -> Iterator[CheckResult]:

@@ -14,8 +14,7 @@ from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.records import STATES
 from corpus_backfill_plugin.agent.recover import current
 from corpus_backfill_plugin.agent.state import current_user
-from corpus_backfill_plugin.commands.apply import apply
-from corpus_backfill_plugin.commands.rerun import rerun, retry
+from corpus_backfill_plugin.commands.replay import apply, rerun, retry
 from corpus_backfill_plugin.commands.shared import (
     json_option,
     number_argument,

@@ -61,9 +61,8 @@ def spec_named(site: Site, name: str) -> LoadedSpec | BrokenSpec:
     """Return the active spec of a name."""
     spec = site.catalog.load(name)
     if spec is None:
-        raise BackfillError(
-            f"there is no spec named '{one_line(name)}'", "See 'specs list' for those there are."
-        )
+        problem = f"there is no spec named '{one_line(name)}'"
+        raise BackfillError(problem, "See 'specs list' for those there are.")
     return spec
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -17,11 +16,11 @@ from corpus_backfill_plugin.agent.state import state_root
 from corpus_backfill_plugin.command import checked_selection, control_options, script_command, site_of
 from corpus_backfill_plugin.commands.shared import complete_name, json_option, opened_ledger, spec_named
 from corpus_backfill_plugin.params import SpecOption
-from corpus_backfill_plugin.plans.make import DATABASE_OPTION, count_left, why_not_counted
-from corpus_backfill_plugin.prepare import counts_what_is_left, prepare
+from corpus_backfill_plugin.plans import DATABASE_OPTION, count_left, why_not_counted
+from corpus_backfill_plugin.prepare import prepare
 from corpus_backfill_plugin.runs.report import clock_time
-from corpus_backfill_plugin.runs.viewer import Signals
-from corpus_backfill_plugin.specs.catalog import BrokenSpec
+from corpus_backfill_plugin.runs.signals import Signals
+from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.model import COMMON_OPTIONS
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.terminal.table import write_rows
@@ -29,12 +28,10 @@ from corpus_backfill_plugin.text import one_line
 from corpus_backfill_plugin.workspace import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from corpus_backfill_plugin.agent.records import RunRecord, RunRequest
     from corpus_backfill_plugin.agent.verify import Counted
-    from corpus_backfill_plugin.specs.catalog import LoadedSpec
-    from corpus_backfill_plugin.workspace import Site
 
 AT_ONCE = 4
 """Counts at the same time: each is a query of one database, which is not to be swamped."""
@@ -47,20 +44,17 @@ _OURS = ("server_path_", "python_", "timeout_", "debug_")
 
 
 class Status(NamedTuple):
-    """What is known of one command.
+    """What is known of one command: its state is `done`, `left`, `unknown` or `not countable`.
 
     Attributes:
-        state: `done`, `left`, `unknown` when it could not be counted, `not countable` when the spec or the
-            script has no count.
         left: the counts that something is expected of, as people read them.
         reason: why it could not be counted although its spec says how.
-        database: what it works on, without the password.
-        last_run: the last run on this server and database that was no dry run.
+        last_run: the last one on this server and database that was no dry run.
     """
 
     command: str
     state: str = "unknown"
-    counts: Mapping[str, int] = MappingProxyType({})
+    counts: Mapping[str, int] = {}
     left: str = "-"
     reason: str = ""
     database: str | None = None
@@ -80,26 +74,25 @@ def status(ctx: click.Context, /, *, names: tuple[str, ...], as_json: bool, **_:
     """
     limit = ctx.params["timeout_"]
     with Signals() as signals:
-        found = statuses(ctx, names, parse_duration(limit) if limit else None, lambda: bool(signals.pending))
+        found = statuses(ctx, names, parse_duration(limit) if limit else 0, lambda: bool(signals.pending))
         if signals.pending:
             ctx.exit(128 + signals.pending[0])
-    write_rows(
-        [_status_facts(known) if as_json else _status_row(known) for known in found],
-        ("command", "left", "last run", "note"),
-        as_json=as_json,
-    )
+    rows = [_status_facts(known) if as_json else _status_row(known) for known in found]
+    write_rows(rows, ("command", "left", "last run", "note"), as_json=as_json)
     # A command whose spec declares no count is no trouble unless it was asked for by name.
     ctx.exit(1 if any(known.reason or (names and known.state == NOT_COUNTABLE) for known in found) else 0)
 
 
 def statuses(
-    ctx: click.Context, names: tuple[str, ...], seconds: float | None, stopped: Callable[[], bool]
+    ctx: click.Context, names: tuple[str, ...], seconds: float, stopped: Callable[[], bool]
 ) -> list[Status]:
     """Return what is known of each command, in the order of `names`, or of all names."""
     site = site_of(ctx)
     server = str(site.server.folder)  # without one, that is the only thing to report
     count = partial(count_left, stopped=stopped, seconds=seconds)
-    counts = [_count_of(ctx, spec, count) for spec in _specs(site, tuple(dict.fromkeys(names)))]
+    specs = [spec_named(site, name) for name in dict.fromkeys(names or site.catalog.names())]
+    shown = [spec for spec in specs if names or isinstance(spec, BrokenSpec) or not spec.script.hidden]
+    counts = [_count_of(ctx, spec, count) for spec in shown]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         futures = [pool.submit(counted) for counted in counts]
         while wait(futures, timeout=0.1).not_done and not stopped():
@@ -112,13 +105,6 @@ def statuses(
     return [each._replace(last_run=last_runs.get(each.command)) for each in found]
 
 
-def _specs(site: Site, names: tuple[str, ...]) -> Iterator[LoadedSpec | BrokenSpec]:
-    for name in names or site.catalog.names():
-        spec = spec_named(site, name)
-        if names or isinstance(spec, BrokenSpec) or not spec.script.hidden:
-            yield spec
-
-
 def _count_of(
     ctx: click.Context, spec: LoadedSpec | BrokenSpec, count: Callable[..., Counted]
 ) -> Callable[[], Status]:
@@ -128,7 +114,7 @@ def _count_of(
     if isinstance(spec, BrokenSpec):
         return partial(known._replace, reason=f"its spec is broken: {spec.faults[0]}")
     command, words = script_command(spec), []
-    if not counts_what_is_left(spec.script):
+    if not spec.script.count_words:
         return partial(known._replace, state=NOT_COUNTABLE, left=NOT_COUNTABLE)
     if ctx.get_parameter_source("database_url") == ParameterSource.COMMANDLINE:
         if not any(option.name == DATABASE_OPTION for option in spec.script.options):
@@ -143,8 +129,7 @@ def _count_of(
         raise
     except click.ClickException as error:
         return partial(known._replace, reason=error.format_message().replace("\n", " "))
-    reason = why_not_counted(spec.script, request)
-    if reason:
+    if reason := why_not_counted(spec.script, request):
         left = f"{NOT_COUNTABLE}: {reason}"
         return partial(known._replace, state=NOT_COUNTABLE, left=left, reason=reason)
     known = known._replace(database=request.database)
@@ -164,10 +149,7 @@ def _counted(known: Status, request: RunRequest, counted: Counted) -> Status:
 
 
 def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
-    """Return the last run of each command on its database; none when no run was ever recorded.
-
-    A ledger that can't be read is reported, and keeps nobody from the counts.
-    """
+    """Return the last run of each command on its database. A ledger that can't be read is reported."""
     if not (state_root() / "ledger.sqlite3").exists():
         return {}
     try:
@@ -184,9 +166,8 @@ def _last_runs(known: list[Status], server: str) -> dict[str, RunRecord]:
 
 
 def _status_facts(known: Status) -> dict[str, Any]:
-    last_run = facts(known.last_run) if known.last_run else None
-    shown_too = {name: getattr(known, name) for name in ("command", "state", "reason")}
-    return shown_too | {"counts": dict(known.counts), "last_run": last_run}
+    shown_too = {name: getattr(known, name) for name in ("command", "state", "reason", "counts")}
+    return {**shown_too, "last_run": facts(known.last_run) if known.last_run else None}
 
 
 def _status_row(known: Status) -> dict[str, str]:

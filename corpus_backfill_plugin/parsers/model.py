@@ -27,12 +27,9 @@ Library: TypeAlias = Literal[
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """One thing about a parser that could not be known.
+    """One thing about a parser that could not be known: `where` is a line, counted from 1, or 0.
 
-    Attributes:
-        where: line in the script, counted from 1; 0 when no line is meant.
-        what: a flag, a positional's name, or a part such as `description`.
-        hides_options: whether there may be options that were not seen at all.
+    It `hides_options` if there may be options that were not seen at all.
     """
 
     where: int
@@ -46,14 +43,14 @@ class ParsedOption(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         flags: the spellings in the script's order; empty for a positional.
-        min, max: inclusive, where the script declares them (click's ranges; argparse has none).
         type_name: the callable as the source calls it, when `type` is `other`.
-        default: what the script uses when nothing is given; None is none, or unknown (see `unsure`).
-        default_note: set when the default is no literal: its source text.
+        min, max: inclusive; click's ranges, argparse has none.
+        default: None is none, or unknown (see `unsure`).
+        default_note: the source text of a default that is no literal.
         nargs: as argparse means it; None is one value (or none, for a flag).
         unsure: for each field that could not be known, why.
-        notes: what a reader of the spec should hear, a sentence each.
-        line: line of the declaration; 0 when it is not known.
+        notes: sentences for the reader of the spec.
+        line: 0 when it is not known.
     """
 
     flags: tuple[str, ...] = ()
@@ -115,8 +112,8 @@ class ParserModel(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a script's command line.
 
     Attributes:
-        environment: names of environment variables that the script's text reads.
-        database: why the script is taken to read DATABASE_URL; empty when nothing names it.
+        environment: names of the variables that the script's text reads.
+        database: why the script is taken to read DATABASE_URL, or nothing.
         strict: False when the script lets options pass that it does not know.
         unknowns: what could not be known, those of `options` and `positionals` as well, by line.
     """

@@ -87,27 +87,20 @@ def _type(thing: Thing) -> Thing:
 
 def _action(action: Thing, titles: Thing) -> Thing:
     """Return one argparse action; `line` and `unread` are set where it was made from a source."""
-    return {
-        "line": getattr(action, "line", 0),
-        "unread": getattr(action, "unread", ""),
-        "class": type(action).__name__,
-        "flags": list(action.option_strings),
-        "dest": action.dest if isinstance(action.dest, str) else "",
-        "nargs": _value(action.nargs),
-        "const": _value(action.const),
-        "default": _value(action.default),
-        "type": _type(action.type),
-        "choices": _choices(action.choices),
-        "required": _value(action.required),
-        "help": _value(action.help),
-        "metavar": _value(action.metavar),
-        "group": titles.get(id(action), ""),
-    }  # fmt: skip
-
-
-def _choices(choices: Thing) -> Thing:
-    plain = choices is None or isinstance(choices, (set, frozenset, range, Computed))
-    return _value(choices if plain else list(choices))
+    values = ("nargs", "const", "default", "required", "help", "metavar")
+    answer: Thing = {name: _value(getattr(action, name)) for name in values}
+    known = action.choices is None or isinstance(action.choices, (set, frozenset, range, Computed))
+    answer["class"] = type(action).__name__
+    answer.update(
+        line=getattr(action, "line", 0),
+        unread=getattr(action, "unread", ""),
+        flags=list(action.option_strings),
+        dest=action.dest if isinstance(action.dest, str) else "",
+        type=_type(action.type),
+        choices=_value(action.choices if known else list(action.choices)),
+        group=titles.get(id(action), ""),
+    )
+    return answer
 
 
 def describe(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
@@ -117,18 +110,9 @@ def describe(parser: Thing, method: Thing, seen: Thing = ()) -> Thing:
     for group in parser._action_groups:  # noqa: SLF001 - as above
         if id(group) not in own:
             titles.update({id(action): group.title or "" for action in group._group_actions})  # noqa: SLF001
-    answer = {
-        "library": "argparse",
-        "method": method,
-        "prog": parser.prog,
-        "line": getattr(parser, "line", 0),
-        "description": _value(parser.description),
-        "epilog": _value(parser.epilog),
-        "actions": [],
-        "exclusive": [],
-        "subcommands": [],
-        "subcommand_required": False,
-    }
+    answer: Thing = {name: _value(getattr(parser, name)) for name in ("prog", "description", "epilog")}
+    answer.update(library="argparse", method=method, line=getattr(parser, "line", 0))
+    answer.update(actions=[], exclusive=[], subcommands=[], subcommand_required=False)
     positions = {}
     for action in parser._actions:  # noqa: SLF001 - as above
         if type(action).__name__ == "_SubParsersAction":
@@ -193,12 +177,12 @@ def _click_param(param: Thing) -> Thing:
     if kind.get("choices"):
         word = "choice"
         choices = [one.name if isinstance(one, enum.Enum) else str(one) for one in kind["choices"]]
-    default = _value(Computed("computed by the script") if callable(param.default) else param.default)
-    default = _without_members(default)
+    default = Computed("computed by the script") if callable(param.default) else param.default
+    default = _without_members(_value(default))
     if isinstance(default, bool) and takes_value:
         default = str(default).lower()
-    variables = _value(getattr(param, "envvar", None))
-    names = variables["items"] if isinstance(variables, dict) else [variables] if variables else []
+    names = getattr(param, "envvar", None) or []
+    names = [names] if isinstance(names, str) else names
     return {
         "class": name,
         "flags": list(param.opts) if param.param_type_name == "option" else [],
@@ -221,11 +205,9 @@ def _click_param(param: Thing) -> Thing:
 
 def _without_members(described: Thing) -> Thing:
     """Return a described value with the values of an Enum's members in their place."""
-    if isinstance(described, dict) and described["is"] == "member":
-        return described["value"]
     if isinstance(described, dict) and described["is"] == "list":
         return {"is": "list", "items": [_without_members(item) for item in described["items"]]}
-    return described
+    return described["value"] if isinstance(described, dict) and described["is"] == "member" else described
 
 
 def _click_class(param: Thing) -> str:
@@ -234,11 +216,8 @@ def _click_class(param: Thing) -> str:
     if param.secondary_opts:
         return "BooleanOptionalAction"
     if getattr(param, "is_flag", False):
-        return (
-            "_StoreTrueAction"
-            if _value(getattr(param, "flag_value", None)) in (True, None)
-            else "_StoreConstAction"
-        )
+        is_on = _value(getattr(param, "flag_value", None)) in (True, None)
+        return "_StoreTrueAction" if is_on else "_StoreConstAction"
     return "_AppendAction" if getattr(param, "multiple", False) else "_StoreAction"
 
 
@@ -295,6 +274,10 @@ def _intercept(result: Thing) -> None:
         _write(result, describe(self, caller if caller == "parse_args" else "parse_known_args"))
         raise _ParserMet
 
+    def main(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
+        _write(result, _click(self, "typer" if "typer" in type(self).__module__ else "click"))
+        raise _ParserMet
+
     argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[method-assign]  # that is the point
     plain_import = builtins.__import__
     done = set()
@@ -308,18 +291,10 @@ def _intercept(result: Thing) -> None:
                 owner = vars(core).get(owner_name) if core is not None else None
                 if owner is not None and owner not in done and "main" in vars(owner):
                     done.add(owner)
-                    owner.main = _click_main(result)
+                    owner.main = main
         return module
 
     builtins.__import__ = watching_import
-
-
-def _click_main(result: Thing) -> Thing:
-    def main(self: Thing, *_args: Thing, **_kwargs: Thing) -> Thing:
-        _write(result, _click(self, "typer" if "typer" in type(self).__module__ else "click"))
-        raise _ParserMet
-
-    return main
 
 
 def run(result: Thing, script: Thing) -> None:

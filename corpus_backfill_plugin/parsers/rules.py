@@ -1,7 +1,6 @@
 """argparse's own rules: what an option takes, by the description of a parser that `probe` gives.
 
-The same for parsers made from a source and for those met in a run: what argparse makes of `nargs`, `const`, a
-default given as text or a type that is a class is decided here alone.
+They are the same for a parser made from a source and for one met in a run.
 """
 
 from __future__ import annotations
@@ -53,20 +52,13 @@ def to_model(answer: Mapping[str, Any]) -> ParserModel:
     """Return the parser that the probe describes, its subcommands' parsers as well."""
     unknowns: list[Unknown] = []
     groups = _exclusives(answer, unknowns)
-    read = [
-        to_option(action, answer.get("prog", ""))
-        for action in answer["actions"]
-        if action["class"] not in _PRINTING
-    ]
-    for option in read:
-        unknowns += [
-            Unknown(option.line, f"{option.flag} {part}", why) for part, why in option.unsure.items()
-        ]
-    description, epilog = (_paragraphs(answer, part, unknowns) for part in ("description", "epilog"))
+    prog = answer.get("prog", "")
+    read = [to_option(action, prog) for action in answer["actions"] if action["class"] not in _PRINTING]
+    unknowns += [Unknown(o.line, f"{o.flag} {part}", why) for o in read for part, why in o.unsure.items()]
     return ParserModel(
         library=answer["library"],
-        description=description,
-        epilog=epilog,
+        description=_paragraphs(answer, "description", unknowns),
+        epilog=_paragraphs(answer, "epilog", unknowns),
         options=tuple(option for option in read if option.flags),
         positionals=tuple(option for option in read if not option.flags),
         groups=groups,
@@ -74,9 +66,7 @@ def to_model(answer: Mapping[str, Any]) -> ParserModel:
             Subcommand(
                 name=sub["name"],
                 aliases=tuple(sub.get("aliases", ())),
-                help=""
-                if sub["help"] == SUPPRESS
-                else expand(sub["help"], {"prog": sub["parser"].get("prog", "")}),
+                help=_expanded(sub["help"], {"prog": sub["parser"].get("prog", "")}),
                 parser=to_model(sub["parser"]),
             )
             for sub in answer["subcommands"]
@@ -91,12 +81,10 @@ def _paragraphs(answer: Mapping[str, Any], part: str, unknowns: list[Unknown]) -
     text = value_of(answer[part])
     if isinstance(text, Computed):
         unknowns.append(Unknown(answer["line"], part, text.reason))
-    if not isinstance(text, str) or text == SUPPRESS:
-        return ""
-    paragraphs = [
-        expand(part, {"prog": answer.get("prog", "")}) for part in re.split(r"\n\s*\n", text.strip())
-    ]
-    return "\n\n".join(part for part in paragraphs if part)
+    paragraphs = re.split(r"\n\s*\n", text.strip()) if isinstance(text, str) else []
+    return "\n\n".join(
+        filter(None, (_expanded(part, {"prog": answer.get("prog", "")}) for part in paragraphs))
+    )
 
 
 def _exclusives(answer: Mapping[str, Any], unknowns: list[Unknown]) -> tuple[ExclusiveGroup, ...]:
@@ -104,7 +92,7 @@ def _exclusives(answer: Mapping[str, Any], unknowns: list[Unknown]) -> tuple[Exc
     groups = []
     for group in answer.get("exclusive", ()):
         inside = [answer["actions"][at] for at in group["members"]]
-        members = tuple(_flag(action) for action in inside if action["flags"])
+        members = tuple(ParsedOption(flags=tuple(each["flags"])).flag for each in inside if each["flags"])
         required = value_of(group["required"])
         if isinstance(required, Computed):
             line = inside[0]["line"] if inside else answer["line"]
@@ -115,10 +103,6 @@ def _exclusives(answer: Mapping[str, Any], unknowns: list[Unknown]) -> tuple[Exc
         elif required and len(inside) == 1 and members:
             inside[0]["required"] = True
     return tuple(groups)
-
-
-def _flag(action: Mapping[str, Any]) -> str:
-    return ParsedOption(flags=tuple(action["flags"])).flag
 
 
 _PRINTING = {"_HelpAction", "_VersionAction"}
@@ -138,8 +122,6 @@ _TYPES: dict[str, ParsedType] = {
 }  # fmt: skip
 _PATHS = re.compile(r"(os\.path|posixpath)\.(abspath|expanduser|realpath)")
 _CASES = {"str.lower", "str.upper", "str.casefold"}
-
-
 _GIVEN = ("nargs", "const", "default", "choices", "required", "help", "metavar", "dest")
 
 
@@ -162,52 +144,47 @@ def to_option(action: Mapping[str, Any], prog: str) -> ParsedOption:
         type_, type_name, nargs = ("bool" if kind != "count" else "int"), "", None
     if nargs == 0 and takes_value:
         unsure["nargs"], nargs = "takes no value, which argparse refuses", None
-    flags = _flags(action, kind)
+    # Those that turn a `negatable` off are added by argparse's class itself.
+    added = {f"--no-{flag[2:]}" for flag in action["flags"] if kind == "negatable"}
+    flags = tuple(flag for flag in action["flags"] if flag not in added)
     if not flags and not takes_value:
         unsure["kind"] = "is a positional that takes no value"
-    choices, ignore_case = _choices(given["choices"], type_, type_name, members, unsure)
+    choices = _choices(given["choices"], type_, type_name, members)
+    if isinstance(choices, Computed):
+        unsure["choices"], choices = choices.reason, ()
+    folded = bool(choices) and type_name in _CASES
+    folded = folded and all(getattr(item, type_name[4:])() == item for item in choices)
     default, note = _default(given, kind, type_, members, unsure)
     metavar = given["metavar"]
     if isinstance(metavar, list) and metavar and all(isinstance(word, str) for word in metavar):
         notes.append(f"its values are {' '.join(metavar)}")
     text = given["help"] or ""
     shown = given["default"] if default is None or isinstance(default, tuple) else default
-    values = {key: value for key, value in given.items() if not isinstance(value, Computed)} | {
-        "default": note or shown, "choices": ", ".join(map(str, choices)), "prog": prog,
-        "type": type_name or type_,
-    }  # fmt: skip
+    values = {key: value for key, value in given.items() if not isinstance(value, Computed)}
+    values |= {"default": note or shown, "choices": ", ".join(map(str, choices))}
+    values |= {"prog": prog, "type": type_name or type_}
+    copied = {key: action[key] for key in ("dest", "min", "max", "group", "line") if key in action}
     return ParsedOption(
+        **copied,
         flags=flags,
-        dest=action["dest"],
         kind=kind,
         type=type_,
         type_name=type_name,
         choices=choices,
-        ignore_case=ignore_case or action.get("ignore_case", False),
-        min=action.get("min"),
-        max=action.get("max"),
+        ignore_case=folded or action.get("ignore_case", False),
         default=default,
         default_note=note,
         required=bool(given["required"]) if flags else nargs not in {"?", "*"},
         nargs=nargs if nargs != 1 else None,
         const=given["const"] if isinstance(given["const"], str | int | float) else None,
-        help="" if text == SUPPRESS else expand(text, values),
+        help=_expanded(text, values),
         metavar=metavar if isinstance(metavar, str) and re.fullmatch(r"\S+", metavar) else None,
         hidden=text == SUPPRESS or action.get("hidden", False),
-        group=action.get("group", ""),
         negative=action.get("negative")
         or next(("--no-" + f[2:] for f in flags if f.startswith("--") and kind == "negatable"), ""),
         unsure=unsure,
         notes=tuple(notes),
-        line=action.get("line", 0),
     )
-
-
-def _flags(action: Mapping[str, Any], kind: Kind) -> tuple[str, ...]:
-    """Return the flags; the negative ones of a `negatable` are added by argparse's class itself."""
-    flags = action["flags"]
-    added = {f"--no-{flag[2:]}" for flag in flags if kind == "negatable"}
-    return tuple(flag for flag in flags if flag not in added)
 
 
 def _kind(action: Mapping[str, Any], nargs: object, unsure: dict[str, str], notes: list[str]) -> Kind:
@@ -237,29 +214,18 @@ def _type(
     return "other", name.replace("<lambda>", "lambda"), tuple(map(value_of, given["members"]))
 
 
-def _choices(
+def _choices(  # noqa: PLR0911 - a line for each reason
     given: Any,  # noqa: ANN401 - a list, or `Computed`
     type_: ParsedType,
     type_name: str,
     members: tuple[Member, ...],
-    unsure: dict[str, str],
-) -> tuple[tuple[Scalar, ...], bool]:
-    # `type=Color` refuses whatever is no value of the Enum, as choices would.
-    items = list(members) if given is None else given
-    allowed = items if isinstance(items, Computed) else _allowed(items, type_, type_name, members)
-    if isinstance(allowed, Computed):
-        unsure["choices"] = allowed.reason
-        return (), False
-    folded = type_name in _CASES and all(getattr(item, type_name[4:])() == item for item in allowed)
-    return allowed, folded and bool(allowed)
-
-
-def _allowed(  # noqa: PLR0911 - a line for each reason
-    items: list[object], type_: ParsedType, type_name: str, members: tuple[Member, ...]
 ) -> tuple[Scalar, ...] | Computed:
     """Return choices as the words that give them, or why these are not known."""
-    unknown = next((item for item in items if isinstance(item, Computed)), None)
-    if unknown:
+    # `type=Color` refuses whatever is no value of the Enum, as choices would.
+    items = list(members) if given is None else given
+    if isinstance(items, Computed):
+        return items
+    if unknown := next((item for item in items if isinstance(item, Computed)), None):
         return unknown
     if any(isinstance(item, Member) for item in items):
         texts = tuple(i.value for i in items if isinstance(i, Member) and isinstance(i.value, str))
@@ -291,14 +257,12 @@ def _default(  # noqa: PLR0911 - a line for each sort of default
     if kind == "false":
         return (value if isinstance(value, bool) else True), ""
     if kind in {"true", "const", "negatable"}:
-        shown = value is True or (value is False and kind == "negatable")
-        shown = shown and kind != "const"
+        shown = (value is True and kind != "const") or (value is False and kind == "negatable")
         return (value if shown else None), ""
     if value is None or value is False or value == SUPPRESS:
         return None, ""  # False is a script's way, too, to say that there is none
     many = isinstance(value, list)
-    unknown = next((one for one in value if isinstance(one, Computed)), None) if many else None
-    if unknown:
+    if unknown := next((one for one in value if isinstance(one, Computed)), None) if many else None:
         return None, unknown.text
     if type_ == "other" and isinstance(value, int | float):
         # Argparse converts a default that is text; for this one, what word would give it is not known.
@@ -339,8 +303,10 @@ _WIDE = re.compile(r"%(\(\w+\))?[^a-zA-Z%]*\d{4}")
 """A width that would make a text of any size."""
 
 
-def expand(text: str, values: Mapping[str, object]) -> str:
+def _expanded(text: str, values: Mapping[str, object]) -> str:
     """Return help text with its `%(name)s` filled in, on one line as argparse would flow it."""
+    if text == SUPPRESS:
+        return ""
     try:
         text = text % values if "%" in text and not _WIDE.search(text) else text
     except (KeyError, ValueError, TypeError):

@@ -17,12 +17,7 @@ import msgspec
 
 from corpus_backfill_plugin.agent.child import last_line, run_child
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.parsers.model import (
-    ParsedOption,
-    ParserModel,
-    Unknown,
-    is_database_variable,
-)
+from corpus_backfill_plugin.parsers.model import ParsedOption, ParserModel, Unknown, is_database_variable
 from corpus_backfill_plugin.parsers.rules import to_model
 from corpus_backfill_plugin.parsers.source import read_file
 from corpus_backfill_plugin.text import one_line
@@ -39,28 +34,21 @@ _WITHHELD = re.compile(
 )
 """Variables that the script must not see: what leads to data or opens doors, and the caller's environment."""
 
+_NOWHERE = "sqlite:////dev/null/specs-run"
+"""A database that no library can open, and that none refuses before it is opened."""
+
 
 def read_by_running(script: Path, folder: Path, program: Sequence[str], timeout: float = 20) -> ParserModel:
-    """Return what the script's parser takes, by running the script until it parses.
+    """Return what the script's parser takes, by running the script in the server's `folder` until it parses.
 
-    Args:
-        script: the script.
-        folder: the server app; the script runs there.
-        program: the words that start the server's interpreter, such as `("uv", "run", "python")`.
-        timeout: seconds after which the script and all it started are ended.
-
-    Raises:
-        BackfillError: the script did not come to parse, and why; or its text is not Python.
+    A BackfillError says why it did not come to parse within the `timeout` (seconds), after which it is ended
+    with all that it started; or that its text is not Python.
     """
     source = read_file(script, folder)
     answer = _answer_of(script, folder, program, timeout, probe_environment(os.environ, source.environment))
     if "failed" in answer:
         raise _failure(script.name, answer)
     return _with_source(to_model(answer), source)
-
-
-_NOWHERE = "sqlite:////dev/null/specs-run"
-"""A database that no library can open, and that none refuses before it is opened."""
 
 
 def probe_environment(caller: Mapping[str, str], read: Iterable[str] = ()) -> dict[str, str]:
@@ -77,34 +65,23 @@ def probe_environment(caller: Mapping[str, str], read: Iterable[str] = ()) -> di
 def _answer_of(
     script: Path, folder: Path, program: Sequence[str], timeout: float, environment: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Run the probe and return its answer."""
     with tempfile.TemporaryDirectory(prefix="backfill-probe-") as place:
         result = Path(place, "answer.json")
-        ended = run_child(
-            [*program, str(PROBE), str(result), str(script.absolute())],
-            folder=str(folder),
-            environ=environment,
-            seconds=timeout,
-        )
+        words = [*program, str(PROBE), str(result), str(script.absolute())]
+        ended = run_child(words, folder=str(folder), environ=environment, seconds=timeout)
         if ended.not_started:
-            raise BackfillError(
-                f"'{program[0]}' cannot be started: {ended.not_started}",
-                "name the server's interpreter with --python",
-            )
+            problem = f"'{program[0]}' cannot be started: {ended.not_started}"
+            raise BackfillError(problem, "name the server's interpreter with --python")
         if ended.code is None:
-            raise BackfillError(
-                f"{script.name}: did not come to read its command line within {timeout:g} s",
-                "move slow work behind the parsing, or leave --run out",
-            )
+            problem = f"{script.name}: did not come to read its command line within {timeout:g} s"
+            raise BackfillError(problem, "move slow work behind the parsing, or leave --run out")
         try:
             answer: dict[str, Any] = msgspec.json.decode(result.read_bytes())
         except (OSError, msgspec.DecodeError):
             last = last_line(ended.err) or last_line(ended.out)
-            raise BackfillError(
-                f"{script.name}: ended with code {ended.code} before it read its command line"
-                + (f": {last}" if last else ""),
-                f"try it by hand: {' '.join(program)} {script.name} --help",
-            ) from None
+            problem = f"{script.name}: ended with code {ended.code} before it read its command line"
+            hint = f"try it by hand: {' '.join(program)} {script.name} --help"
+            raise BackfillError(f"{problem}: {last}" if last else problem, hint) from None
         return answer
 
 

@@ -9,8 +9,9 @@ from corpus_backfill_plugin.agent.attach import require_running, wait_for_record
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.folder import STREAMS
 from corpus_backfill_plugin.agent.logs import read_on
+from corpus_backfill_plugin.runs.signals import Signals
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
+from corpus_backfill_plugin.runs.viewer import End, Watcher
 from corpus_backfill_plugin.terminal.sink import Detached, TerminalSink
 
 if TYPE_CHECKING:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,6 @@ from corpus_backfill_plugin.about import own_version
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.exclusion import acquire
-from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.launch import Launch
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.link import Link
@@ -24,9 +21,7 @@ from corpus_backfill_plugin.agent.state import State, open_state
 from corpus_backfill_plugin.config import with_on_end
 from corpus_backfill_plugin.errors import BackfillError
 from corpus_backfill_plugin.invocation import check_text
-from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import End, Signals, Watcher
-from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
+from corpus_backfill_plugin.runs.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +37,7 @@ def execute(
     wait: bool = False,
     fresh: Callable[[], RunRequest] | None = None,
     record: bool = True,
-    line_every: float = LINE_EVERY,
+    line_every: float | None = None,
     link: Link | None = None,
 ) -> int:
     """Run `request` and return the exit code for the CLI.
@@ -81,7 +76,10 @@ def execute(
             link.close(finished=False)
             click.echo(str(run.number))
             return 0
-        return run.watch(link, signals, line_every)
+        # Imported while the script starts.
+        from corpus_backfill_plugin.runs.viewer import watch_run
+
+        return watch_run(run, link, signals, line_every)
 
 
 class Run(Launch):
@@ -91,31 +89,6 @@ class Run(Launch):
         self, request: RunRequest, state: State | None, ledger: Ledger, kept: Path | None = None
     ) -> None:
         super().__init__(request, state, ledger, kept, version=own_version(), colours=os.isatty(1))
-
-    def watch(self, link: Link, signals: Signals, line_every: float = LINE_EVERY) -> int:
-        """Show the run to its end, finish its record, and return the exit code."""
-        watcher = Watcher(self.folder, self.name, signals)
-        sink = TerminalSink(
-            self.request.output,
-            self.request.invocation.secrets,
-            name=self.request.command,
-            note=functools.partial(self.ledger.note, self.number),
-            line_every=line_every,
-        )
-        try:
-            seen = watcher.watch(End(self.folder, link, self.name), sink)
-            record = self.finish(link, watcher.should_cancel, seen)
-        except Detached as left:
-            link.close(finished=False)
-            return left.code
-        if sink.found_secret or record.masked:
-            notify(f"{self.name} printed a secret: it is masked here and in the log. Change the script.")
-        try:
-            return close(record, self.name)
-        finally:
-            signals.pending.clear()
-            stops = {signal.SIGINT, signal.SIGTERM}
-            call_hook(self.ledger, self.number, self.request, lambda: bool(stops & {*signals.pending}))
 
 
 def _check_unchanged(request: RunRequest, fresh: Callable[[], RunRequest], held: tuple[int, ...]) -> None:

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import signal
-import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.escape import notify
+from corpus_backfill_plugin.agent.hook import call_hook
 from corpus_backfill_plugin.agent.logs import read_on
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import Asked, FolderEnd
-from corpus_backfill_plugin.terminal.sink import Detached
+from corpus_backfill_plugin.runs.signals import LEAVING, STOPPING, Signals
+from corpus_backfill_plugin.runs.summary import close
+from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from corpus_backfill_plugin.agent.folder import RunFolder
+    from corpus_backfill_plugin.agent.launch import Launch
     from corpus_backfill_plugin.agent.link import Link
     from corpus_backfill_plugin.agent.output import OutputReader
-    from corpus_backfill_plugin.terminal.sink import TerminalSink
 
-_STOPPING, _LEAVING = {signal.SIGINT, signal.SIGTERM}, {signal.SIGHUP, signal.SIGQUIT}
 _NOTICE_SECONDS = 1.0
-
-
-class Signals:
-    """The signals that reach this process while it watches, kept for the watcher to act on.
-
-    Outside the main thread, where Python allows no handlers, signals keep their meaning.
-    """
-
-    def __init__(self) -> None:
-        self._before: dict[int, object] = {}
-        self.pending: list[int] = []
-
-    def __enter__(self) -> Self:
-        """Take the signals over. One that the caller ignores, as nohup does SIGHUP, stays ignored."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (*_STOPPING, *_LEAVING):
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give them back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.pending.append(number)
 
 
 class End(FolderEnd):
@@ -104,7 +77,7 @@ class Watcher:
 
     def should_cancel(self) -> bool:
         """Return whether to stop counting what is left: Ctrl-C or SIGTERM here, `runs stop` elsewhere."""
-        if left := _LEAVING.intersection(self._signals.pending):
+        if left := LEAVING.intersection(self._signals.pending):
             raise Detached(128 + min(left))  # the supervisor counts in our place
         if self._is_notice_due():
             notify("Counting what is left; Ctrl-C gives up on that.")
@@ -113,7 +86,7 @@ class Watcher:
     def _obey(self, number: int) -> None:
         if number == signal.SIGQUIT:
             notify(f"Left {self._name}; it goes on.")
-        if number in _LEAVING:
+        if number in LEAVING:
             raise Detached(128 + number)
         self._stops += 1
         self._folder.note_stop(current_user(), "Ctrl-C" if number == signal.SIGINT else "SIGTERM")
@@ -128,3 +101,28 @@ class Watcher:
         if is_due := now >= self._notice_at:
             self._notice_at = float("inf")
         return is_due
+
+
+def watch_run(run: Launch, link: Link, signals: Signals, line_every: float | None = None) -> int:
+    """Show the run to its end, finish its record, and return the exit code."""
+    watcher = Watcher(run.folder, run.name, signals)
+    sink = TerminalSink(
+        run.request.output,
+        run.request.invocation.secrets,
+        name=run.request.command,
+        note=functools.partial(run.ledger.note, run.number),
+        line_every=LINE_EVERY if line_every is None else line_every,
+    )
+    try:
+        seen = watcher.watch(End(run.folder, link, run.name), sink)
+        record = run.finish(link, watcher.should_cancel, seen)
+    except Detached as left:
+        link.close(finished=False)
+        return left.code
+    if sink.found_secret or record.masked:
+        notify(f"{run.name} printed a secret: it is masked here and in the log. Change the script.")
+    try:
+        return close(record, run.name)
+    finally:
+        signals.pending.clear()
+        call_hook(run.ledger, run.number, run.request, lambda: bool(STOPPING & {*signals.pending}))

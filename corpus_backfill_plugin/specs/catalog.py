@@ -47,16 +47,22 @@ class SpecFile(NamedTuple):
     name: str
     source: str
     path: Path
-    rivals: tuple[SpecFile, ...] = ()
-    """Other files of the same name and rank; there should be none."""
+    rivals: tuple[SpecFile, ...] = ()  # other files of the same name and rank; there should be none
 
 
 class LoadedSpec(NamedTuple):
-    """A spec file that was read and has no errors, and the sha256 of its bytes, hexadecimal."""
+    """A spec file that was read and has no errors."""
 
     file: SpecFile
     script: Script
-    sha256: str = ""
+    content: bytes = b""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes, hexadecimal."""
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()
 
 
 class BrokenSpec(NamedTuple):
@@ -67,13 +73,7 @@ class BrokenSpec(NamedTuple):
 
 
 class Catalog:
-    """The specs of all folders.
-
-    Args:
-        ranks: folders by their precedence, the later before the earlier. One name in two folders of one rank
-            is an error of both files.
-        troubles: what is wrong with folders that are not among them.
-    """
+    """The specs of all folders, which come in ranks, the last first, and what is wrong with other folders."""
 
     def __init__(self, ranks: Iterable[tuple[Folder, ...]], troubles: Iterable[str]) -> None:
         self._ranks = tuple(ranks)
@@ -172,9 +172,8 @@ def load(file: SpecFile) -> LoadedSpec | BrokenSpec:
         faults += (Diagnostic((), problem, "rename one of them", file=shown),)
     if script is None or faults:
         return BrokenSpec(file, faults)
-    import hashlib
 
-    return LoadedSpec(file, script, hashlib.sha256(data).hexdigest())
+    return LoadedSpec(file, script, data)
 
 
 def _packs(troubles: list[str]) -> Iterator[Folder]:
@@ -182,14 +181,16 @@ def _packs(troubles: list[str]) -> Iterator[Folder]:
     for entry in entry_points(PACKS):
         label = f"pack {one_line(entry.name)}"
         try:
-            path = _pack_folder(entry)
+            yield from _folder(label, _pack_folder(entry), troubles)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign package raises costs it alone
             troubles.append(f"{label}: {type(error).__name__}: {one_line(str(error))}")
-            continue
-        if path.is_dir():
-            yield Folder(label, path)
-        else:
-            troubles.append(f"{label}: {one_line(str(path))} is not a folder")
+
+
+def _folder(label: str, path: Path, troubles: list[str]) -> Iterator[Folder]:
+    if path.is_dir():
+        yield Folder(label, path)
+    else:
+        troubles.append(f"{label}: {one_line(str(path))} is not a folder")
 
 
 def _pack_folder(entry: EntryPoint) -> Path:
@@ -199,9 +200,8 @@ def _pack_folder(entry: EntryPoint) -> Path:
     found = find_spec(module.strip())
     if found is None:
         raise ModuleNotFoundError(f"no module named {module.strip()}")
-    places = list(found.submodule_search_locations or ())
-    base = Path(places[0]) if places else Path(found.origin or "").parent
-    return base / folder.strip() if folder.strip() else base
+    places = list(found.submodule_search_locations or ()) or [os.path.dirname(found.origin or "")]  # noqa: PTH120
+    return Path(places[0], folder.strip())
 
 
 def operator_folder() -> Path:
@@ -216,12 +216,7 @@ def operator_folder() -> Path:
 
 
 def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
-    """Return the catalog of this machine: shipped, packs, the server's, the operator's; later wins.
-
-    Args:
-        server_scripts: the server app's backfill folder, None when no server was found.
-        environ: the operator's environment; `CORPUS_BACKFILL_SPECS` lists more folders.
-    """
+    """Return the catalog of this machine: shipped, packs, the server's, the operator's; later wins."""
     troubles: list[str] = []
     ranks = (
         (Folder(SHIPPED_SOURCE, SHIPPED),),
@@ -235,15 +230,13 @@ def catalog(server_scripts: Path | None, environ: Mapping[str, str]) -> Catalog:
 
 def _listed_folders(environ: Mapping[str, str], troubles: list[str]) -> Iterator[Folder]:
     """Yield the folders that `CORPUS_BACKFILL_SPECS` lists."""
-    seen = set()
+    seen: set[Path] = set()
     for text in filter(None, environ.get(SPECS_VARIABLE, "").split(os.pathsep)):
         try:
             path = absolute_path(text, SPECS_VARIABLE)
         except AgentError as error:
             troubles.append(error.problem)
             continue
-        if not path.is_dir():
-            troubles.append(f"{SPECS_VARIABLE}: {one_line(str(path))} is not a folder")
-        elif path.resolve() not in seen:  # a folder that is listed twice is no rival of itself
-            yield Folder(SPECS_VARIABLE, path)
-            seen.add(path.resolve())
+        if path.resolve() not in seen:  # a folder that is listed twice is no rival of itself
+            yield from _folder(SPECS_VARIABLE, path, troubles)
+        seen.add(path.resolve())

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.templates import Template, TemplateError
 from corpus_backfill_plugin.specs.diagnostics import Diagnostic
-from corpus_backfill_plugin.specs.environment import variable_problem
 from corpus_backfill_plugin.specs.model import NAME_PATTERN
-from corpus_backfill_plugin.specs.parameter_rules import broken_by, doubles, not_allowed, wrong
+from corpus_backfill_plugin.specs.parameter_rules import (
+    broken_by,
+    doubles,
+    not_allowed,
+    variable_problem,
+    wrong,
+)
 from corpus_backfill_plugin.specs.values import parse_duration
 from corpus_backfill_plugin.text import listed, nearest, one_line, quoted
 
@@ -23,37 +28,24 @@ if TYPE_CHECKING:
     from corpus_backfill_plugin.specs.diagnostics import Found, KeyPath
     from corpus_backfill_plugin.specs.model import Argument, Option, Output, Script
 
-RESERVED_COMMANDS = frozenset({"runs", "specs", "doctor", "status"})
-"""Commands of the group itself."""
-
-RESERVED_OPTIONS = frozenset(
-    (
-        *("debug", "detach", "help", "no-record", "no-verify", "plan", "python", "server-path"),
-        *("show-command", "timeout", "verify", "version", "wait", "yes"),
-    )
-)
+RESERVED_COMMANDS = frozenset({"runs", "specs", "doctor", "status"})  # commands of the group itself
+RESERVED_OPTIONS = frozenset((
+    "debug", "detach", "help", "no-record", "no-verify", "plan", "python", "server-path", "show-command",
+    "timeout", "verify", "version", "wait", "yes",
+))  # fmt: skip
 """Long options of the commands themselves, on every script."""
 
-RESERVED_SHORTS = frozenset({"h"})
-"""Short options of the commands themselves."""
-
+RESERVED_SHORTS = frozenset({"h"})  # short options of the commands themselves
 _MAX_NAME = 64
-_JUDGED_AS_ONE = ("option", "argument", "group", "postcondition")
-"""Where one unreadable key makes what is found of the others doubtful."""
 
 
 def check_script(script: Script, name: str, unread: frozenset[KeyPath] = frozenset()) -> list[Diagnostic]:
-    """Return all that is wrong between the keys of `script`.
+    """Return all that is wrong between the keys of `script`, the spec of the command `name`.
 
-    Args:
-        script: the spec, as far as it could be read.
-        name: the command's name.
-        unread: where keys were unknown, missing or of a wrong type; what rules find there is left out.
+    Where keys were unknown, missing or of a wrong type, at `unread`, what rules find is left out.
     """
-    found = [
-        Diagnostic((place,) if isinstance(place, str) else place, problem, hint)
-        for place, problem, hint in _findings(script, name, names_known=not any(map(_hides_a_name, unread)))
-    ]
+    findings = _findings(script, name, names_known=not any(map(_hides_a_name, unread)))
+    found = [Diagnostic(*finding) for finding in findings]
     doubtful = {_doubtful(path) for path in unread}
     return [f for f in found if not any(f.path[: end + 1] in doubtful for end in range(len(f.path)))]
 
@@ -61,21 +53,18 @@ def check_script(script: Script, name: str, unread: frozenset[KeyPath] = frozens
 def _findings(script: Script, name: str, *, names_known: bool) -> Iterator[Found]:
     yield from _command(script, name)
     for path, parameter in _tables(script):
-        for place, problem, hint in broken_by(parameter):
-            yield (*path, *((place,) if isinstance(place, str) else place)), problem, hint
+        yield from (((*path, *place), problem, hint) for place, problem, hint in broken_by(parameter))
     for rule in SCRIPT_RULES + (REFERENCE_RULES if names_known else ()):
         yield from rule(script)
 
 
 def _hides_a_name(path: KeyPath) -> bool:
-    in_table = path[0] in {"option", "argument"}
-    return len(path) == 1 or (in_table and path[2:3] in {(), ("name",)})
+    return len(path) == 1 or (path[0] in {"option", "argument"} and path[2:3] in {(), ("name",)})
 
 
 def _doubtful(path: KeyPath) -> KeyPath:
-    if path[0] == "postcondition":
-        return path[:1]
-    return path[:2] if path[0] in _JUDGED_AS_ONE else path
+    """Return the table that is judged as one, where one unreadable key makes all of it doubtful."""
+    return path[: {"postcondition": 1, "option": 2, "argument": 2, "group": 2}.get(str(path[0]))]
 
 
 def _tables(script: Script) -> Iterator[tuple[KeyPath, Option | Argument]]:
@@ -166,11 +155,11 @@ def _script_file(script: Script) -> Iterator[Found]:
     if "/" in name or "\\" in name or name in {".", ".."}:
         last = name.replace("\\", "/").rpartition("/")[2]
         hint = f"write {quoted(last)}" if last.strip(".") else ""
-        yield "script", f"{quoted(name)} is not a bare file name", hint
+        yield ("script",), f"{quoted(name)} is not a bare file name", hint
     elif name.startswith(("-", ".", "~")):
-        yield "script", f"{quoted(name)} begins with {quoted(name[0])}", "rename the script"
+        yield ("script",), f"{quoted(name)} begins with {quoted(name[0])}", "rename the script"
     elif one_line(name) != name or name != name.strip():
-        yield "script", f"{quoted(name)} holds blanks at its ends, or control characters", ""
+        yield ("script",), f"{quoted(name)} holds blanks at its ends, or control characters", ""
 
 
 def _environment(script: Script) -> Iterator[Found]:
@@ -262,17 +251,16 @@ def _postcondition(script: Script) -> Iterator[Found]:
     after = script.postcondition
     if after is None:
         return
-    for key, problem, hint in wrong((
+    yield from wrong((
         ("run", after.run and not after.expect,
          "nothing is expected of it", "add expect = { pending = 0 }"),
         ("expect", after.expect and not after.run,
          "nothing counts it", "add run, the arguments that make the script count"),
         ("skip-if-given", after.skip_if_given and not after.run,
          "there is no run to skip", "add run, or remove it"),
-    )):  # fmt: skip
-        yield ("postcondition", str(key)), problem, hint
+    ), ("postcondition",))  # fmt: skip
     if not after.run and not after.expect and after.max_failed is None:
-        yield "postcondition", "proves nothing", "add run and expect, or max-failed"
+        yield ("postcondition",), "proves nothing", "add run and expect, or max-failed"
 
 
 def _expected_counts(script: Script) -> Iterator[Found]:

@@ -9,21 +9,15 @@ import msgspec
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value is in the parsed TOML: keys, and positions in arrays counted from 0."""
 
-Found: TypeAlias = tuple[KeyPath | str, str, str]
-"""What a rule found: a place or a single key, what is wrong there, and a hint or nothing."""
+Found: TypeAlias = tuple[KeyPath, str, str]
+"""What a rule found: a place, what is wrong there, and a hint or nothing."""
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
     """One thing wrong with a file; `str` gives `file:line: key: problem; hint`, where editors and CI jump to.
 
-    Attributes:
-        path: the place; empty for the file itself.
-        problem: what is wrong, in words of the file's author, on one line.
-        hint: what to do about it, or nothing.
-        kind: an error of the file, drift from its script, or a note.
-        file: as it is to be shown; empty until it is located.
-        line: counted from 1; None for the file itself.
-        key: dotted path such as `option.model.choices`; empty for the file itself.
+    Of the file itself path and key are empty, and the line is None. File, line (from 1) and key, such as
+    `option.model.choices`, are known once it is located.
     """
 
     path: KeyPath

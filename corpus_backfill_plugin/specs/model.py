@@ -90,8 +90,7 @@ class Option(_Parameter, frozen=True, kw_only=True):
     secret: Annotated[bool | Literal["url"], doc("masked everywhere; 'url' masks the password alone")] = False
     negate: Annotated[Flag, doc("the flag that turns a bool off, like --no-x")] | None = None
     multiple: Annotated[
-        Literal["repeat", "spread", "join"] | None,
-        doc("--x a --x b, --x a b, or --x a,b for the script"),
+        Literal["repeat", "spread", "join"] | None, doc("--x a --x b, --x a b, or --x a,b for the script")
     ] = None
     separator: Annotated[str, doc("between the values of 'join'", min_length=1)] | None = None
     value_optional: Annotated[bool, doc("may stand alone, without a value")] = False
@@ -182,6 +181,11 @@ class Script(_Table, frozen=True, kw_only=True):
     def parameters(self) -> tuple[Option | Argument, ...]:
         """All options, and the arguments after them."""
         return (*self.options, *self.argument)
+
+    @property
+    def count_words(self) -> tuple[str, ...]:
+        """The arguments that make the script count what is left; none where the spec declares no count."""
+        return self.postcondition.run if self.postcondition else ()
 
     @property
     def common_options(self) -> tuple[Option, ...]:

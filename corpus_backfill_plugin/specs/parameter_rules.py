@@ -1,4 +1,4 @@
-"""Rules for one option or argument by itself. Places are relative to its table."""
+"""Rules for one option or argument by itself, and for variables. Places are relative to its table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from corpus_backfill_plugin.specs.environment import variable_problem
-from corpus_backfill_plugin.specs.model import Argument, Option
+from corpus_backfill_plugin.specs.model import ENV_PATTERN, Argument, Option
 from corpus_backfill_plugin.specs.values import check_form, parse, several, value_text
 from corpus_backfill_plugin.text import kind, one_line, quoted
 
@@ -38,9 +37,47 @@ Row: TypeAlias = "tuple[str, object, str, str]"
 """A key, whether it is wrong, what is wrong with it, and a hint or nothing."""
 
 
-def wrong(rows: Iterable[Row]) -> Iterator[Found]:
-    """Yield what is wrong of the rows of a table of rules."""
-    return ((key, problem, hint) for key, is_wrong, problem, hint in rows if is_wrong)
+_DENIED = (
+    ("PATH|CDPATH|PATHEXT|COMSPEC", "says where programs are found"),
+    ("(LD|DYLD|_RLD|LIBPATH|SHLIB).*|GCONV_PATH|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_.*",
+     "makes the loader or the C library load or do other things"),
+    ("PYTHON.*|__PYVENV_LAUNCHER__|VIRTUAL_ENV|CONDA_.*", "says which Python code and environment are used"),
+    ("(UV|PIP|PIPX|POETRY|PDM)_.*", "says what is installed, and from where"),
+    ("IFS|BASH.*|ENV|SHELL|SHELLOPTS|PS4|PROMPT_COMMAND|ZDOTDIR", "makes shells read or run other things"),
+    ("(NODE|GEM|LUA|NPM_CONFIG)_.*|PERL.*|RUBY.*|PHPRC|PHP_INI_SCAN_DIR|CLASSPATH|.*JAVA.*_OPTIONS",
+     "makes another language load code"),
+    ("GTK_.*|QT_.*|GST_.*|GIO_.*|LADSPA_PATH|FREI0R_PATH", "makes a library load plugins"),
+    ("(GIT|SSH|SUDO)_.*|EDITOR|VISUAL|PAGER|MANPAGER|BROWSER|LESSOPEN|LESSCLOSE|DISPLAY",
+     "names a program that others start or ask"),
+    ("SSL_CERT_.*|SSLKEYLOGFILE|OPENSSL_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|CURL_HOME|KRB5.*",
+     "decides whom an encrypted connection trusts"),
+    ("([A-Z]+_)?PROXY", "sends connections through another machine"),
+    ("HOME|USER|LOGNAME|(OLD)?PWD|TE?MP(DIR)?|XDG_.*|HOSTALIASES|RES_OPTIONS|TERMINFO.*",
+     "moves the places where programs look for their settings"),
+    ("CORPUS_BACKFILL_.*", "belongs to this program itself"),
+)  # fmt: skip
+"""Variables that a spec may neither set nor read, as they choose a program, a library or code: an expression
+for complete names in capitals, and what such ones do."""
+
+
+def denial(name: str) -> str:
+    """Return what makes the variable `name` a denied one, `says where programs are found`; else nothing."""
+    # In any case: http_proxy is read as HTTP_PROXY is, and a look-alike serves nobody.
+    upper = name.upper()
+    return next((reason for family, reason in _DENIED if re.fullmatch(family, upper)), "")
+
+
+def variable_problem(name: str) -> str:
+    """Return why `name` can't be a variable of a spec; nothing when it can."""
+    if not re.search(ENV_PATTERN, name):
+        return f"{quoted(name)} is not the name of an environment variable"
+    reason = denial(name)
+    return f"{name} is not for specs, it {reason}" if reason else ""
+
+
+def wrong(rows: Iterable[Row], table: KeyPath = ()) -> Iterator[Found]:
+    """Yield what is wrong of the rows of a table of rules, whose keys are those of `table`."""
+    return (((*table, key), problem, hint) for key, is_wrong, problem, hint in rows if is_wrong)
 
 
 def doubles(path: KeyPath, values: Iterable[Scalar], *, ignore_case: bool = False) -> Iterator[Found]:
@@ -94,16 +131,16 @@ def _values(p: Option | Argument) -> Iterator[Found]:
         if bound is None:
             continue
         if p.type not in _RANGED:
-            yield key, f"type {p.type} has no range", f"types with a range are {', '.join(_RANGED)}"
+            yield (key,), f"type {p.type} has no range", f"types with a range are {', '.join(_RANGED)}"
         elif problem := not_allowed(plain, bound):
-            yield key, *problem
+            yield (key,), *problem
         else:
             bounds.append(parse(p.type, str(bound)))
     try:
         if bounds and bounds[0] > bounds[-1]:
-            yield "min", f"{p.min} is more than max, {p.max}", "exchange them"
+            yield ("min",), f"{p.min} is more than max, {p.max}", "exchange them"
     except TypeError:
-        yield "max", "of min and max only one has a time zone", "give both one, or none"
+        yield ("max",), "of min and max only one has a time zone", "give both one, or none"
 
 
 def _default_values(p: Option | Argument) -> Iterator[Found]:
@@ -112,7 +149,7 @@ def _default_values(p: Option | Argument) -> Iterator[Found]:
         return
     for position, value in enumerate(several(p.default)):
         if problem := not_allowed(p, value):
-            yield ("default", position) if isinstance(p.default, tuple) else "default", *problem
+            yield ("default", *([position] if isinstance(p.default, tuple) else [])), *problem
 
 
 def _regex(p: Option | Argument) -> Iterator[Found]:
@@ -120,7 +157,7 @@ def _regex(p: Option | Argument) -> Iterator[Found]:
     if p.regex is None:
         return
     if any(character < " " or character == "\x7f" for character in p.regex):
-        yield "regex", "holds a control character", "write it as an escape in single quotes: '\\t'"
+        yield ("regex",), "holds a control character", "write it as an escape in single quotes: '\\t'"
         return
     try:
         with warnings.catch_warnings():
@@ -128,11 +165,11 @@ def _regex(p: Option | Argument) -> Iterator[Found]:
             re.compile(p.regex)
     except re.error as error:
         at = "" if error.pos is None else f" at character {error.pos + 1}"
-        yield "regex", f"is not a regular expression: {one_line(error.msg)}{at}", ""
+        yield ("regex",), f"is not a regular expression: {one_line(error.msg)}{at}", ""
     except Warning as warning:
-        yield "regex", f"is not a clear regular expression: {one_line(str(warning))}", ""
+        yield ("regex",), f"is not a clear regular expression: {one_line(str(warning))}", ""
     except (OverflowError, RecursionError):
-        yield "regex", "is not a regular expression: too large a repeat, or nested too deeply", ""
+        yield ("regex",), "is not a regular expression: too large a repeat, or nested too deeply", ""
 
 
 def _others(p: Option | Argument) -> Iterator[Found]:
@@ -140,7 +177,7 @@ def _others(p: Option | Argument) -> Iterator[Found]:
     for position, name in enumerate(several(p.envvar)):
         if problem := variable_problem(name):
             hint = "use a variable of your own" if "is not for specs" in problem else ""
-            yield ("envvar", position) if isinstance(p.envvar, tuple) else "envvar", problem, hint
+            yield ("envvar", *([position] if isinstance(p.envvar, tuple) else [])), problem, hint
     yield from doubles(("envvar",), several(p.envvar))
     for position, name in enumerate(p.requires):
         if name == p.name:
@@ -212,16 +249,9 @@ def _no_values(p: Option | Argument) -> Iterable[Row]:
         return ()
     if isinstance(p, Argument):
         return (("type", True, f"an argument cannot be a {p.type}, it has no flag", _CHOICES),)
-    return [
-        (
-            key,
-            value not in (None, False, ()),
-            f"a {p.type} takes no value",
-            f"remove {key}, or change the type",
-        )
-        for key in _KEYS_OF_VALUES
-        for value in (getattr(p, key.replace("-", "_")),)
-    ]
+    found = {key: getattr(p, key.replace("-", "_")) not in (None, False, ()) for key in _KEYS_OF_VALUES}
+    what = f"a {p.type} takes no value"
+    return [(key, is_given, what, f"remove {key}, or change the type") for key, is_given in found.items()]
 
 
 def _of_option(o: Option) -> Iterable[Row]:

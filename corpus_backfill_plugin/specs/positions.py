@@ -1,7 +1,7 @@
-"""The line of every key in a TOML text, which Python's reader does not report.
+"""The line of every key in a TOML text, which neither Python's reader nor tomlkit reports.
 
-A scan, not a parser: it takes text that `tomllib` has accepted already, and only when an error is shown.
-tomlkit knows no lines either.
+The text is written again with a line number in the place of each value, and read by `tomllib` once more. That
+happens only when an error is shown.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from corpus_backfill_plugin.specs.diagnostics import KeyPath
 
-_GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _STRING = r'"""(?:[^\\]|\\.)*?"{3,5}(?!")' + r"|'''.*?'{3,5}(?!')" + r'|"(?:[^"\\]|\\.)*"' + r"|'[^']*'"
-_PART = rf"[ \t]*(?:[A-Za-z0-9_-]+|{_STRING})[ \t]*"
-_KEY = re.compile(rf"{_PART}(?:\.{_PART})*", re.DOTALL)
-_SCALAR = re.compile(  # a date and a time may have a blank between
-    rf"{_STRING}|[^\s,\]}}#]+(?: [0-9][^\s,\]}}#]*)?", re.DOTALL
+_HEADER = re.compile(rf"\[\[?(?:{_STRING}|[^\]\"'])*\]\]?", re.DOTALL)
+_TOKEN = re.compile(  # a date and a time may have a blank between
+    rf"(?P<gap>[ \t\r\n]+|#[^\n]*)|(?P<scalar>{_STRING}|[^\s\[\]{{}}=,#\"']+(?: [0-9][^\s,\]}}#]*)?)"
+    r"|(?P<empty>\{\s*\})|[\[\]{}=,]",
+    re.DOTALL,
 )
-
+_LINE = r'"\u0000 line" = '  # a pair that holds the line of its table. No file has the key: a NUL is refused
 _DEEPEST = 16
 """Parts of a dotted key that are distinguished: a spec has five at most, and long paths cost time."""
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Return the line, counted from 1, of each table, key and array item in `text`.
-
-    Args:
-        text: valid TOML. An item of `[[option]]` has the path `("option", 0)`; its line is its header's.
-    """
-    return _Scan(text.replace("\r\n", "\n")).run()
+    """Return the line, from 1, of each table, key and array item; of an item of `[[option]]` its header's."""
+    lines: dict[KeyPath, int] = {}
+    for key, value in tomllib.loads("".join(_numbered(text.replace("\r\n", "\n")))).items():
+        _note((key,), value, lines)
+    return lines
 
 
 def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int:
@@ -41,94 +42,43 @@ def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int:
     return lines.get(path, 1)
 
 
-class _Scan:
-    """One pass over a text. Positions are offsets; a line is counted when a key is met."""
+def _numbered(text: str) -> Iterator[str]:
+    """Yield `text` with its line in the place of each scalar, and as the first thing in each container."""
+    at, line, is_value = 0, 1, False
+    inside: list[str] = []  # the brackets that are open
+    while at < len(text):
+        is_header = text[at] == "[" and not is_value and not inside
+        token = (_HEADER if is_header else _TOKEN).match(text, at)
+        if token is None:
+            raise ValueError(f"not TOML at offset {at}")
+        word = token.group()
+        if is_header:
+            yield f"{word}\n{_LINE}{line}\n"
+        elif token.lastgroup == "scalar":
+            yield str(line) if is_value else word
+        else:
+            opened = {"[": f"[{line}, ", "{": f"{{{_LINE}{line}, "}
+            yield f"{{{_LINE}{line}}}" if token.lastgroup == "empty" else opened.get(word, word)
+            if word in opened:
+                inside.append(word)
+            elif word in ("]", "}"):
+                inside.pop()
+        if token.lastgroup != "gap":
+            is_value = word == "=" or (inside[-1:] == ["["] and word in ("[", ","))
+        line += word.count("\n")
+        at = token.end()
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.line = 1
-        self.counted = 0
-        self.lines: dict[KeyPath, int] = {}
-        self.arrays: dict[KeyPath, int] = {}
 
-    def run(self) -> dict[KeyPath, int]:
-        table: KeyPath = ()
-        self._skip(_GAP)
-        while self.at < len(self.text):
-            if self.text[self.at] == "[":
-                table = self._header()
-            else:
-                self._pair(table)
-            self._skip(_GAP)
-        return self.lines
-
-    def _skip(self, pattern: re.Pattern[str]) -> str:
-        match = pattern.match(self.text, self.at)
-        if match is None:
-            raise ValueError(f"not TOML at offset {self.at}")
-        self.at = match.end()
-        return match.group()
-
-    def _note(self, path: KeyPath, at: int) -> None:
-        self.line += self.text.count("\n", self.counted, at)
-        self.counted = at
-        self.lines.setdefault(path, self.line)
-
-    def _key(self) -> list[str]:
-        nested: Any = tomllib.loads(f"{self._skip(_KEY)} = 0")
-        names = []
-        while isinstance(nested, dict):
-            ((name, nested),) = nested.items()
-            names.append(name)
-        return names[:_DEEPEST]
-
-    def _header(self) -> KeyPath:
-        start = self.at
-        brackets = 2 if self.text.startswith("[[", start) else 1
-        self.at += brackets
-        *above, last = self._key()
-        self.at += brackets
-        path: KeyPath = ()
-        for name in above:  # of an array of tables its last item is meant
-            path = (*path, name)
-            self._note(path, start)
-            if path in self.arrays:
-                path = (*path, self.arrays[path] - 1)
-        path = (*path, last)
-        self._note(path, start)
-        if brackets == 2:  # noqa: PLR2004 - an item of an array
-            self.arrays[path] = self.arrays.get(path, 0) + 1
-        if path in self.arrays:
-            path = (*path, self.arrays[path] - 1)
-            self._note(path, start)
-        return path
-
-    def _pair(self, path: KeyPath) -> None:
-        start = self.at
-        for name in self._key():
-            path = (*path, name)
-            self._note(path, start)
-        self.at += 1  # the equals sign
-        self._value(path)
-
-    def _value(self, path: KeyPath) -> None:
-        self._skip(_GAP)
-        close = {"[": "]", "{": "}"}.get(self.text[self.at])
-        if close is None:
-            self._skip(_SCALAR)
-            return
-        self.at += 1
-        position = 0
-        self._skip(_GAP)
-        while self.text[self.at] != close:
-            if close == "}":
-                self._pair(path)
-            else:
-                self._note((*path, position), self.at)
-                self._value((*path, position))
-                position += 1
-            self._skip(_GAP)
-            self.at += self.text[self.at] == ","
-            self._skip(_GAP)
-        self.at += 1
+def _note(path: KeyPath, value: Any, lines: dict[KeyPath, int]) -> int:  # noqa: ANN401 - a number or a container
+    """Note the line of `path`, and of all that is in it; return the first of them."""
+    if isinstance(value, dict):
+        own = [value.pop("\0 line")] if "\0 line" in value else []
+        items = list(value.items())
+    else:
+        value = value if isinstance(value, list) else [value]
+        own = [item for item in value[:1] if isinstance(item, int)]  # an array of tables has none
+        items = list(enumerate(value[len(own) :]))
+    first: int = min([*own, *(_note((*path, key), item, lines) for key, item in items)])
+    if len(path) <= _DEEPEST:
+        lines[path] = first
+    return first

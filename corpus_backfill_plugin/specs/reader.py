@@ -6,7 +6,7 @@ import re
 import tomllib
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "Diagnostic", "UnreadableError", "read_script", "read_toml"]
 
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
 MAX_TABLES = 500
 """Options, arguments or groups of a spec: nobody wrote more by hand, and each start would pay for them."""
 
-_DEEPEST = 16
-"""Keys within keys that are looked at; a spec has five at most."""
-
+_DEEPEST = 16  # keys within keys that are looked at; a spec has five at most
 MAX_BYTES = 1024 * 1024
 """A spec larger than this is refused unread: nobody wrote it by hand, and it would cost every listing."""
 
@@ -47,10 +47,7 @@ def read_script(
 ) -> tuple[Script | None, tuple[Diagnostic, ...]]:
     """Return the Script in `text`, or None and everything that is wrong with it, sorted by line.
 
-    Args:
-        text: a spec file's content; bytes are UTF-8.
-        file: the file as it is to be shown.
-        name: the command's name; default the stem of `file`.
+    `file` is as it is to be shown; its stem is the command's name unless that is given.
     """
     try:
         source, raw = read_toml(text)
@@ -118,23 +115,23 @@ def _judge(raw: dict[str, Any], name: str) -> tuple[Script | None, list[Diagnost
         problem = f"a list of {tables} items, {MAX_TABLES} at most"
         raise UnreadableError(problem, "split it into several commands")
     findings = list(_nul_characters(raw))
-    if not findings:
-        try:
-            script = msgspec.convert(raw, Script)
-        except (msgspec.ValidationError, RecursionError):
-            pass  # explained below, key by key
-        else:
-            return script, check_script(script, name)
     version = raw.get("spec-version")
     if isinstance(version, int) and version > 1:
         # Keys of a later vocabulary would all be called unknown: say only what is the matter.
         hint = "upgrade corpus-backfill-plugin, or write spec-version = 1"
         return None, [Diagnostic(("spec-version",), f"version {version} is not known", hint)]
-    from corpus_backfill_plugin.specs.schema import fit
-
-    script, found = fit(raw, Script)
+    script, found = converted(raw, Script)
     findings += found
     return script, findings + check_script(script, name, frozenset(f.path for f in findings))
+
+
+def converted(raw: dict[str, Any], kind: type[_Struct]) -> tuple[_Struct, list[Diagnostic]]:
+    """Return `raw` as a `kind`, and where it is none something that serves further checks, and why."""
+    with suppress(msgspec.ValidationError, RecursionError):
+        return msgspec.convert(raw, kind), []
+    from corpus_backfill_plugin.specs.schema import fit
+
+    return fit(raw, kind)
 
 
 def _nul_characters(raw: dict[str, Any]) -> Iterator[Diagnostic]:

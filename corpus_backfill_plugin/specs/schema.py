@@ -56,36 +56,21 @@ _REQUIRED: dict[str, tuple[Any, str]] = {
 _GUESSES = 100
 """Diagnostics after which no guess is made for an unknown key: a file of noise is refused quickly too."""
 
-_LARGEST = 2**63 - 1
-"""The largest whole number that msgspec compares with a bound."""
+_LARGEST = 2**63 - 1  # the largest whole number that msgspec compares with a bound
 
 
 def json_schema() -> dict[str, Any]:
     """Return the schema of a spec file; rules between several keys are beyond it, `specs check` has them."""
     (root,), tables = msgspec.json.schema_components([model.Script], ref_template="#/$defs/{name}")
-    return {
-        "$schema": DIALECT,
-        "title": "corpus-backfill spec",
-        **root,
-        "$defs": {name: _ended_by_dollar(schema) for name, schema in tables.items()},
-    }
-
-
-def _ended_by_dollar(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON document
-    r"""Return `schema` with Python's `\Z` in patterns as `$`, as ECMA syntax ends a text."""
-    if isinstance(schema, dict):
-        return {
-            key: value.replace(r"\Z", "$") if key == "pattern" else _ended_by_dollar(value)
-            for key, value in schema.items()
-        }
-    return [_ended_by_dollar(item) for item in schema] if isinstance(schema, list) else schema
+    # ECMA syntax ends a text by $, Python's by \Z.
+    tables = msgspec.json.decode(msgspec.json.encode(tables).replace(rb"\\Z", b"$"))
+    return {"$schema": DIALECT, "title": "corpus-backfill spec", **root, "$defs": tables}
 
 
 def fit(raw: dict[str, Any], table: type[_Struct]) -> tuple[_Struct, list[Diagnostic]]:
-    """Return `raw` as a `table`, and every diagnostic.
+    """Return `raw` as a `table`, without what does not fit, and every diagnostic.
 
-    Keys that don't fit are left out of the result, and something stands in for a required one. So with
-    diagnostics the result serves further checks only.
+    With some, the result serves further checks only: something stands in for what is required.
     """
     fitting = _Fitting(table)
     kept = fitting.table(raw, table.__name__, ())
@@ -166,8 +151,7 @@ class _Fitting:
             of = schema["additionalProperties"]
             fitted = {key: self.value(item, of, (*path, key)) for key, item in value.items()}
             return {key: item for key, item in fitted.items() if item is not msgspec.UNSET}
-        check = _text_problem if isinstance(value, str) else _range_problem
-        problem, hint = check(value, schema)
+        problem, hint = _problem(value, schema)
         if problem.endswith(_PATTERNS[model.NAME_PATTERN][0]) and (path[0], path[-1]) == ("option", "name"):
             hint = _respelt_name(value)
         return self._refuse(path, problem, hint) if problem else value
@@ -183,25 +167,23 @@ class _Fitting:
         return msgspec.UNSET if few or any(item is msgspec.UNSET for item in fitted) else fitted
 
 
-def _text_problem(value: Any, schema: dict[str, Any]) -> tuple[str, str]:  # noqa: ANN401 - as above
+def _problem(value: Any, schema: dict[str, Any]) -> tuple[str, str]:  # noqa: ANN401 - as above
+    """Return what is wrong with a text or a number, and a hint; nothing where it is within its limits."""
+    if not isinstance(value, str):
+        low, high = schema.get("minimum"), schema.get("maximum", _LARGEST)
+        if low is None or low <= value <= high:
+            return "", ""
+        return (
+            f"{quoted(value)} is {'less' if value < low else 'more'} than {low if value < low else high}",
+            "",
+        )
     if len(value) < schema.get("minLength", 0):
         return "must not be empty", ""
     if len(value) > schema.get("maxLength", len(value)):
         return f"{len(value)} characters, {schema['maxLength']} at most", ""
     pattern = schema.get("pattern", "")
-    if re.search(pattern, value):
-        return "", ""
-    words, hint = _PATTERNS[pattern]
-    return f"{quoted(value)} is not {words}", hint
-
-
-def _range_problem(value: Any, schema: dict[str, Any]) -> tuple[str, str]:  # noqa: ANN401 - as above
-    low, high = schema.get("minimum"), schema.get("maximum", _LARGEST)
-    if low is None:
-        return "", ""
-    if value < low:
-        return f"{quoted(value)} is less than {low}", ""
-    return (f"{quoted(value)} is more than {high}", "") if value > high else ("", "")
+    words, hint = _PATTERNS.get(pattern, ("", ""))
+    return ("", "") if re.search(pattern, value) else (f"{quoted(value)} is not {words}", hint)
 
 
 def _words(forms: Sequence[dict[str, Any]]) -> str:

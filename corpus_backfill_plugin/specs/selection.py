@@ -37,17 +37,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         """Whether there is a value for `name`. An empty text is one; a bool that is off is none."""
         return self.values.get(name, False) is not False
 
-    def has_role(self, script: Script, role: str) -> bool:
-        """Whether the switch with this role is on."""
-        return any(o.role == role and self.values.get(o.name) for o in script.options)
-
 
 def shown_name(script: Script, name: str) -> str:
     """Return how messages speak of an option or argument: `--name`, or `NAME`."""
-    for argument in script.argument:
-        if argument.name == name:
-            return argument.metavar or name.upper().replace("-", "_")
-    return f"--{name}"
+    words = (a.metavar or name.upper().replace("-", "_") for a in script.argument if a.name == name)
+    return next(words, f"--{name}")
 
 
 def given_options(script: Script, selection: Selection) -> tuple[Option, ...]:

@@ -10,6 +10,7 @@ import datetime as dt
 import math
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.text import listed, nearest, quoted
@@ -19,18 +20,11 @@ if TYPE_CHECKING:
 
     from corpus_backfill_plugin.specs.model import Argument, Option, Scalar
 
-TRUE_TEXTS = frozenset({"1", "true", "t", "yes", "y", "on"})
-FALSE_TEXTS = frozenset({"0", "false", "f", "no", "n", "off"})
-
-MAX_SECONDS = 100 * 365 * 86400
-"""A hundred years. The system's timers hold less than three times that."""
-
+MAX_SECONDS = 100 * 365 * 86400  # a hundred years. The system's timers hold less than three times that
 MAX_CHECKED = 1000
 """Characters of a value that a `regex` is matched against, as that has no time limit; more are refused."""
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_MOST_DIGITS = 1000
-"""Digits of a whole number: far more than any script wants, below the limit where Python's own int fails."""
 
 
 def check_value(parameter: Option | Argument, text: str) -> None:
@@ -56,8 +50,8 @@ def check_form(parameter: Option | Argument, text: str) -> None:
 
 
 def several(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any value of a spec
-    """Return the values of a key that takes one or a list; none for None."""
-    return value if isinstance(value, tuple) else () if value is None else (value,)
+    """Return the values of what may be one or a list; none for None."""
+    return tuple(value) if isinstance(value, tuple | list) else () if value is None else (value,)
 
 
 def value_text(value: Scalar) -> str:
@@ -67,15 +61,16 @@ def value_text(value: Scalar) -> str:
 
 def parse(value_type: str, text: str) -> Any:  # noqa: ANN401 - what it is depends on the type
     """Return `text` as what it means, only to be compared; a ValueError says why it is not of that type."""
-    if value_type not in _FORMS:
-        return _OTHERS[value_type](text)
-    pattern, words, read, refusal = _FORMS[value_type]
+    if value_type == "duration":
+        return parse_duration(text)
+    pattern, problem, read, refusal = _FORMS[value_type]
     if not re.fullmatch(pattern, text):
-        raise ValueError(f"{quoted(text)} is not {words}")
-    try:
-        return read(text)
-    except ValueError:
-        raise ValueError(f"{quoted(text)} {refusal}") from None
+        raise ValueError(f"{quoted(text)} {problem}")
+    with suppress(ValueError):
+        value = read(text)
+        if value not in (math.inf, -math.inf) and not (value_type == "count" and value < 0):
+            return value
+    raise ValueError(f"{quoted(text)} {refusal}")
 
 
 def parse_duration(text: str) -> float:
@@ -89,66 +84,40 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def _whole(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise ValueError
-    return int(text)
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in _TRUE
 
 
-def _times(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _bool(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in TRUE_TEXTS | FALSE_TEXTS:
-        raise ValueError(f"{quoted(text)} is neither true nor false")
-    return word in TRUE_TEXTS
-
-
-def _path(text: str) -> str:
-    if not text:
-        raise ValueError("an empty text is not a path")
-    return text
-
-
+_TRUE = ("1", "true", "t", "yes", "y", "on")
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _FORMS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {
-    "int": ("[+-]?[0-9]+", "a whole number", _whole, "has too many digits"),
-    "count": ("[+-]?[0-9]{1,1000}", "a whole number", _times, "is less than 0, and counts how often"),
+    "str": ("(?s).*", "", str, ""),
+    "path": ("(?s).+", "is not a path", str, ""),
+    "bool": (
+        rf"(?ai)\s*({'|'.join(_TRUE)}|0|false|f|no|n|off)\s*",
+        *("is neither true nor false", _is_true, ""),
+    ),
+    "int": ("[+-]?[0-9]+", "is not a whole number", int, "has too many digits"),
+    "count": ("[+-]?[0-9]+", "is not a whole number", int, "is less than 0, and counts how often"),
     "float": (
         r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?",
-        *("a number", _finite, "is too large a number"),
+        *("is not a number", float, "is too large a number"),
     ),
-    "date": (_DAY, "a date such as 2024-01-31", dt.date.fromisoformat, "is not a day of the calendar"),
+    "date": (
+        *(_DAY, "is not a date such as 2024-01-31"),
+        *(dt.date.fromisoformat, "is not a day of the calendar"),
+    ),
     "datetime": (
         rf"{_DAY}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,6}})?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?",
-        "a time such as 2024-01-31T09:30:00 or 2024-01-31T09:30:00+02:00",
+        "is not a time such as 2024-01-31T09:30:00 or 2024-01-31T09:30:00+02:00",
         *(dt.datetime.fromisoformat, "is not a moment of the calendar"),
     ),
     "uuid": (
         r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
-        *("a UUID such as 123e4567-e89b-12d3-a456-426614174000", str.lower, ""),
+        *("is not a UUID such as 123e4567-e89b-12d3-a456-426614174000", str.lower, ""),
     ),
 }
-"""Types by their form: an expression, its words, what reads it, and the problem where that refuses."""
-
-_OTHERS: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "bool": _bool,
-    "path": _path,
-    "duration": parse_duration,
-}
+"""Types by their form: an expression, the problem without it, what reads it, and where that refuses."""
 
 
 def _shown(parameter: Option | Argument, text: str) -> str:

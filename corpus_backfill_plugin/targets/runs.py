@@ -10,7 +10,7 @@ from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.targets.channel import ask
 
 if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.output import Failure
+    from corpus_backfill_plugin.agent.records import Failure
     from corpus_backfill_plugin.targets.channel import Place
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from corpus_backfill_plugin.about import own_version
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.errors import BackfillError
+from corpus_backfill_plugin.invocation import shell_form, shell_line
 from corpus_backfill_plugin.prepare import databases_of, prepare, url_variables
-from corpus_backfill_plugin.shell import shell_form, shell_line
 from corpus_backfill_plugin.specs.selection import shown_name
 from corpus_backfill_plugin.targets.channel import ask, changed_error
 from corpus_backfill_plugin.targets.hops import argument_list

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.folder import STREAMS
-from corpus_backfill_plugin.agent.output import Output
 from corpus_backfill_plugin.agent.plain import build
-from corpus_backfill_plugin.agent.records import RunRecord
+from corpus_backfill_plugin.agent.records import Output, RunRecord
 from corpus_backfill_plugin.agent.redact import Masker, Secret
+from corpus_backfill_plugin.runs.signals import Signals
 from corpus_backfill_plugin.runs.summary import close
-from corpus_backfill_plugin.runs.viewer import Signals
 from corpus_backfill_plugin.targets.channel import Channel, LostError, changed_error, unreachable
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 

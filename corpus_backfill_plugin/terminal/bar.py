@@ -52,10 +52,12 @@ def _parts(view: View, layout: str) -> list[tuple[str, str]]:
         count += "?"  # more done than there is: show both claims and conclude nothing
     percent = "" if fraction is None else f"{int(fraction * 100):3d}%"
     eta = "" if view.eta is None or fraction is None else f"ETA {clock(view.eta)}"
+    rate = view.rate or 0.0
+    rate = float(f"{rate:.2g}") if rate < 10 else round(rate)  # noqa: PLR2004 - two digits are enough
     texts = {
         "percent": (percent, ""),
         "count": (count, ""),
-        "rate": ("" if view.rate is None else f"{number(_rounded(view.rate))}/s", _DIM),
+        "rate": ("" if view.rate is None else f"{number(rate)}/s", _DIM),
         "elapsed": (clock(view.elapsed), _DIM),
         "eta": (eta, ""),
         "failed": (f"{view.failures} failed" if view.failures else "", _RED),
@@ -66,24 +68,16 @@ def _parts(view: View, layout: str) -> list[tuple[str, str]]:
 
 
 def _bar(fraction: float, size: int, *, color: bool, ascii_only: bool) -> str:
+    done, half = divmod(int(fraction * size * 2), 2)
     if ascii_only:
-        done = int(fraction * size)
         return "#" * done + "-" * (size - done)
-    halves = int(fraction * size * 2)
-    full = "━" * (halves // 2) + "╸" * (halves % 2)
-    rest = size - len(full)
-    if color:
-        return f"{_GREEN}{full}{_PLAIN}{_DIM}{'━' * rest}{_PLAIN}"
-    return full + "─" * rest
+    full, rest = "━" * done + "╸" * half, size - done - half
+    return f"{_GREEN}{full}{_PLAIN}{_DIM}{'━' * rest}{_PLAIN}" if color else full + "─" * rest
 
 
 def number(value: Count) -> str:
     """Return `value` for people: thousands separated, no fraction where there is none."""
     return f"{int(value):,}" if value == int(value) else f"{value:,.2f}".rstrip("0").rstrip(".")
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.2g}") if rate < 10 else round(rate)  # noqa: PLR2004 - two digits are enough
 
 
 def clock(seconds: float) -> str:

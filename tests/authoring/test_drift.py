@@ -116,11 +116,7 @@ def test_a_change_is_reported_with_both_sides_and_corrected(old: str, new: str, 
     after = fixed(SPEC, changed)
     assert drift(after, changed) == []
     assert after != SPEC
-    for comment in (
-        "# Durations, as the media team wants them.",
-        "# the database is in the server's settings",
-        "# what to look at",
-    ):
+    for comment in ("# Durations, as the media team", "# the database is in", "# what to look at"):
         assert comment in after
     names = [option.name for option in spec(after).option]
     kept = [name for name in ("media-type", "workers", "force", "tag", "collection") if name in names]
@@ -176,9 +172,7 @@ def test_flags_of_the_postcondition_and_of_fixed_words_are_known() -> None:
         pytest.param("--remaining", "p.parse_args()", ["--remaining"], id="an option"),
         pytest.param("--remaining", "p.parse_known_args()", ["--remaining"], id="a script that ignores it"),
         pytest.param("count", "p.parse_args()", ["count"], id="an argument"),
-        pytest.param(
-            "--workers=1 --media-type audio --forc", "p.parse_args()", [], id="values, a short form"
-        ),
+        pytest.param("--workers=1 --media-type audio --forc", "p.parse_args()", [], id="a short form"),
         pytest.param("--remaining", "p.add_argument(*names())\np.parse_args()", [], id="was not read"),
     ],
 )
@@ -188,10 +182,8 @@ def test_words_of_the_postcondition_have_to_be_the_scripts(
     counting = f"{SPEC}{COUNTING}{json.dumps(words.split())}\n"
     script = PARSER.replace("p.parse_args()", parsing)
     line = len(counting.splitlines())
-    assert [each for each in drift(counting, script) if "postcondition" in each] == [
-        f"{line}: postcondition.run: the spec counts by {word}, the script does not have it"
-        for word in unknown
-    ]
+    said = f"{line}: postcondition.run: the spec counts by {{}}, the script does not have it"
+    assert [d for d in drift(counting, script) if "postcondition" in d] == [*map(said.format, unknown)]
     if "names()" in parsing:
         assert "--remaining was not seen in the script" in notes(counting, script)
 
@@ -220,10 +212,8 @@ def test_an_option_that_may_be_there_is_not_lost_when_the_rest_is_passed_on() ->
 def test_a_database_that_the_script_wants_on_its_command_line_is_reported() -> None:
     wants = more('"--database-url", required=True')
     hands = SPEC.replace('["dry-run", ', '["database-url", "dry-run", ')
-    message = (
-        "4: common.database-url: the spec hands it over in DATABASE_URL, "
-        "the script requires --database-url on its command line"
-    )
+    message = "4: common.database-url: the spec hands it over in DATABASE_URL, "
+    message += "the script requires --database-url on its command line"
     assert drift(hands, wants) == [message]
     # No key of the spec makes up for that: it stays until the script reads the variable.
     assert drift(fixed(hands, wants), wants) == [message]
@@ -300,13 +290,6 @@ def test_what_speaks_of_a_lost_option_goes_with_it() -> None:
     after = spec(fixed(related, NO_TAG))
     assert [group.members for group in after.group] == [("workers", "force")]
     assert all(not option.requires for option in after.option)
-
-
-def test_the_comment_of_a_lost_option_goes_with_it() -> None:
-    option = '# Files read at the same time.\n[[option]]\nname = "workers"\ntype = "int"\ndefault = 3\n\n'
-    after = fixed(SPEC, PARSER.replace('p.add_argument("--workers", type=int, default=3)\n', ""))
-    assert "Files read at the same time" not in after
-    assert after == SPEC.replace(option, "")
 
 
 def test_options_written_on_one_line_are_corrected_too() -> None:

@@ -104,9 +104,7 @@ def test_people_get_a_line_a_part_and_the_hint_below(cli: Cli, server: Server) -
     assert outcome.code == 1
     lines = outcome.stdout.splitlines()
     (error,) = (line for line in lines if line.startswith("error"))
-    assert (
-        f"error    specs: {server.scripts}/broken.toml:2: script: expected text, got a whole number" in error
-    )
+    assert error.startswith(f"error    specs: {server.scripts}/broken.toml:2: script: expected text, got a")
     at = lines.index("warning  database: DATABASE_URL is not set; the scripts use their own default")
     assert lines[at + 1] == "         Set it, or give --database-url with each command."
     assert "\x1b" not in outcome.stdout
@@ -268,12 +266,10 @@ def test_specs_are_named_with_their_errors_and_what_they_replace(
 ) -> None:
     server.spec("snr", 'script = "snr_frequency.py"\n')
     server.spec("broken", "scirpt = 5\n")
-    code, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
-    assert code == 1
-    assert texts(found, "ok", "specs") == ["5 commands from: server, shipped"]
-    assert texts(found, "warning", "specs") == ["'snr' of shipped is replaced by server"]
+    assert texts(examine()[1], "warning", "specs") == ["'snr' of shipped is replaced by server"]
     server.spec("duration", 'script = "media_duration.py"\n')
-    _, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
+    code, found = examine(CORPUS_BACKFILL_SPECS=str(tmp_path / "none"))
+    assert (code, texts(found, "ok", "specs")) == (1, ["5 commands from: server, shipped"])
     assert texts(found, "warning", "specs") == ["'duration', 'snr' of shipped are replaced by server"]
     assert texts(found, "error", "specs") == [
         f"CORPUS_BACKFILL_SPECS: {tmp_path}/none is not a folder",
@@ -319,20 +315,18 @@ def test_a_state_folder_that_cannot_be_used_is_an_error(examine: Examine, tmp_pa
     assert areas == AREAS[:9], "trouble in one part hides no other"
 
 
-@pytest.mark.parametrize("theirs", [False, True], ids=["empty", "with files of others"])
 def test_a_state_folder_that_was_open_to_others_is_a_warning_or_an_error(
-    examine: Examine, tmp_path: Path, *, theirs: bool
+    examine: Examine, tmp_path: Path
 ) -> None:
     root = tmp_path / "state"
     root.mkdir()
     root.chmod(0o755)
-    if theirs:
-        (root / "theirs").write_text("")
+    (root / "theirs").write_text("")
     code, found = examine()
-    if theirs:
-        assert "holds files that are not ours" in texts(found, "error", "state")[0]
-        assert (code, root.stat().st_mode & 0o777) == (1, 0o755), "it is left open"
-    else:
-        warning = f"{root} was open to others, mode 755, and is closed now, mode 700"
-        assert (code, texts(found, "warning", "state")) == (0, [warning])
-        assert texts(examine()[1], "ok", "state") == [f"{root}, mode 700"]
+    assert "holds files that are not ours" in texts(found, "error", "state")[0]
+    assert (code, root.stat().st_mode & 0o777) == (1, 0o755), "it is left open"
+    (root / "theirs").unlink()
+    code, found = examine()
+    warning = f"{root} was open to others, mode 755, and is closed now, mode 700"
+    assert (code, texts(found, "warning", "state")) == (0, [warning])
+    assert texts(examine()[1], "ok", "state") == [f"{root}, mode 700"]

@@ -9,24 +9,20 @@ import sqlite3
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
 import pytest
-from conftest import UV_CACHE
+from conftest import UV_CACHE, Cli, Outcome, Program
 from psycopg import sql
 from psycopg.rows import dict_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from conftest import Cli, Outcome, Program
 
 SERVER = Path(__file__).resolve().parents[2] / "examples/corpus-server-app"
 PASSWORD = "Zug:spitze@2962"  # noqa: S105  a made-up one, which must turn up nowhere
@@ -38,12 +34,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Corpus:
-    """One database, read directly and not through what is tested, and the media that its records name.
-
-    Attributes:
-        url: of the database, SQLite or PostgreSQL.
-        media: the folder of the files, with `truth.json` in it.
-    """
+    """One database, read directly and not through what is tested, and the media that its records name."""
 
     url: str
     media: Path
@@ -59,11 +50,9 @@ class Corpus:
         return {uid for uid, known in self.truth.items() if script in known["fails"]}
 
     def records(self) -> dict[str, Row]:
-        """Return the records by uid."""
         return {str(UUID(str(row["uid"]))): row for row in self.read("record")}
 
     def filled(self, column: str) -> int:
-        """Return how many records have a value in `column`."""
         return sum(row[column] is not None for row in self.records().values())
 
     def dump(self) -> list[str]:
@@ -71,7 +60,6 @@ class Corpus:
         return sorted(f"{table}: {sorted(row.items())}" for table in TABLES for row in self.read(table))
 
     def read(self, table: LiteralString) -> list[Row]:
-        """Return the rows of a table."""
         query: LiteralString = f"SELECT * FROM {table}"  # noqa: S608  one of TABLES
         if self.url.startswith("postgresql"):
             with psycopg.connect(self.url, row_factory=dict_row) as server:
@@ -81,7 +69,6 @@ class Corpus:
             return [dict(row) for row in file.execute(query)]
 
     def copied(self, folder: Path) -> Corpus:
-        """Return the same in a copy of its SQLite file."""
         shutil.copyfile(self.url.removeprefix("sqlite:///"), folder / "corpus.db")
         return Corpus(f"sqlite:///{folder}/corpus.db", self.media)
 
@@ -122,7 +109,6 @@ def sqlite_model(
 
 @pytest.fixture
 def sqlite_corpus(sqlite_model: Callable[[Path], Corpus], tmp_path: Path) -> Corpus:
-    """A corpus in SQLite in which nothing is filled in."""
     return sqlite_model(tmp_path)
 
 
@@ -161,7 +147,6 @@ def postgresql_model(
     make_corpus: Callable[..., Corpus],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Corpus:
-    """The same corpus as a template database."""
     _administrate(postgresql("postgres"), sql.SQL("CREATE DATABASE model"))
     return make_corpus(postgresql("model"), tmp_path_factory.mktemp("media"), "--records", "12")
 

@@ -1,22 +1,19 @@
 """The four backfills of the example server, by the real uv: what they fill in, Ctrl-C, and the password."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 import pytest
+from conftest import Cli, Outcome, Program, Server
 from tools import ended, install
 
 from e2e.conftest import PASSWORD, PASSWORD_IN_URL, Corpus
-
-if TYPE_CHECKING:
-    from conftest import Cli, Outcome, Program, Server
 
 COMMANDS = {
     "duration": "media_duration",
@@ -200,29 +197,25 @@ def test_a_second_ctrl_c_ends_a_script_that_ignores_the_first(
     assert (record["state"], record["signal"]) == ("stopped", 9)
 
 
-class Onlooker:
+@contextmanager
+def onlooker() -> Iterator[set[str]]:
     """Another user of the machine, who reads every process's argument list over and over."""
+    seen: set[str] = set()
+    over = threading.Event()
 
-    def __init__(self) -> None:
-        self.seen: set[str] = set()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.005):
+    def look() -> None:
+        while not over.wait(0.005):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                except OSError:
-                    continue  # it has ended meanwhile
+                with suppress(OSError):  # it has ended meanwhile
+                    seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
 
 
 def assert_unseen(text: str) -> None:
@@ -248,13 +241,13 @@ def test_a_password_is_in_no_argument_list_no_record_and_no_log(
     postgresql_corpus: Corpus, fill: Program, cli: Cli, tmp_path: Path
 ) -> None:
     assert PASSWORD_IN_URL in postgresql_corpus.url
-    with Onlooker() as onlooker:
+    with onlooker() as seen:
         outcome = fill(postgresql_corpus, "duration", "--limit", "2")
     assert outcome.code == 0
     assert postgresql_corpus.filled("duration") == 2
     for program in ("backfill/media_duration.py", "corpus_backfill_plugin"):
-        assert [line for line in onlooker.seen if program in line]
-    assert_unseen("\n".join(onlooker.seen))
+        assert [line for line in seen if program in line]
+    assert_unseen("\n".join(seen))
     assert_not_kept(tmp_path / "state", cli, outcome)
     assert cli.shown()["database"].startswith("postgresql://corpus:***@/test_")
 

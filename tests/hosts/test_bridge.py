@@ -163,4 +163,4 @@ def test_a_host_that_awaits_its_commands_is_refused_in_one_line() -> None:
 
     Context.__module__ = "asyncclick.core"
     with pytest.raises(SystemExit, match=r"^Error: asyncclick hosts await their commands"):
-        group.make_context("group", ["work"], parent=Context())  # type: ignore[arg-type]  # the point of it
+        group.make_context("group", ["work"], parent=Context())

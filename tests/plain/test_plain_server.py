@@ -4,8 +4,6 @@ Judged by what is in the database afterwards and by what the record says. What h
 scripts' work (where the server is found, who runs the script) is in `cli/test_scenarios.py`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil
@@ -15,14 +13,11 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from conftest import Server
+from conftest import Cli, Server
 from tools import wait_until
-
-if TYPE_CHECKING:
-    from conftest import Cli
 
 PLAIN = Path(__file__).parent / "server"
 RECORDS = 6
@@ -41,16 +36,14 @@ class Plain(Server):
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
         return self.folder.parent / "corpus.db"
 
     def query(self, sql: str) -> list[Any]:
-        """Return the rows of a query."""
         with closing(sqlite3.connect(self.database)) as db, db:
             return db.execute(sql).fetchall()
 
     def grow(self, copies: int) -> None:
-        """Add so many copies of each row, so that a run can be met in its middle."""
+        """Add so many copies of each row: a run can be met in its middle."""
         for _ in range(copies):
             self.query(
                 "INSERT INTO recordings (path, media_type)"
@@ -114,19 +107,13 @@ def test_a_command_does_its_work_and_ends_with_0(command: str, plain: Plain, cli
 @pytest.mark.parametrize(
     ("words", "filled"),
     [
-        ("duration --dry-run", 0),
-        ("duration --limit 2", 2),
+        ("duration --dry-run", 0), ("duration --limit 2", 2), ("duration --media-type audio", 4),
         ("duration --media-type video --workers 1 --batch-size 1", 2),
-        ("duration --media-type audio", 4),
-        ("file-hash --algorithm md5 --limit 3", 3),
-        ("file-hash --algorithm sha512 --dry-run", 0),
-        ("snr --media-type video", 2),
-        ("snr --dry-run --limit 1", 0),
-        ("version-0 --limit 4", 4),
-        ("version-0 --dry-run", 0),
-        ("duration --media-type video --show-command", 0),
+        ("duration --media-type video --show-command", 0), ("file-hash --algorithm md5 --limit 3", 3),
+        ("file-hash --algorithm sha512 --dry-run", 0), ("snr --media-type video", 2),
+        ("snr --dry-run --limit 1", 0), ("version-0 --limit 4", 4), ("version-0 --dry-run", 0),
     ],
-)
+)  # fmt: skip
 def test_options_mean_what_they_say(words: str, filled: int, plain: Plain, cli: Cli) -> None:
     assert cli(*words.split()).code == 0
     assert plain.filled(words.split(maxsplit=1)[0]) == filled

@@ -13,8 +13,7 @@ import pytest
 from tools import cases, wait_until
 
 from corpus_backfill_plugin.agent.child import MAX_BYTES
-from corpus_backfill_plugin.agent.output import Output
-from corpus_backfill_plugin.agent.records import Invocation
+from corpus_backfill_plugin.agent.records import Invocation, Output
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.agent.verify import Counted, compare, count
 from corpus_backfill_plugin.specs.model import Postcondition

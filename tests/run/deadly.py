@@ -21,7 +21,8 @@ SUPERVISOR = HERE.parent.parent / "corpus_backfill_plugin" / "agent" / "supervis
 
 
 def die() -> None:
-    Path(os.environ["DEADLY_TRACE"]).touch()
+    if trace := os.environ.get("DEADLY_TRACE"):
+        Path(trace).touch()
     os.kill(os.getpid(), getattr(signal, os.environ.get("DEADLY_SIGNAL", "SIGKILL")))
 
 
@@ -35,18 +36,22 @@ def supervise(point: str) -> None:
     if method == "finisher":
         module.Supervisor.finish = become_finisher(when)
     else:
-        setattr(module.Supervisor, method, deadly(getattr(module.Supervisor, method), when))
+        make_deadly(module.Supervisor, method, when)
     module.main()
 
 
-def deadly(whole: Callable[..., Any], when: str) -> Callable[..., Any]:
+def make_deadly(owner: Any, name: str, when: str) -> None:  # noqa: ANN401  a module or a class
+    """Have a function die before or after its work."""
+    original = getattr(owner, name)
 
-    def replacement(*args: Any) -> None:  # noqa: ANN401  stands for any method
+    @functools.wraps(original)
+    def deadly(*args: Any, **more: Any) -> Any:  # noqa: ANN401  stands for any function
         if when == "after":
-            whole(*args)
+            original(*args, **more)
         die()
+        return None if when == "after" else original(*args, **more)  # it was stopped, and goes on
 
-    return replacement
+    setattr(owner, name, deadly)
 
 
 def become_finisher(point: str) -> Callable[[Any], None]:
@@ -65,22 +70,9 @@ def become_finisher(point: str) -> Callable[[Any], None]:
 def die_at(point: str) -> None:
     """Arrange for SIGKILL before or after a function: `MODULE:NAME:before`, in this process."""
     module_name, name, when = point.split(":")
-    owner: Any = import_module(f"corpus_backfill_plugin.{module_name}")
     *path, last = name.split(".")
-    for part in path:
-        owner = getattr(owner, part)
-    whole = getattr(owner, last)
-
-    @functools.wraps(whole)
-    def deadly(*args: Any, **more: Any) -> Any:  # noqa: ANN401  stands for any function
-        if when == "after":
-            whole(*args, **more)
-        if trace := os.environ.get("DEADLY_TRACE"):
-            Path(trace).touch()
-        os.kill(os.getpid(), getattr(signal, os.environ.get("DEADLY_SIGNAL", "SIGKILL")))
-        return None if when == "after" else whole(*args, **more)
-
-    setattr(owner, last, deadly)
+    owner: Any = import_module(f"corpus_backfill_plugin.{module_name}")
+    make_deadly(functools.reduce(getattr, path, owner), last, when)
 
 
 def finish(point: str, folders: str, words: list[str]) -> int:

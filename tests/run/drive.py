@@ -5,15 +5,12 @@ process or its supervisor with SIGKILL when a named point is reached; the points
 package, wrapped here, so that the package itself knows nothing of tests.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
 
 from corpus_backfill_plugin.agent.errors import AgentError
-from corpus_backfill_plugin.agent.output import Output
-from corpus_backfill_plugin.agent.records import Invocation, Postcondition, RunRequest
+from corpus_backfill_plugin.agent.records import Invocation, Output, Postcondition, RunRequest
 from corpus_backfill_plugin.agent.redact import Secret
 from corpus_backfill_plugin.bridge import open_streams
 from corpus_backfill_plugin.errors import BackfillError
@@ -22,32 +19,21 @@ HERE = Path(__file__).parent
 
 
 def request_for(chosen: argparse.Namespace) -> RunRequest:
+    secrets = {f"SECRET_{n}": s for n, s in enumerate(chosen.secret)}
     job = Invocation(
-        program=tuple(chosen.program) or (sys.executable,),
-        script=chosen.script,
-        arguments=tuple(chosen.arguments),
-        folder=chosen.folder,
-        environ=({} if chosen.buffered else {"PYTHONUNBUFFERED": "1"})
-        | {f"SECRET_{n}": s for n, s in enumerate(chosen.secret)},
-        stdin=chosen.stdin,
+        program=tuple(chosen.program) or (sys.executable,), script=chosen.script,
+        arguments=tuple(chosen.arguments), folder=chosen.folder, stdin=chosen.stdin,
+        environ=({} if chosen.buffered else {"PYTHONUNBUFFERED": "1"}) | secrets,
         secrets=tuple(Secret(value=s) for s in chosen.secret),
-    )
+    )  # fmt: skip
     checked = chosen.max_failed is not None
     return RunRequest(
-        invocation=job,
-        command=chosen.name,
-        spec_source="test",
-        spec_path="/spec.toml",
-        spec_hash="0" * 64,
-        script_path=chosen.script,
-        script_hash="1" * 64,
-        options={"token": chosen.secret[0]} if chosen.secret else {},
-        server=chosen.folder,
-        lock_key=chosen.key,
-        timeout=chosen.timeout,
+        invocation=job, command=chosen.name, spec_source="test", spec_path="/spec.toml", spec_hash="0" * 64,
+        script_path=chosen.script, script_hash="1" * 64, server=chosen.folder, lock_key=chosen.key,
+        options={"token": chosen.secret[0]} if chosen.secret else {}, timeout=chosen.timeout,
         output=Output(failed="^FAILED {item}") if checked else None,
         postcondition=Postcondition(max_failed=chosen.max_failed) if checked else None,
-    )
+    )  # fmt: skip
 
 
 def main(words: list[str]) -> int:

@@ -4,72 +4,50 @@ After each the ledger must open, every script that began must have exactly one r
 be what its own trace says, it must be seen while it runs, and a later run of the kind must start.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from corpus_backfill_plugin.agent.folder import RunFolder
 from corpus_backfill_plugin.agent.ledger import Ledger
+from corpus_backfill_plugin.agent.processes import start_time
+from corpus_backfill_plugin.agent.records import RunRecord
 from corpus_backfill_plugin.agent.recover import recover
 from corpus_backfill_plugin.agent.state import State
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from corpus_backfill_plugin.agent.records import RunRecord
-
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from tools import Kept, wait_until  # noqa: E402  of the folder above, which no program looks in by itself
+
 DOC = HERE.parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 CODE = 7
-SETTLE_SECONDS = 30.0
 RUN_SECONDS = 0.3
 ANSWER_SECONDS = 25.0
 LOOK_SECONDS = 3.0
 """More than the supervisor lets pass between two looks at the lengths of the logs."""
 EXPECTED = {"stopped", "unverified", "failed"}
 """States that a try may ask for, of a script that ended with 0."""
+DRIVE, WITNESS = [sys.executable, str(HERE / "drive.py")], str(HERE / "witness.py")
+DEADLY = ("--supervisor", str(HERE / "deadly.py"))
 
 Verdict: TypeAlias = tuple[int, list[str]]
 """How many runs were lost in a try, and what was wrong."""
-Fault: TypeAlias = tuple[str, int, Callable[[], Verdict]]
-"""What is done, how often, and the function that tries it once."""
 
 
-@dataclass
-class Tally:
-    """One row of the table."""
-
-    fault: str
-    tries: int = 0
-    lost: int = 0
-    wrong: int = 0
-    notes: list[str] = field(default_factory=list)
-
-    def count(self, verdict: Verdict) -> None:
-        self.tries += 1
-        self.lost += verdict[0]
-        self.wrong += bool(verdict[1])
-        self.notes += verdict[1]
-
-
-class Place:
+class Place(Kept):
     """A state folder of its own for one try.
 
     Args:
@@ -84,78 +62,65 @@ class Place:
             self.state.root.mkdir()
             options = ["-t", "tmpfs", "-o", f"mode=700,{mount}", "faults", str(self.state.root)]
             subprocess.run(["mount", *options], check=True)
-        self.trace = self.root / "trace"
-        self.died = self.root / "died"
-        self.environ = {
-            **os.environ,
-            "CORPUS_BACKFILL_STATE": str(self.state.root),
-            "DEADLY_TRACE": str(self.died),
-        }
+        self.trace, self.died = self.root / "trace", self.root / "died"
+        own = {"CORPUS_BACKFILL_STATE": str(self.state.root), "DEADLY_TRACE": str(self.died)}
+        self.environ = os.environ | own
 
     def drive(
         self, *options: str, seconds: float = RUN_SECONDS, closed: str = "", **environ: str
     ) -> subprocess.Popen[bytes]:
-        words = [*options, "--key", "k", str(HERE / "witness.py"), str(self.trace), str(seconds)]
+        words = [*DRIVE, *options, "--key", "k", WITNESS, str(self.trace), str(seconds)]
         return subprocess.Popen(
-            ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, str(HERE / "drive.py"), *words],
-            env=self.environ | environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            ["sh", "-c", f'exec "$@" {closed}', "sh", *words], env=self.environ | environ,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
-        )
+        )  # fmt: skip
+
+    def detach(self, *options: str, **environ: Any) -> None:  # noqa: ANN401  those of drive()
+        self.drive("--detach", *options, **environ).wait(60)
+
+    def call(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run Python to its end."""
+        return subprocess.run(
+            [sys.executable, *words], env=self.environ, capture_output=True, text=True, check=False,
+            timeout=timeout,
+        )  # fmt: skip
 
     def manage(self, *words: str) -> list[str]:
-        program = [sys.executable, "-m", "corpus_backfill_plugin", "runs", *words]
         try:
-            done = subprocess.run(
-                program, env=self.environ, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS
-            )
+            done = self.call("-m", "corpus_backfill_plugin", "runs", *words, timeout=ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
             return [f"runs {words[0]} did not answer"]
         bad = done.returncode != 0 or "unexpected" in done.stderr or not done.stdout + done.stderr
         return [f"runs {words[0]} ended with {done.returncode}: {done.stderr}"] if bad else []
 
-    @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
+    def records(self) -> list[RunRecord]:
         """Look at the runs as every command does: bringing them to their true state first."""
         for folder in (self.state.root, self.state.runs, self.state.locks):
             folder.mkdir(mode=0o700, exist_ok=True)
         with Ledger(self.state.ledger) as ledger:
             recover(self.state, ledger)
-            yield ledger
-
-    def records(self) -> list[RunRecord]:
-        with self.ledger() as ledger:
             return [r for r in ledger.select() if str(self.trace) in r.arguments]
 
-    def record_of_first(self) -> RunRecord:
-        with self.ledger() as ledger:
-            found = ledger.get(1)
-        assert found is not None
-        return found
-
-    def folder(self) -> RunFolder | None:
-        found = next(iter(self.state.runs.glob("[0-9]")), None) if self.state.runs.is_dir() else None
-        return RunFolder(found, "") if found else None
-
     def pids(self) -> dict[str, int]:
-        folder = self.folder()
-        process = folder.process() if folder else None
-        return {"supervisor": process.supervisor, "script": process.pid} if process else {}
+        for path in self.state.runs.glob("[0-9]"):
+            if process := RunFolder(path, "").process():
+                return {"supervisor": process.supervisor, "script": process.pid}
+        return {}
 
     def began(self) -> list[int]:
-        return [int(line.split()[1]) for line in self._lines() if line.startswith("begin")]
+        return [int(pid) for word, pid in self._steps() if word == "begin"]
 
     def ended(self) -> bool:
-        return any(line.startswith("end") for line in self._lines())
+        return any(word == "end" for word, _ in self._steps())
 
     def overlaps(self) -> bool:
-        words = [line.split()[0] for line in self._lines()]
+        words = [word for word, _ in self._steps()]
         return words != ["begin", "end"] * (len(words) // 2)
 
-    def _lines(self) -> list[str]:
-        return self.trace.read_text().splitlines() if self.trace.exists() else []
+    def _steps(self) -> list[list[str]]:
+        lines = self.trace.read_text().splitlines() if self.trace.exists() else []
+        return [line.split() for line in lines]
 
     def judge(self, killed: set[str]) -> Verdict:
         """Return how many runs were lost, and what was wrong, once nothing moves any more.
@@ -173,11 +138,15 @@ class Place:
             return 1, wrong
         if rows and (problem := self._untrue(rows[0], killed)):
             wrong.append(f"{problem}: {rows[0].state} {rows[0].exit_code} {rows[0].signal} {rows[0].reason}")
-        if self._integrity() != "ok":
+        if self.sql("PRAGMA integrity_check") != [("ok",)]:
             wrong.append("the ledger is damaged")
-        if (again := self._again()) != CODE:
+        self.trace = self.root / "again"
+        if (again := self.drive(seconds=0).wait(60)) != CODE:
             wrong.append(f"the next run ended with {again}")
         return 0, wrong
+
+    def _script_lives(self) -> bool:
+        return any(map(start_time, self.began()))
 
     def _unseen(self) -> list[str]:
         if not self._script_lives():
@@ -186,39 +155,25 @@ class Place:
         return [f"a script ran unseen: {states}"] if self._script_lives() and states != ["running"] else []
 
     def _unsettled(self) -> list[str]:
-        until = time.monotonic() + SETTLE_SECONDS
-        while any(row.state == "running" for row in self.records()) and time.monotonic() < until:
-            time.sleep(0.02)
+        with suppress(TimeoutError):
+            self.wait_until_settled()
         return ["a script outlived its run"] if self._script_lives() else []
 
-    def _script_lives(self) -> bool:
-        return any(_lives(pid) for pid in self.began())
+    def wait_until_settled(self) -> None:
+        wait_until(lambda: all(row.state != "running" for row in self.records()))
 
     def _untrue(self, row: RunRecord, killed: set[str]) -> str:
         """Return what the record says that the trace does not."""
         if expected := EXPECTED.intersection(killed):
             return "" if row.state in expected and row.exit_code == 0 and self.ended() else "not as expected"
-        whole = row.state == "failed" and row.exit_code == CODE
-        if whole:
+        if row.state == "failed" and row.exit_code == CODE:
             return "" if self.ended() else "an end that was not reached"
         if not self.began():
             never = row.state in {"lost", "failed"} and row.exit_code is None
             return "" if never else "a start that was none"
-        if "supervisor" in killed and row.state == "lost":
-            return ""
-        if killed & {"script", "uv"} and row.state == "failed" and row.signal == signal.SIGKILL:
-            return ""
-        return "not what happened"
-
-    def _integrity(self) -> str:
-        with sqlite3.connect(self.state.ledger) as db:
-            found = str(db.execute("PRAGMA integrity_check").fetchone()[0])
-        db.close()
-        return found
-
-    def _again(self) -> int:
-        self.trace = self.root / "again"
-        return self.drive(seconds=0).wait(60)
+        lost = "supervisor" in killed and row.state == "lost"
+        died = killed & {"script", "uv"} and row.state == "failed" and row.signal == signal.SIGKILL
+        return "" if lost or died else "not what happened"
 
     def close(self) -> None:
         if self._mount:
@@ -230,20 +185,13 @@ class Place:
             time.sleep(0.1)
 
 
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
 CLI_POINTS = {
     "before the record": "agent.ledger:Ledger.begin:before",
     "inside the record's transaction": "agent.folder:RunFolder.make:after",
     "after the record": "agent.launch:start:before",
     "after the start": "agent.link:Link.wait_for_start:before",
     "after the start was heard": "runs.viewer:Watcher.watch:before",
-    "after the script's end": "agent.launch:finish:before",
+    "after the script's end": "agent.finish:finish:before",
     "before the end is written": "agent.ledger:Ledger.finish:before",
     "after the end is written": "agent.ledger:Ledger.finish:after",
 }
@@ -273,24 +221,24 @@ def kill_cli(place: Place, point: str) -> Verdict:
 
 def kill_supervisor(place: Place, point: str) -> Verdict:
     """Kill the supervisor at `point`, with the CLI watching."""
-    place.drive("--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
+    place.drive(*DEADLY, DEADLY_POINT=point).wait(60)
     # Once the end is noted, it must be known.
     unsure = set() if point in {"let_go:before", "leave:before"} else {"supervisor"}
     return place.judge(unsure | {"named"})
 
 
 def kill_finisher(place: Place, point: str) -> Verdict:
-    place.drive("--detach", "--supervisor", str(HERE / "deadly.py"), DEADLY_POINT=point).wait(60)
+    place.detach(*DEADLY, DEADLY_POINT=point)
     return place.judge({"named"})
 
 
-def kill_in_output(place: Place, *victims: str) -> Verdict:
+def kill_in_output(place: Place, victims: tuple[str, ...]) -> Verdict:
     """Kill `victims` while the script prints; with `uv` the script runs below uv, which is killed."""
     below = ("--program=uv", "--program=run", "--program=--no-project", "--program=python")
     options = below if "uv" in victims else ()
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     cli = place.drive(*options, PATH=tools)
-    _wait(place.began)
+    wait_until(place.began)
     _kill(place, cli, victims)
     return place.judge(set(victims))
 
@@ -309,11 +257,9 @@ def kill_at_random(place: Place, generator: random.Random) -> Verdict:
 def kill_prune(place: Place, point: str) -> Verdict:
     for _ in range(2):
         place.drive(seconds=0).wait(60)
-    goes_on = place.drive("--detach", seconds=120)
-    goes_on.wait(60)
-    first = _prune(place, point)
+    place.drive("--detach", seconds=120).wait(60)
+    first, second = _prune(place, point), _prune(place, "")
     wrong = [] if first == -signal.SIGKILL else [f"the kill did not happen: {first}"]
-    second = _prune(place, "")
     if second != 0:
         wrong.append(f"the next prune ended with {second}")
     left = sorted(path.name for path in place.state.runs.iterdir())
@@ -321,7 +267,7 @@ def kill_prune(place: Place, point: str) -> Verdict:
     if left != ["3"] or rows != [(3, "running")]:
         wrong.append(f"left: {left} {rows}")
     os.kill(place.pids()["script"], signal.SIGKILL)
-    _wait(lambda: all(row.state != "running" for row in place.records()))
+    place.wait_until_settled()
     return 0, wrong
 
 
@@ -332,8 +278,7 @@ def _prune(place: Place, point: str) -> int:
         "from corpus_backfill_plugin.cli import backfill\n"
         "backfill(['runs', 'prune', '--older-than', '0s'])"
     )
-    words = [sys.executable, "-c", code]
-    return subprocess.run(words, env=place.environ, check=False, capture_output=True).returncode
+    return place.call("-c", code).returncode
 
 
 PRUNE_POINTS = {
@@ -347,10 +292,9 @@ PRUNE_POINTS = {
 def start_many(place: Place, count: int, kind: str) -> Verdict:
     same = kind == "all the same"
     keys = ["k" if same else f"k{n}" for n in range(count)]
-    script = [str(HERE / "witness.py"), str(place.trace), "1" if same else "0"]
     started = [
         subprocess.Popen(
-            [sys.executable, str(HERE / "drive.py"), "--key", key, *script],
+            [*DRIVE, "--key", key, WITNESS, str(place.trace), "1" if same else "0"],
             env=place.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )
         for key in keys
@@ -376,7 +320,7 @@ def fill_at_stop(place: Place, what: str, how: str) -> Verdict:
     """Leave no space where runs are kept, stop a run by `how`, look at it, then make space again."""
     options = {"runs stop": ["--detach"], "timeout": ["--timeout=2"]}.get(how, [])
     cli = place.drive(*options, seconds=60, WITNESS_OBEYS="1")
-    _wait(place.began)
+    wait_until(place.began)
     if how == "runs stop":
         cli.wait(60)
     _fill(place.state.root, what)
@@ -396,10 +340,9 @@ def fill_at_stop(place: Place, what: str, how: str) -> Verdict:
 
 def _refused(place: Place) -> list[str]:
     """Return what is wrong with how a start is refused where it can't be recorded."""
-    words = [sys.executable, str(HERE / "drive.py"), str(HERE / "witness.py"), str(place.root / "none"), "0"]
-    done = subprocess.run(words, env=place.environ, capture_output=True, text=True, check=False, timeout=60)
-    told = done.returncode == 1 and "Error: " in done.stderr and "Traceback" not in done.stderr
-    return [] if told else [f"a start without space ended with {done.returncode}: {done.stderr}"]
+    done = place.call(DRIVE[1], WITNESS, str(place.root / "none"), "0")
+    refused = done.returncode == 1 and "Error: " in done.stderr and "Traceback" not in done.stderr
+    return [] if refused else [f"a start without space ended with {done.returncode}: {done.stderr}"]
 
 
 def _fill(root: Path, what: str) -> None:
@@ -416,10 +359,10 @@ def lose_lines(place: Place, how: Callable[[Path], None], who: str) -> Verdict:
     """Take the log of a run away, in which more items failed than may: `who` has read it or has not."""
     options = ["--max-failed=2", *(["--detach"] if who == "detached" else [])]
     cli = place.drive(*options, seconds=LOOK_SECONDS + 2, WITNESS_FAILS="3")
-    _wait(place.began)
+    wait_until(place.began)
     time.sleep(LOOK_SECONDS)
     if who != "detached":
-        _wait(lambda: place.records()[0].failures)
+        wait_until(lambda: place.records()[0].failures)
     if who == "abandoned":
         cli.kill()
     how(place.state.run_folder(1) / "stdout.log")
@@ -432,20 +375,19 @@ def lose_lines(place: Place, how: Callable[[Path], None], who: str) -> Verdict:
 
 def take_away_folder(place: Place) -> Verdict:
     """Take the folder of a detached run away: only that is known of it afterwards."""
-    place.drive("--detach").wait(60)
-    _wait(place.began)
+    place.detach()
+    wait_until(place.began)
     place.state.run_folder(1).rename(place.root / "taken")
     lost, wrong = place.judge({"supervisor"})
-    if "was taken away" not in (reason := place.record_of_first().reason):
+    if "was taken away" not in (reason := place.record().reason):
         wrong.append(f"the reason is {reason}")
     return lost, wrong
 
 
 def stop_finisher(place: Place, point: str) -> Verdict:
     """Have the finisher of a detached run stopped (SIGSTOP) at `point`: nobody may wait for it."""
-    words = ("--detach", "--supervisor", str(HERE / "deadly.py"))
-    place.drive(*words, DEADLY_POINT=point, DEADLY_SIGNAL="SIGSTOP").wait(60)
-    _wait(place.died.exists)
+    place.detach(*DEADLY, DEADLY_POINT=point, DEADLY_SIGNAL="SIGSTOP")
+    wait_until(place.died.exists)
     try:
         wrong = [*place.manage("list"), *place.manage("show")]
         lost, untrue = place.judge({"named"})
@@ -472,68 +414,57 @@ def _kill(place: Place, cli: subprocess.Popen[bytes], victims: tuple[str, ...]) 
     cli.wait(60)
 
 
-def _wait(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + SETTLE_SECONDS
-    while not condition():
-        if time.monotonic() > until:
-            raise TimeoutError
-        time.sleep(0.01)
+class Fault(NamedTuple):
+    """What is done, how often, and by which function."""
 
+    name: str
+    tries: int
+    how: Callable[..., Verdict]
+    arguments: tuple[Any, ...] = ()
+    mount: str = ""
 
-def tried(how: Callable[..., Verdict], *arguments: Any, mount: str = "") -> Callable[[], Verdict]:  # noqa: ANN401
-    """Return what tries a fault in a place of its own."""
-
-    def once() -> Verdict:
-        place = Place(mount)
+    def once(self) -> Verdict:
+        """Try it in a place of its own."""
+        place = Place(self.mount)
         try:
-            return how(place, *arguments)
+            return self.how(place, *self.arguments)
         finally:
             place.close()
 
-    return once
+
+KILLS: tuple[tuple[str, Callable[..., Verdict], dict[str, Any]], ...] = (
+    ("the CLI", kill_cli, CLI_POINTS),
+    ("the supervisor", kill_supervisor, SUPERVISOR_POINTS),
+    ("the finisher", kill_finisher, FINISHER_POINTS),
+    ("the CLI", kill_in_output, {"during output": ("cli",)}),
+    ("the supervisor", kill_in_output, {"during output": ("supervisor",)}),
+    ("the script", kill_in_output, {"during output": ("script",)}),
+    ("all three", kill_in_output, {"during output": ("cli", "supervisor", "script")}),
+    ("uv", kill_in_output, {"between supervisor and script": ("uv",)}),
+    ("prune", kill_prune, PRUNE_POINTS),
+)
+LOSSES = {"truncated": lambda log: os.truncate(log, 0), "removed": Path.unlink}
 
 
-def plan(tries: int, each: int, many: int) -> list[Fault]:
+def plan(tries: int, each: int, many: int) -> Iterator[Fault]:
+    for who, how, points in KILLS:
+        for name, point in points.items():
+            yield Fault(f"kill -9 of {who} {name}", each, how, (point,))
     generator = random.Random(tries)  # noqa: S311  times to kill at, no secret
-
-    def points(who: str, how: Callable[[Place, str], Verdict], names: dict[str, str]) -> list[Fault]:
-        return [(f"kill -9 of {who} {name}", each, tried(how, point)) for name, point in names.items()]
-
-    def in_output(who: str, *victims: str) -> Fault:
-        return (f"kill -9 of {who}", each, tried(kill_in_output, *victims))
-
-    return [
-        *points("the CLI", kill_cli, CLI_POINTS),
-        *points("the supervisor", kill_supervisor, SUPERVISOR_POINTS),
-        *points("the finisher", kill_finisher, FINISHER_POINTS),
-        in_output("the CLI during output", "cli"),
-        in_output("the supervisor during output", "supervisor"),
-        in_output("the script during output", "script"),
-        in_output("all three during output", "cli", "supervisor", "script"),
-        in_output("uv between supervisor and script", "uv"),
-        *points("prune", kill_prune, PRUNE_POINTS),
-        ("kill -9 of any or all at a random time", tries, tried(kill_at_random, generator)),
-        *(
-            (f"{what} at a stop by {how}", each, tried(fill_at_stop, what, how, mount=mount))
-            for what, mount in SMALL.items()
-            for how in ("Ctrl-C", "runs stop", "timeout")
-        ),
-        *(
-            (f"log {what}, its run {who}", each, tried(lose_lines, how, who))
-            for what, how in {"truncated": lambda log: os.truncate(log, 0), "removed": Path.unlink}.items()
-            for who in ("watched", "abandoned", "detached")
-        ),
-        ("run folder taken away", each, tried(take_away_folder)),
-        *(
-            (f"finisher stopped {name}", each, tried(stop_finisher, point))
-            for name, point in FINISHER_POINTS.items()
-        ),
-        *((f"streams closed ({how})", each, tried(close_streams, how)) for how in CLOSED),
-        *(
-            (f"{many} runs started at once, {kind}", 1, tried(start_many, many, kind))
-            for kind in ("no two alike", "all the same")
-        ),
-    ]
+    yield Fault("kill -9 of any or all at a random time", tries, kill_at_random, (generator,))
+    for what, mount in SMALL.items():
+        for by in ("Ctrl-C", "runs stop", "timeout"):
+            yield Fault(f"{what} at a stop by {by}", each, fill_at_stop, (what, by), mount)
+    for what, lose in LOSSES.items():
+        for who in ("watched", "abandoned", "detached"):
+            yield Fault(f"log {what}, its run {who}", each, lose_lines, (lose, who))
+    yield Fault("run folder taken away", each, take_away_folder)
+    for name, point in FINISHER_POINTS.items():
+        yield Fault(f"finisher stopped {name}", each, stop_finisher, (point,))
+    for closed in CLOSED:
+        yield Fault(f"streams closed ({closed})", each, close_streams, (closed,))
+    for kind in ("no two alike", "all the same"):
+        yield Fault(f"{many} runs started at once, {kind}", 1, start_many, (many, kind))
 
 
 def _enter_own_mounts() -> None:
@@ -545,11 +476,19 @@ def _enter_own_mounts() -> None:
     os.execvpe(words[0], words, os.environ | {"FAULTS_MOUNTS": "own"})  # noqa: S606  this program again
 
 
-def table(tallies: list[Tally]) -> str:
-    rows = [f"| {t.fault} | {t.tries} | {t.lost} | {t.wrong} |" for t in tallies]
-    tries, lost, wrong = (sum(getattr(t, name) for t in tallies) for name in ("tries", "lost", "wrong"))
-    total = f"| **all** | {tries} | {lost} | {wrong} |"
-    return "\n".join(["| fault | tries | lost | wrong |", "|---|---:|---:|---:|", *rows, total])
+def counted(fault: Fault, verdicts: list[Verdict]) -> dict[str, Any]:
+    """Return one row of the table."""
+    for _, notes in verdicts:
+        sys.stderr.writelines(f"{fault.name}: {note}\n" for note in notes)
+    lost, wrong = sum(verdict[0] for verdict in verdicts), sum(bool(notes) for _, notes in verdicts)
+    return {"fault": fault.name, "tries": len(verdicts), "lost": lost, "wrong": wrong}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    numbers = {name: sum(row[name] for row in rows) for name in ("tries", "lost", "wrong")}
+    cells = [[str(cell) for cell in row.values()] for row in [*rows, {"fault": "**all**"} | numbers]]
+    lines = ["| fault | tries | lost | wrong |", "|---|---:|---:|---:|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
 
 
 def main() -> int:
@@ -563,28 +502,17 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOC.name}")
     chosen = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
-    chosen_faults = [
-        fault for fault in plan(chosen.tries, chosen.each, chosen.many) if chosen.only in fault[0]
-    ]
-    if any(name.startswith(tuple(SMALL)) for name, _, _ in chosen_faults):
+    faults = [f for f in plan(chosen.tries, chosen.each, chosen.many) if chosen.only in f.name]
+    if any(fault.mount for fault in faults):
         _enter_own_mounts()
-    tallies = []
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        trials = [
-            (name, [pool.submit(try_it) for _ in range(count)]) for name, count, try_it in chosen_faults
-        ]
-        for name, started in trials:
-            tally = Tally(name)
-            for trial in started:
-                tally.count(trial.result())
-            tallies.append(tally)
-            for note in tally.notes:
-                sys.stderr.write(f"{name}: {note}\n")
-    sys.stdout.write(f"{json.dumps([vars(t) for t in tallies]) if chosen.json else table(tallies)}\n")
+        started = [(fault, [pool.submit(fault.once) for _ in range(fault.tries)]) for fault in faults]
+        rows = [counted(fault, [trial.result() for trial in trials]) for fault, trials in started]
+    sys.stdout.write(f"{json.dumps(rows) if chosen.json else table(rows)}\n")
     if chosen.write:
         head, _, rest = DOC.read_text().partition(BEGIN)
-        DOC.write_text(f"{head}{BEGIN}\n{table(tallies)}\n{END}{rest.partition(END)[2]}")
-    return int(any(t.lost or t.wrong for t in tallies))
+        DOC.write_text(f"{head}{BEGIN}\n{table(rows)}\n{END}{rest.partition(END)[2]}")
+    return int(any(row["lost"] or row["wrong"] for row in rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""From a request to an exit code: what is shown, what is recorded, what is refused."""
-
-from __future__ import annotations
+"""From a request to an exit code: what is shown, what is recorded, what is refused, and how it is judged."""
 
 import errno
 import json
@@ -11,24 +9,24 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import click
 import msgspec
 import platformdirs
 import pytest
-from tools import wait_until
+from run.conftest import Runs, ended
+from tools import cases, wait_until
 
 import corpus_backfill_plugin
 from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.folder import Ending, Process, StopRequest
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.lock import Holder, is_free, key_path, take
+from corpus_backfill_plugin.agent.outcome import exit_code, explain_failure, judge
 from corpus_backfill_plugin.agent.plain import dump
+from corpus_backfill_plugin.agent.records import Outcome
 from corpus_backfill_plugin.runs.execute import Run
-
-if TYPE_CHECKING:
-    from run.conftest import Runs
 
 SPEAKS = """
     import sys, os
@@ -38,19 +36,19 @@ SPEAKS = """
 
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_the_scripts_exit_code_and_streams_are_passed_on(runs: Runs, code: int) -> None:
-    ended = runs.run(runs.script(SPEAKS), str(code))
-    assert ended == (code, b"to stdout\n", b"to stderr\n")
+    done = runs.run(runs.script(SPEAKS), str(code))
+    assert done == (code, b"to stdout\n", b"to stderr\n")
     record = runs.record()
     assert (record.state, record.exit_code) == ("succeeded" if code == 0 else "failed", code)
 
 
 def test_death_by_a_signal_is_128_and_its_number(runs: Runs) -> None:
-    ended = runs.run(runs.script("import os; os.kill(os.getpid(), 9)"))
-    assert (ended.code, b"died of SIGKILL" in ended.err) == (128 + 9, True)
+    done = runs.run(runs.script("import os; os.kill(os.getpid(), 9)"))
+    assert (done.code, b"died of SIGKILL" in done.err) == (128 + 9, True)
     assert (runs.record().state, runs.record().exit_code, runs.record().signal) == ("failed", None, 9)
 
 
-def test_the_record_tells_who_what_where_and_how_long(runs: Runs) -> None:
+def test_the_record_tells_who_what_where_and_how_long_and_is_closed_to_others(runs: Runs) -> None:
     script = runs.script(SPEAKS)
     before = time.time()
     runs.run(script, "0")
@@ -69,29 +67,24 @@ def test_the_row_is_there_before_the_script(runs: Runs) -> None:
     """
     assert runs.run(runs.script(script), str(runs.state.ledger)).out == b"[('running',)]\n"
 
-
-def test_folder_and_files_are_closed_to_others(runs: Runs) -> None:
-    runs.run(runs.script(SPEAKS), "0")
     for path in (runs.state.root, *runs.state.root.rglob("*")):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
 
 def test_detach_prints_the_number_alone_and_returns_at_once(runs: Runs) -> None:
-    ended = runs.run("--detach", runs.script("gate(); raise SystemExit(4)"))
-    assert ended == (0, b"1\n", b"")
+    done = runs.run("--detach", runs.script("gate(); raise SystemExit(4)"))
+    assert done == (0, b"1\n", b"")
     assert runs.record().state == "running"
-    runs.gate.touch()
-    assert runs.wait_for_end().exit_code == 4
+    assert runs.let_end().exit_code == 4
 
 
 def test_a_second_run_of_the_kind_is_held_and_told_by_whom(runs: Runs) -> None:
     runs.detach("--key", "k", runs.script("gate()"))
-    ended = runs.run("--key", "k", runs.script(SPEAKS), "0")
-    assert ended.code == 75
+    done = runs.run("--key", "k", runs.script(SPEAKS), "0")
+    assert done.code == 75
     for word in (b"run 1", b"since", runs.record().user.encode(), b"runs attach 1", b"--wait"):
-        assert word in ended.err
-    with Ledger(runs.state.ledger) as ledger:
-        assert len(ledger.select()) == 1
+        assert word in done.err
+    assert runs.sql("SELECT number FROM runs") == [(1,)]
 
 
 def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) -> None:
@@ -107,23 +100,19 @@ def test_a_lock_that_its_ended_run_is_letting_go_of_is_waited_for(runs: Runs) ->
     assert process.wait(20) == 4
 
 
-def test_runs_of_other_kinds_do_not_wait_for_one_another(runs: Runs) -> None:
-    runs.detach("--key", "k", runs.script("gate()"))
-    assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
-    assert runs.run(runs.script(SPEAKS, "other.py"), "0").code == 0
-
-
 def test_a_run_on_no_certain_database_waits_for_all_of_its_command(runs: Runs) -> None:
     runs.detach("--key", "k.one", runs.script("gate()"))
     assert runs.run("--key", "k.two", runs.script(SPEAKS, "two.py"), "0").code == 0
-    held = runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0")
-    assert (held.code, b"run 1 of" in held.err) == (75, True), "not run 2, which came last and has ended"
-    assert runs.run("--key", "other", runs.script(SPEAKS, "other.py"), "0").code == 0
+    (
+        runs.run("--key", "k", runs.script(SPEAKS, "next.py"), "0").refused(b"run 1 of", code=75),
+        "not run 2, which came last and has ended",
+    )
+    for kind in (("--key", "other"), ()):
+        assert runs.run(*kind, runs.script(SPEAKS, "other.py"), "0").code == 0
     process = runs.spawn("--wait", "--key", "k", runs.script(SPEAKS, "next.py"), "5")
     assert b"run 1 of" in runs.first_error(process)
     runs.gate.touch()
-    process.communicate(timeout=60)
-    assert process.returncode == 5
+    assert ended(process).code == 5
 
 
 def test_wait_starts_when_the_other_run_has_ended(runs: Runs) -> None:
@@ -159,7 +148,7 @@ def test_a_process_left_behind_is_waited_for_and_named(runs: Runs) -> None:
     said = runs.first_error(process)
     assert b"still runs" in said
     assert b"time.sleep(60)" in said
-    (left,) = runs.place().survivors()
+    (left,) = runs.files().survivors()
     os.kill(left.pid, 9)
     assert process.wait(20) == 0
     record = runs.record()
@@ -168,8 +157,8 @@ def test_a_process_left_behind_is_waited_for_and_named(runs: Runs) -> None:
 
 def test_no_record_leaves_nothing(runs: Runs, tmp_path: Path) -> None:
     (temporary := tmp_path / "tmp").mkdir()
-    ended = runs.run("--no-record", runs.script(SPEAKS), "3", env=os.environ | {"TMPDIR": str(temporary)})
-    assert ended == (3, b"to stdout\n", b"to stderr\n")
+    done = runs.run("--no-record", runs.script(SPEAKS), "3", env=os.environ | {"TMPDIR": str(temporary)})
+    assert done == (3, b"to stdout\n", b"to stderr\n")
     assert list(temporary.iterdir()) == []
     assert not runs.state.ledger.exists()
 
@@ -177,25 +166,25 @@ def test_no_record_leaves_nothing(runs: Runs, tmp_path: Path) -> None:
 def test_no_record_works_where_no_state_can_be_kept(runs: Runs) -> None:
     runs.state.root.write_text("a file in its place")
     assert runs.run(runs.script(SPEAKS), "3").code == 1
-    ended = runs.run("--no-record", "--key", "k", runs.script(SPEAKS), "3")
-    assert (ended.code, ended.out) == (3, b"to stdout\n")
+    done = runs.run("--no-record", "--key", "k", runs.script(SPEAKS), "3")
+    assert (done.code, done.out) == (3, b"to stdout\n")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [
-        pytest.param("--program=/nowhere/python", b"not there", id="missing"),
-        pytest.param("--program=/etc/passwd", b"Permission denied", id="not executable"),
-        pytest.param("--program=./program", b"no program of this system", id="no program"),
-        pytest.param("--folder=/nowhere", b"working folder", id="no folder"),
-    ],
+    cases("""
+        missing        | --program=/nowhere/python | not there
+        not executable | --program=/etc/passwd     | Permission denied
+        no program     | --program=./program       | no program of this system
+        no folder      | --folder=/nowhere         | working folder
+    """),
 )
-def test_what_cannot_start_is_an_error_of_one_line(runs: Runs, words: str, said: bytes) -> None:
+def test_what_cannot_start_is_an_error_of_one_line(runs: Runs, words: str, said: str) -> None:
     program = runs.folder / "program"
     program.write_bytes(b"\0no program")
     program.chmod(0o700)
-    ended = runs.run("--key", "k", words, "script.py")
-    assert (ended.code, said in ended.err, b"Traceback" in ended.err) == (1, True, False), ended.err
+    done = runs.run("--key", "k", words, "script.py")
+    assert (done.code, said.encode() in done.err, b"Traceback" in done.err) == (1, True, False), done.err
     assert (runs.record().state, runs.record().exit_code) == ("failed", None)
     assert runs.run("--key", "k", runs.script(SPEAKS), "0").code == 0
 
@@ -207,10 +196,10 @@ def test_arguments_longer_than_the_system_allows_are_refused(runs: Runs) -> None
         f"sys.exit(drive.main(['script.py', *['{long}'] * 60]))"
     )
     words = [runs.words()[0], "-c", code, os.path.dirname(runs.words()[1])]  # noqa: PTH120  of a text
-    ended = subprocess.run(words, capture_output=True, check=False, timeout=60)
-    assert ended.returncode == 1, ended.stderr
+    done = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 1, done.stderr
     said = (os.strerror(errno.E2BIG).encode(), b"longer than the system allows")
-    assert any(text in ended.stderr for text in said)
+    assert any(text in done.stderr for text in said)
     assert runs.record().state == "failed"
 
 
@@ -245,8 +234,8 @@ def test_what_a_script_finds(runs: Runs, words: tuple[str, ...], script: str, ou
 
 
 def test_a_timeout_ends_the_run_as_stopped(runs: Runs) -> None:
-    ended = runs.run("--timeout", "0.5", runs.script("import time; time.sleep(60)"))
-    assert ended.code in {1, 130}
+    done = runs.run("--timeout", "0.5", runs.script("import time; time.sleep(60)"))
+    assert done.code in {1, 130}
     record = runs.record()
     assert (record.state, record.stopped_by) == ("stopped", "timeout")
     assert "0.5 s" in record.reason
@@ -271,27 +260,19 @@ def detach_with(libraries: Path, runs: Runs) -> None:
     runs.wait_for_log(b"on")
 
 
-def finishes(runs: Runs) -> None:
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
-    wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
-
-
-@pytest.mark.parametrize("replaced", [False, True], ids=["as it was", "replaced meanwhile"])
-def test_a_finisher_works_by_pythonpath_alone_and_with_a_package_replaced(
-    runs: Runs, libraries: Path, *, replaced: bool
+@pytest.mark.parametrize("libraries_are", ["there", "replaced", "deleted"])
+def test_a_finisher_works_by_what_it_was_started_with(
+    runs: Runs, libraries: Path, libraries_are: str
 ) -> None:
+    """By PYTHONPATH alone, with its package replaced by another release, with all libraries deleted."""
     detach_with(libraries, runs)
-    if replaced:
+    if libraries_are == "deleted":
+        shutil.rmtree(libraries)
+    elif libraries_are == "replaced":
         for path in (libraries / "corpus_backfill_plugin").rglob("*.py"):
             path.write_text("raise SystemExit('another release')")
-    finishes(runs)
-
-
-def test_a_finisher_works_with_all_libraries_deleted(runs: Runs, libraries: Path) -> None:
-    detach_with(libraries, runs)
-    shutil.rmtree(libraries)
-    finishes(runs)
+    assert runs.let_end().state == "succeeded"
+    wait_until(lambda: not (runs.state.run_folder(1) / "finisher.log").exists())
 
 
 def test_a_finisher_that_cannot_run_leaves_word_why(runs: Runs, libraries: Path) -> None:
@@ -302,15 +283,14 @@ def test_a_finisher_that_cannot_run_leaves_word_why(runs: Runs, libraries: Path)
     facts = runs.process()
     runs.gate.touch()
     wait_until(lambda: not facts.is_supervised())
-    assert runs.place().finisher_failure() == (
+    assert runs.files().finisher_failure() == (
         "its finisher failed: ModuleNotFoundError: No module named 'corpus_backfill_plugin'"
     )
     assert json.loads(runs.command("--json").out)[0]["state"] == "succeeded"
 
 
 def test_a_lost_run_is_said_to_be_lost(runs: Runs) -> None:
-    process = runs.spawn(runs.script("print('on', flush=True); gate()"))
-    runs.wait_for_log(b"on")
+    process = runs.spawn(runs.script("print('on', flush=True); gate()"), until=b"on")
     facts = runs.process()
     os.kill(facts.supervisor, 9)
     runs.gate.touch()
@@ -318,7 +298,7 @@ def test_a_lost_run_is_said_to_be_lost(runs: Runs) -> None:
     assert (process.returncode, out) == (1, b"on\n")
     assert b"lost" in err
     assert runs.record().state == "lost"
-    wait_until(lambda: not runs.place().survivors())
+    wait_until(lambda: not runs.files().survivors())
 
 
 def test_a_run_in_a_folder_that_was_taken_away_comes_to_an_end(runs: Runs) -> None:
@@ -370,3 +350,53 @@ def test_without_room_for_a_folder_the_current_one_stays(
     with pytest.raises(AgentError, match="No space left"):
         Run(Mock(), None, Ledger(None)).begin(Mock())
     assert (tmp_path / "precious").exists()
+
+
+PROCESS = Process(2, 3, "b", 1, 3, 5, 0.0)
+STOP = StopRequest("ann", "Ctrl-C", 5.0)
+EXIT = 256
+
+
+def ending(status: int) -> Ending:
+    return Ending(at=9.0, took=4.0, status=status)
+
+
+@pytest.mark.parametrize(
+    ("seen", "stop", "process", "state", "code"),
+    [
+        pytest.param(ending(0), None, PROCESS, "succeeded", 0, id="success"),
+        pytest.param(ending(4 * EXIT), None, PROCESS, "succeeded", 4, id="another code of success"),
+        pytest.param(ending(3 * EXIT), None, PROCESS, "failed", 3, id="failure"),
+        pytest.param(ending(15), None, PROCESS, "failed", 143, id="signal"),
+        pytest.param(ending(0), STOP, PROCESS, "stopped", 0, id="stopped in peace"),
+        pytest.param(ending(9), STOP, PROCESS, "stopped", 137, id="stopped by force"),
+        pytest.param(None, None, PROCESS, "lost", 1, id="nobody saw the end"),
+        pytest.param(None, STOP, PROCESS, "lost", 1, id="nobody saw the stop"),
+        pytest.param(None, None, None, "lost", 1, id="never started"),
+        pytest.param(Ending(9.0, 0.0, failure="2 program"), None, PROCESS, "failed", 1, id="no program"),
+    ],
+)
+def test_state_and_code(
+    seen: Ending | None, stop: StopRequest | None, process: Process | None, state: str, code: int
+) -> None:
+    outcome = judge(seen, stop, process, (0, 4), now=10.0)
+    assert (outcome.state, exit_code(outcome)) == (state, code)
+    assert outcome.stopped_by == ("ann" if stop else "")
+
+
+def test_without_a_witness_nothing_is_claimed() -> None:
+    assert judge(None, None, PROCESS, (0,), now=10.0) == Outcome(
+        state="lost", ended=10.0, pid=2, reason="exit code unknown: its supervisor did not see the end"
+    )
+
+
+def test_a_failed_start_is_told_in_words() -> None:
+    for failure, said in {
+        f"{errno.ENOENT} program": "not there",
+        f"{errno.EACCES} program": "Permission denied",
+        f"{errno.E2BIG} program": "longer than the system allows",
+        f"{errno.ENOEXEC} program": "no program of this system",
+        f"{errno.ENOENT} folder": "working folder",
+        f"{errno.ENOSPC} record": "run folder",
+    }.items():
+        assert said in explain_failure(failure)

@@ -1,30 +1,29 @@
-"""The ledger: rows, numbers, versions, and what happens when the file or the disk is not as it should be."""
-
-from __future__ import annotations
+"""The ledger and the state folder: rows, numbers, versions, and files that are not as they should be."""
 
 import contextlib
 import json
 import os
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
+import platformdirs
 import pytest
+from run.conftest import Runs
 
 from corpus_backfill_plugin.agent.errors import AgentError
+from corpus_backfill_plugin.agent.facts import facts
 from corpus_backfill_plugin.agent.ledger import MIGRATIONS, Ledger
 from corpus_backfill_plugin.agent.records import RunRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from run.conftest import Runs
+from corpus_backfill_plugin.agent.recover import recover
+from corpus_backfill_plugin.agent.state import State, open_state, state_root
+from corpus_backfill_plugin.agent.value import replace
 
 
 def row(**facts: object) -> RunRecord:
@@ -64,12 +63,13 @@ def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
     assert ledger.get(number) == replace(written, number=number)
 
 
-def test_a_number_is_never_given_twice(ledger: Ledger) -> None:
-    begin(ledger)
-    second = begin(ledger)
-    ledger.finish(second, state="failed")
-    ledger.forget([second])
-    assert begin(ledger) == second + 1
+def test_a_number_is_never_given_twice_and_a_running_row_not_forgotten(ledger: Ledger) -> None:
+    running, ended = begin(ledger), begin(ledger)
+    ledger.finish(ended, state="failed")
+    ledger.forget([running, ended])
+    assert ledger.get(running) is not None
+    assert ledger.get(ended) is None
+    assert begin(ledger) == ended + 1
 
 
 def test_a_failed_preparation_takes_the_row_back(ledger: Ledger) -> None:
@@ -89,26 +89,16 @@ def test_an_end_is_written_once(ledger: Ledger) -> None:
     assert (found.state, found.exit_code) == ("failed", 3)
 
 
-def test_a_running_row_is_not_forgotten(ledger: Ledger) -> None:
-    ledger.forget([begin(ledger)])
-    assert ledger.get(1) is not None
-
-
 def test_runs_are_listed_newest_first_and_chosen(ledger: Ledger) -> None:
-    for command in ("a", "b", "a"):
-        begin(ledger, command=command)
+    """In the order of their numbers: a clock that was set back changes nothing."""
+    for command, started in (("a", 3000.0), ("b", 1000.0), ("a", 2000.0)):
+        begin(ledger, command=command, started=started)
+    assert ledger.latest() == ledger.select()[0]
     ledger.finish(1, state="failed")
     assert [r.number for r in ledger.select()] == [3, 2, 1]
     assert [r.number for r in ledger.select(limit=1)] == [3]
     assert [r.number for r in ledger.select(command="a")] == [3, 1]
     assert [r.number for r in ledger.select(command="a", state="failed")] == [1]
-
-
-def test_a_clock_set_back_changes_no_order(ledger: Ledger) -> None:
-    for started in (3000.0, 1000.0, 2000.0):
-        begin(ledger, started=started)
-    assert [r.number for r in ledger.select()] == [3, 2, 1]
-    assert ledger.latest() == ledger.select()[0]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +178,25 @@ def test_a_ledger_locked_for_a_second_is_waited_for(path: Path, ledger: Ledger) 
     assert ledger.latest() is not None
 
 
+def test_who_waits_for_the_ledger_asks_as_often_as_who_comes_last(
+    path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, who waited asked ten times a second, who came last at once: of 90 writers some were refused."""
+    with raw(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        waits: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 400:
+                db.execute("COMMIT")
+
+        monkeypatch.setattr("corpus_backfill_plugin.agent.ledger.time.sleep", wait)
+        assert begin(ledger) == 1
+    assert len(waits) == 400
+    assert max(waits) <= 0.005
+
+
 def test_a_ledger_locked_for_long_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Ledger(path).__exit__()
     monkeypatch.setattr("corpus_backfill_plugin.agent.ledger.BUSY_SECONDS", 0.1)
@@ -264,3 +273,75 @@ def test_a_read_only_state_folder_is_told(runs: Runs) -> None:
     assert b"Read-only" in ended.stderr or b"Permission denied" in ended.stderr, ended.stderr
     free = in_a_mount(runs, steps, *runs.words("--no-record", script))
     assert (free.returncode, free.stdout) == (0, b"started\n")
+
+
+def filled(folder: Path, count: int) -> State:
+    """Return a state folder with `count` runs that ended."""
+    state = State(folder)
+    state.runs.mkdir(parents=True)
+    with Ledger(state.ledger) as ledger:
+        ledger._db.execute("PRAGMA synchronous = OFF")
+        for _ in range(count):
+            begin(ledger)
+        ledger._db.execute(
+            "UPDATE runs SET state = CASE number % 3 WHEN 0 THEN 'failed' ELSE 'succeeded' END"
+        )
+    return state
+
+
+def seconds_to_list(place: State, **chosen: str) -> float:
+    """Return how long the work of `runs` takes, from opening the ledger to the facts: the median of many."""
+    times = []
+    for _ in range(41):
+        begun = time.perf_counter()
+        with Ledger(place.ledger) as ledger:
+            recover(place, ledger)
+            rows = [facts(record) for record in ledger.select(limit=10, **chosen)]
+        times.append(time.perf_counter() - begun)
+        assert len(rows) == 10
+    return statistics.median(times)
+
+
+@pytest.mark.quiet  # compares times
+def test_ten_thousand_runs_are_listed_within_twice_the_time_of_thirty(tmp_path: Path) -> None:
+    few, many = filled(tmp_path / "few", 30), filled(tmp_path / "many", 10_000)
+    for chosen in ({}, {"state": "failed"}, {"command": "demo"}):
+        assert seconds_to_list(many, **chosen) < 2 * seconds_to_list(few, **chosen), chosen
+
+
+@pytest.mark.parametrize("mode", [None, 0o755], ids=["missing", "too open"])
+def test_it_is_where_the_variable_says_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None
+) -> None:
+    folder = tmp_path / "here"
+    if mode:
+        folder.mkdir()
+        folder.chmod(mode)
+    monkeypatch.setenv("CORPUS_BACKFILL_STATE", str(folder))
+    assert open_state().root == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("named", ["", "relative", "/srv/state"])
+def test_the_users_own_is_where_other_programs_have_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.delenv("CORPUS_BACKFILL_STATE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", named)
+    assert state_root() == platformdirs.user_state_path("corpus-backfill")
+
+
+def test_another_owners_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_state()
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(AgentError, match="belongs to"):
+        open_state()
+
+
+def test_a_file_in_its_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(AgentError, match="can't be used") as told:
+        open_state()
+    assert "--no-record" in told.value.hint

@@ -1,27 +1,22 @@
 """Secrets taken out of a stream, however it is cut, and out of the logs of a run."""
 
-from __future__ import annotations
-
 import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run.conftest import Runs
 from tools import wait_until
 
 from corpus_backfill_plugin.agent.finish import read_verdict
 from corpus_backfill_plugin.agent.folder import RunFolder
-from corpus_backfill_plugin.agent.output import Failure, Output, OutputReader
-from corpus_backfill_plugin.agent.records import Invocation, Outcome
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.records import Failure, Invocation, Outcome, Output
 from corpus_backfill_plugin.agent.redact import Masker, Secret
-
-if TYPE_CHECKING:
-    from run.conftest import Runs
 
 SECRET = "hunter2-s3cret"  # noqa: S105  a test's own
 
@@ -96,8 +91,9 @@ def test_a_detached_run_is_masked_at_its_end(runs: Runs) -> None:
 
 
 def test_another_terminal_that_attaches_does_not_see_it_either(runs: Runs) -> None:
-    runs.detach("--secret", SECRET, runs.script(PRINTS), "wait")
-    runs.wait_for_log(b"yes")
+    runs.detach("--secret", SECRET, runs.script(PRINTS), "wait", until=b"yes")
+    assert b"logs searched for secrets\tnot yet" in runs.command("show").out
+    assert json.loads(runs.command("show", "--json").out)["masked"] is None
     process = runs.watch("attach")
     assert b"Attached" in runs.first_error(process)
     runs.gate.touch()
@@ -108,8 +104,7 @@ def test_another_terminal_that_attaches_does_not_see_it_either(runs: Runs) -> No
 
 def test_the_value_is_in_no_file_of_the_state_folder_and_in_no_argument_list(runs: Runs) -> None:
     script = runs.script("print(1, flush=True); input(); gate()")
-    runs.detach("--secret", SECRET, "--stdin", SECRET, script)
-    runs.wait_for_log(b"1")
+    runs.detach("--secret", SECRET, "--stdin", SECRET, script, until=b"1")
     for pid in (runs.process().pid, runs.process().supervisor):
         assert SECRET.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
     runs.gate.touch()
@@ -119,21 +114,13 @@ def test_the_value_is_in_no_file_of_the_state_folder_and_in_no_argument_list(run
 
 
 def test_logs_that_could_not_be_searched_are_said_to_be_so(runs: Runs) -> None:
-    process = runs.spawn("--secret", SECRET, runs.script(PRINTS), "wait")
-    runs.wait_for_log(b"yes")
+    process = runs.spawn("--secret", SECRET, runs.script(PRINTS), "wait", until=b"yes")
     facts = runs.process()
     for pid in (process.pid, facts.supervisor, facts.pid):
         os.kill(pid, 9)
     shown = runs.command("show")
     assert b"logs searched for secrets\tno" in shown.out
     assert runs.record().masked is None
-
-
-def test_a_run_that_goes_on_says_that_its_logs_are_not_searched_yet(runs: Runs) -> None:
-    runs.detach("--secret", SECRET, runs.script(PRINTS), "wait")
-    runs.wait_for_log(b"yes")
-    assert b"logs searched for secrets\tnot yet" in runs.command("show").out
-    assert json.loads(runs.command("show", "--json").out)["masked"] is None
 
 
 MANY = """

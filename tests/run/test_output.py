@@ -1,18 +1,13 @@
 """What a script prints reaches the person as it is, and the log keeps it, whatever it is."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-
-if TYPE_CHECKING:
-    from run.conftest import Runs
+from run.conftest import Runs
 
 ODD = {
     "bytes that are no text": b"\xff\xfe\x00caf\xe9\n",
@@ -74,8 +69,7 @@ def test_a_reader_who_has_seen_enough_does_not_end_the_run(runs: Runs) -> None:
     assert process.wait(10) == 128 + 13
     assert process.stderr.read() == b""
     assert runs.record().state == "running"
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
     assert runs.log() == b"".join(b"%d\n" % n for n in range(8))
 
 
@@ -95,8 +89,7 @@ def test_a_script_that_closes_its_stdout_runs_on(runs: Runs) -> None:
 
 
 def test_a_deleted_log_is_still_shown(runs: Runs) -> None:
-    process = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"))
-    runs.wait_for_log(b"1")
+    process = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"), until=b"1")
     (runs.state.run_folder(1) / "stdout.log").unlink()
     runs.gate.touch()
     assert process.communicate(timeout=20)[0] == b"1\n2\n"
@@ -105,8 +98,7 @@ def test_a_deleted_log_is_still_shown(runs: Runs) -> None:
 
 def test_a_truncated_log_is_shown_from_its_new_start(runs: Runs) -> None:
     process = runs.spawn(runs.script("print('first', flush=True); gate(); print(2)"))
-    assert process.stdout
-    assert process.stdout.readline() == b"first\n"
+    assert runs.first_line(process) == b"first\n"
     os.truncate(runs.state.run_folder(1) / "stdout.log", 0)
     time.sleep(0.5)  # some looks at the file, 20 ms apart: shorter than what came is how a cut is seen
     runs.gate.touch()

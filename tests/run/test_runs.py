@@ -1,27 +1,20 @@
 """The `runs` commands, as people and programs use them."""
 
-from __future__ import annotations
-
 import json
-import sqlite3
-from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
+from conftest import Cli, Server
+from run.conftest import Runs, ended
 from tools import cases
 
 from corpus_backfill_plugin.agent import recover
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.text import duration
+from corpus_backfill_plugin.agent.value import replace
 
-if TYPE_CHECKING:
-    from conftest import Cli, Server
-    from run.conftest import Runs
-
-LISTED = set(
-    "number command state exit_code signal started ended pid user arguments server".split()  # noqa: SIM905  shorter
-)
+LISTED = {
+    "number", "command", "state", "exit_code", "signal", "started", "ended", "pid", "user", "arguments",
+    "server",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -33,6 +26,10 @@ def three(runs: Runs) -> Runs:
     return runs
 
 
+def listed(runs: Runs, *words: str) -> list[int]:
+    return [row["number"] for row in json.loads(runs.command("list", "--json", *words).out)]
+
+
 def test_list_is_tab_separated_in_a_pipe_the_newest_first(three: Runs) -> None:
     for words in ((), ("list",)):
         rows = [line.split("\t") for line in three.command(*words).out.decode().splitlines()]
@@ -42,7 +39,7 @@ def test_list_is_tab_separated_in_a_pipe_the_newest_first(three: Runs) -> None:
         assert [row[5] for row in rows] == ["-", "3", "0"]
 
 
-def test_list_is_json_on_request(three: Runs) -> None:
+def test_list_is_json_on_request_and_can_be_narrowed(three: Runs) -> None:
     rows = json.loads(three.command("--json").out)
     assert [row["number"] for row in rows] == [3, 2, 1]
     assert set(rows[0]) >= LISTED
@@ -50,20 +47,10 @@ def test_list_is_json_on_request(three: Runs) -> None:
     assert rows[0]["ended"] is None
     assert rows[1]["exit_code"] == 3
     assert rows[1]["started"] < rows[1]["ended"]
-
-
-@pytest.mark.parametrize(
-    ("words", "numbers"),
-    [
-        (("--state", "failed"), [2]),
-        (("--command", "first"), [1]),
-        (("--limit", "1"), [3]),
-        (("--state", "lost"), []),
-    ],
-    ids=["state", "command", "limit", "none"],
-)
-def test_list_is_narrowed(three: Runs, words: tuple[str, ...], numbers: list[int]) -> None:
-    assert [row["number"] for row in json.loads(three.command("list", "--json", *words).out)] == numbers
+    assert listed(three, "--state", "failed") == [2]
+    assert listed(three, "--command", "first") == [1]
+    assert listed(three, "--limit", "1") == [3]
+    assert listed(three, "--state", "lost") == []
 
 
 def test_list_is_a_table_on_a_terminal(three: Runs, cli: Cli) -> None:
@@ -86,8 +73,7 @@ def test_show_is_the_latest_or_the_one_named(three: Runs) -> None:
 def test_a_number_that_is_none_is_told(runs: Runs, command: str) -> None:
     assert b"no run has been recorded yet" in runs.command(command).err
     runs.run(runs.script(""))
-    ended = runs.command(command, "7")
-    assert (ended.code, b"there is no run 7" in ended.err) == (1, True)
+    runs.command(command, "7").refused(b"there is no run 7")
 
 
 def test_logs_come_back_on_their_own_streams(three: Runs) -> None:
@@ -101,47 +87,33 @@ def test_logs_of_a_running_run_stop_where_they_are_unless_followed(three: Runs) 
     assert three.command("logs", "3").out == b"on\n"
     assert three.record(3).state == "running"
     process = three.watch("logs", "3", "-f")
-    assert process.stdout
-    assert process.stdout.readline() == b"on\n"
+    assert three.first_line(process) == b"on\n"
     assert process.poll() is None
     three.gate.touch()
     assert process.wait(30) == 0
     assert three.wait_for_end(3).state == "succeeded"
 
 
-def test_logs_that_are_gone_are_told(three: Runs) -> None:
-    (three.state.run_folder(1) / "stdout.log").unlink()
-    ended = three.command("logs", "1")
-    assert (ended.code, b"are gone" in ended.err) == (1, True)
-
-
-def test_attaching_to_a_run_whose_logs_are_gone_is_told(runs: Runs) -> None:
-    runs.detach(runs.script("gate()"))
-    (runs.state.run_folder(1) / "stdout.log").unlink()
-    ended = runs.command("attach")
-    assert ended.code == 1
-    assert b"are gone" in ended.err
-    assert b"unexpected" not in ended.err
+@pytest.mark.parametrize("words", [("logs", "1"), ("attach", "3")], ids=" ".join)
+def test_logs_that_are_gone_are_told(three: Runs, words: tuple[str, str]) -> None:
+    (three.state.run_folder(int(words[1])) / "stdout.log").unlink()
+    three.command(*words).refused(b"are gone")
 
 
 def test_attach_shows_all_and_ends_with_the_scripts_code(runs: Runs) -> None:
     runs.detach(runs.script("print(1, flush=True); gate(); print(2); raise SystemExit(6)"))
     process = runs.watch("attach")
-    assert process.stderr
-    assert process.stderr.readline().startswith(b"Attached to demo (run 1)")
+    assert runs.first_error(process).startswith(b"Attached to demo (run 1)")
     runs.gate.touch()
-    assert process.communicate(timeout=30)[0] == b"1\n2\n"
-    assert process.returncode == runs.record().exit_code == 6
-    again = runs.command("attach", "1")
-    assert (again.code, b"does not run any more" in again.err) == (1, True)
+    assert ended(process)[:2] == (6, b"1\n2\n")
+    assert runs.record().exit_code == 6
+    runs.command("attach", "1").refused(b"does not run any more")
 
 
 def test_two_may_watch_one_run(runs: Runs) -> None:
-    first = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"))
-    runs.wait_for_log(b"1")
+    first = runs.spawn(runs.script("print(1, flush=True); gate(); print(2)"), until=b"1")
     second = runs.watch("attach")
-    assert second.stderr
-    assert b"Attached" in second.stderr.readline()
+    assert b"Attached" in runs.first_error(second)
     runs.gate.touch()
     assert [process.communicate(timeout=30)[0] for process in (first, second)] == [b"1\n2\n"] * 2
 
@@ -155,31 +127,25 @@ def test_escapes_in_a_name_do_not_reach_the_terminal(runs: Runs) -> None:
 def test_prune_forgets_old_runs_with_their_logs_and_never_a_running_one(three: Runs) -> None:
     _age(three, days=40)
     assert three.command("prune", "--older-than", "30d").err == b"Forgot 2 runs.\n"
-    assert [row["number"] for row in json.loads(three.command("--json").out)] == [3]
+    assert listed(three) == [3]
     assert [path.name for path in three.state.runs.iterdir()] == ["3"]
-    three.gate.touch()
-    assert three.wait_for_end(3).state == "succeeded"
+    assert three.let_end(3).state == "succeeded"
 
 
 def test_prune_keeps_the_newest_and_the_young(three: Runs) -> None:
+    assert [three.command("prune", *words).code for words in ((), ("--older-than", "old"))] == [2, 2]
     assert three.command("prune", "--older-than", "1h").err == b"Forgot 0 runs.\n"
     _age(three, days=40)
     assert three.command("prune", "--older-than", "30d", "--keep", "2").err == b"Forgot 1 run.\n"
-    assert [row["number"] for row in json.loads(three.command("--json").out)] == [3, 2]
-
-
-def test_prune_refuses_what_is_no_age(runs: Runs) -> None:
-    assert runs.command("prune", "--older-than", "old").code == 2
-    assert runs.command("prune").code == 2
+    assert listed(three) == [3, 2]
 
 
 def of_machine(runs: Runs, machine: str) -> None:
     """Have run 1 begun under another host name and boot, on `machine`, and not be said to have ended."""
-    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
-    metadata = runs.place(1).metadata()
+    runs.sql("update runs set state = 'running', host = 'elsewhere', boot = 'other' where number = 1")
+    metadata = runs.files(1).metadata()
     assert metadata is not None
-    runs.place(1).write_metadata(replace(metadata, machine=machine))
+    runs.files(1).write_metadata(replace(metadata, machine=machine))
     for name in ("exit", "verdict"):
         (runs.state.run_folder(1) / name).unlink(missing_ok=True)
 
@@ -198,33 +164,19 @@ def test_a_machine_that_got_another_name_and_was_booted_leaves_no_running_run(
 def test_a_running_run_of_another_machine_is_left_alone(three: Runs) -> None:
     of_machine(three, "another")
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "running"
-    ended = three.command("stop", "1")
-    assert (ended.code, b"runs on elsewhere" in ended.err) == (1, True)
+    three.command("stop", "1").refused(b"runs on elsewhere")
 
 
 def test_a_run_of_a_former_boot_is_lost(three: Runs) -> None:
-    with closing(sqlite3.connect(three.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set state = 'running', boot = 'before' where number = 1")
+    three.sql("update runs set state = 'running', boot = 'before' where number = 1")
     for name in ("exit", "verdict"):
         (three.state.run_folder(1) / name).unlink()
     assert json.loads(three.command("show", "1", "--json").out)["state"] == "lost"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0s"), (9.96, "10.0s"), (12, "12s"), (185, "3m 05s"), (7380, "2h 03m"), (349200, "4d 01h"),
-        (-5, "0.0s"),
-    ],
-)  # fmt: skip
-def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
 def _age(runs: Runs, days: int) -> None:
     """Make every run older."""
-    with closing(sqlite3.connect(runs.state.ledger, isolation_level=None)) as db:
-        db.execute("update runs set started = started - ?1, ended = ended - ?1", (days * 86400,))
+    runs.sql("update runs set started = started - ?1, done = ended - ?1", days * 86400)
 
 
 SPEC = """

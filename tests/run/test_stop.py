@@ -1,41 +1,21 @@
 """Stopping for certain: nothing of a run is left when `runs stop` returns, or it says what."""
 
-from __future__ import annotations
-
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from run.conftest import COUNTS, IGNORES, Runs
 from tools import wait_until
 
-from corpus_backfill_plugin.agent import link, processes, stop
-from corpus_backfill_plugin.agent.processes import boot_id, is_same, namespace_id, start_time
+from corpus_backfill_plugin.agent import hook, link, processes, stop, verify
+from corpus_backfill_plugin.agent.processes import boot_id, has_ended, is_same, namespace_id, start_time
+from corpus_backfill_plugin.agent.records import Invocation, OnEnd
 
-if TYPE_CHECKING:
-    from run.conftest import Runs
-
-COUNTS = """
-    import signal, sys, time
-    got = []
-    signal.signal(signal.SIGINT, lambda *_: got.append("INT"))
-    print("ready", flush=True)
-    while not got:
-        time.sleep(0.02)
-    time.sleep(0.3)
-    print("got", *got, flush=True)
-    sys.exit(9)
-"""
-IGNORES = """
-    import signal, time
-    for number in (signal.SIGINT, signal.SIGTERM)[:{}]:
-        signal.signal(number, signal.SIG_IGN)
-    print("ready", flush=True)
-    time.sleep(60)
-"""
 FAMILY = """
     import os, signal, subprocess, sys, time
     signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -90,8 +70,8 @@ def test_hidden_daemons_are_of_the_run_named_and_ended(runs: Runs, *, ended: boo
     runs.detach("--supervisor", slow, "--key", "k", runs.script(HIDDEN), mark, *([] if ended else ["stay"]))
     wait_until(lambda: len(hidden(mark)) == 4)
     if ended:
-        wait_until(runs.place().exit.exists)
-    assert {survivor.pid for survivor in runs.place().survivors()} >= set(hidden(mark))
+        wait_until(runs.files().exit.exists)
+    assert {survivor.pid for survivor in runs.files().survivors()} >= set(hidden(mark))
     assert runs.run("--key", "k", runs.script("", "next.py")).code == 75
     assert runs.command("stop", "--after", "0.2").code == 0
     assert hidden(mark) == []
@@ -107,21 +87,18 @@ def test_no_signal_but_sigkill_ends_a_supervisor(runs: Runs) -> None:
         time.sleep(0.01)
     assert facts.is_supervised()
     assert facts.is_child()
-    runs.gate.touch()
-    assert runs.wait_for_end().state == "succeeded"
+    assert runs.let_end().state == "succeeded"
 
 
 def test_a_supervisor_that_was_stopped_is_continued_by_stop(runs: Runs) -> None:
-    runs.detach(runs.script("print('ready', flush=True); gate()"))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script("print('ready', flush=True); gate()"), until=b"ready")
     os.kill(runs.process().supervisor, signal.SIGSTOP)
     assert runs.command("stop", "--after", "5").code == 0
     assert (runs.record().state, runs.record().signal) == ("stopped", signal.SIGINT)
 
 
 def test_a_script_that_obeys_gets_one_sigint(runs: Runs) -> None:
-    runs.detach(runs.script(COUNTS))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script(COUNTS), until=b"ready")
     ended = runs.command("stop")
     assert (ended.code, ended.err) == (0, b"Run 1 has ended: stopped.\n")
     assert runs.log() == b"ready\ngot INT\n"
@@ -134,17 +111,15 @@ def test_a_script_that_obeys_gets_one_sigint(runs: Runs) -> None:
     ("ignored", "died_of"), [(1, signal.SIGTERM), (2, signal.SIGKILL)], ids=["INT", "both"]
 )
 def test_a_script_that_ignores_signals_is_ended(runs: Runs, ignored: int, died_of: int) -> None:
-    runs.detach(runs.script(IGNORES.format(ignored)))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script(IGNORES.format(ignored)), until=b"ready")
     assert runs.command("stop", "--after", "0.3").code == 0
     assert (runs.record().state, runs.record().signal) == ("stopped", died_of)
 
 
 @pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
 def test_every_process_of_a_run_is_gone_when_stop_returns(runs: Runs, *, supervised: bool) -> None:
-    runs.detach("--key", "k", runs.script(FAMILY))
-    runs.wait_for_log(b"ready")
-    place = runs.place()
+    runs.detach("--key", "k", runs.script(FAMILY), until=b"ready")
+    place = runs.files()
     time.sleep(0.3)
     family = {survivor.pid for survivor in place.survivors()}
     assert len(family) == 4
@@ -158,14 +133,13 @@ def test_every_process_of_a_run_is_gone_when_stop_returns(runs: Runs, *, supervi
 
 
 def test_what_is_left_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs.detach(runs.script(IGNORES.format(2)))
-    runs.wait_for_log(b"ready")
+    runs.detach(runs.script(IGNORES.format(2)), until=b"ready")
     monkeypatch.setattr(stop, "_KILL_SECONDS", 0.3)
     monkeypatch.setattr(stop, "signal_all", lambda *_: None)  # as with another user's process
-    left = stop.stop(runs.place(), 0.1)
+    left = stop.stop(runs.files(), 0.1)
     assert [survivor.pid for survivor in left or []] == [runs.process().pid]
     monkeypatch.undo()
-    assert stop.stop(runs.place(), 0) is None
+    assert stop.stop(runs.files(), 0) is None
 
 
 def test_a_number_given_to_another_process_is_not_signalled() -> None:
@@ -194,13 +168,40 @@ def test_without_start_times_the_session_decides(monkeypatch: pytest.MonkeyPatch
 
 def test_whoever_only_looks_at_the_lock_is_no_process_of_the_run(runs: Runs) -> None:
     runs.run(runs.script(""))
-    place = runs.place()
+    place = runs.files()
     with place.alive.open() as looked_at:
         assert looked_at.readable()
         assert processes.survivors(place.token, place.alive) == []
+    runs.command("stop", "1").refused(b"does not run any more: succeeded")
 
 
-def test_stopping_what_does_not_run_is_an_error(runs: Runs) -> None:
-    runs.run(runs.script(""))
-    ended = runs.command("stop", "1")
-    assert (ended.code, b"does not run any more: succeeded" in ended.err) == (1, True)
+def test_a_child_that_ended_keeps_its_number_until_it_is_reaped() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    wait_until(lambda: has_ended(process))
+    os.kill(process.pid, 0)
+    assert process.wait() == 0
+    assert has_ended(process)
+
+
+@pytest.mark.parametrize("what", ["count", "on-end program"])
+@pytest.mark.parametrize("script", ["", "import time; time.sleep(60)"], ids=["ended", "late"])
+def test_no_number_is_signalled_that_was_reaped(
+    what: str, script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, the group's number was signalled after the child had been reaped."""
+    signalled: list[int] = []
+    real = os.killpg
+
+    def killpg(group: int, number: int) -> None:
+        signalled.append(number)
+        os.waitid(os.P_PID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises: no child of ours
+        real(group, number)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    job = Invocation(program=(sys.executable,), script="-c", arguments=(script,), folder="/", environ={})
+    if what == "count":
+        verify.count(job, None, seconds=0.5, environ=os.environ, stopped=lambda: False)
+    else:
+        on_end = OnEnd(program=(sys.executable, "-c", script), folder=str(tmp_path), timeout=1)
+        hook._call(on_end, b"", job, lambda: False)
+    assert signalled[-1] == signal.SIGKILL

@@ -10,7 +10,7 @@ import pytest
 
 from corpus_backfill_plugin.specs import checks, model, parameter_rules
 from corpus_backfill_plugin.specs.checks import RESERVED_OPTIONS, check_script
-from corpus_backfill_plugin.specs.environment import denial
+from corpus_backfill_plugin.specs.parameter_rules import denial
 from corpus_backfill_plugin.specs.reader import read_script
 
 HEAD = 'spec-version = 1\nscript = "a.py"\n'

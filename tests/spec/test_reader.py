@@ -294,10 +294,7 @@ def _mutate(raw: Any, seed: random.Random, fresh: Any, word: str) -> None:  # no
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    seed=st.integers(0, 2**32),
-    steps=st.lists(st.tuples(_ANYTHING, _WORDS), min_size=1, max_size=3),
-)
+@given(seed=st.integers(0, 2**32), steps=st.lists(st.tuples(_ANYTHING, _WORDS), min_size=1, max_size=3))
 def test_any_mutated_spec_gives_faults_or_a_script(seed: int, steps: list[tuple[Any, str]]) -> None:
     raw = tomllib.loads(RICH)
     chance = random.Random(seed)  # noqa: S311 - no secret

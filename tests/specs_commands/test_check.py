@@ -70,13 +70,9 @@ def test_faults_are_reported_all_at_once_by_line(spec: Path, in_repository: Cli)
     ]
     assert outcome.stderr == "1 spec checked: 2 faults or drift\n"
     assert json.loads(in_repository("check", "--json", "backfill/transcribe.toml").stdout)[0] == {
-        "kind": "fault",
-        "file": "backfill/transcribe.toml",
-        "line": 9,
-        "key": "option.model.choises",
-        "problem": "unknown key",
-        "hint": "did you mean 'choices'?",
-    }
+        "kind": "fault", "file": "backfill/transcribe.toml", "line": 9, "key": "option.model.choises",
+        "problem": "unknown key", "hint": "did you mean 'choices'?",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("word", ["backfill/transcribe.toml", "backfill/transcribe.py"])

@@ -118,19 +118,17 @@ def test_another_variable_of_a_database_is_an_option_to_be_judged(name: str) -> 
     assert "SENTRY_DSN" not in written("import os\nos.getenv('SENTRY_DSN')\n" + PARSER)[0]
 
 
-@pytest.mark.parametrize(
-    "text", ["import os\nos.environ['DATABASE_URL']\n", "import os\nos.environ['JOB_DSN']\n"]
-)
+@pytest.mark.parametrize("name", ["DATABASE_URL", "JOB_DSN"])
 def test_a_run_gets_a_database_that_leads_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Scripts load `.env` where the variable is not set: unset was worse than set."""
-    for name in ("DATABASE_URL", "JOB_DSN"):
-        monkeypatch.setenv(name, "postgresql://real")
-    name = text.split("'")[1]
+    for each in ("DATABASE_URL", "JOB_DSN"):
+        monkeypatch.setenv(each, "postgresql://real")
     script = tmp_path / "job.py"
     script.write_text(
-        f"{text}os.environ.setdefault('{name}', 'postgresql://from-dotenv')\nimport argparse\n"
+        f"import argparse, os\nos.environ['{name}']\n"
+        f"os.environ.setdefault('{name}', 'postgresql://from-dotenv')\n"
         f"argparse.ArgumentParser(description=os.environ['{name}']).parse_args()\n"
     )
     told = read_by_running(script, tmp_path, (sys.executable,)).description
@@ -145,9 +143,8 @@ def test_a_byte_order_mark_is_read(server: Server, on_server: Cli, run: tuple[st
 
 def test_typers_own_options_are_not_the_scripts(tmp_path: Path) -> None:
     script = tmp_path / "job.py"
-    script.write_text(
-        "import typer\napp = typer.Typer()\n@app.command()\ndef main(limit: int = 3) -> None: ...\napp()\n"
-    )
+    text = "import typer\napp = typer.Typer()\n@app.command()\ndef main(limit: int = 3) -> None: ...\napp()\n"
+    script.write_text(text)
     assert [o.flag for o in read_by_running(script, tmp_path, (sys.executable,)).options] == ["--limit"]
 
 
@@ -188,18 +185,14 @@ values = texts | {
 spelled = st.lists(st.sampled_from(CASES["flags"]), min_size=1, max_size=3, unique=True)
 more = {"dest": st.sampled_from(["'a'", "'x y'", "'Ü'"]), "required": st.sampled_from(["True", "bool(1)"])}
 takes = {"action": st.sampled_from(["'store'", "'append'", "'extend'"])}
-switches = ["'store_true'", "'store_false'", "'count'", "'version'", "argparse.BooleanOptionalAction"]
+flags = ["'store_true'", "'store_false'", "'count'", "'version'", "argparse.BooleanOptionalAction"]
+switches = {"action": st.sampled_from(flags)}
+positional = st.sampled_from([["name"], ["file name"]])
 added = st.one_of(
     st.tuples(st.sampled_from("pgm"), spelled, st.fixed_dictionaries({}, optional=values | takes)),
     st.tuples(st.sampled_from("pg"), spelled, st.fixed_dictionaries({}, optional=values | more)),
-    st.tuples(
-        st.sampled_from("pgm"),
-        spelled,
-        st.fixed_dictionaries({"action": st.sampled_from(switches)}, optional=texts),
-    ),
-    st.tuples(
-        st.just("p"), st.sampled_from([["name"], ["file name"]]), st.fixed_dictionaries({}, optional=values)
-    ),
+    st.tuples(st.sampled_from("pgm"), spelled, st.fixed_dictionaries(switches, optional=texts)),
+    st.tuples(st.just("p"), positional, st.fixed_dictionaries({}, optional=values)),
 )
 
 
@@ -209,15 +202,7 @@ def in_argparse(source: str) -> argparse.ArgumentParser:
     try:
         exec(source, {"__doc__": ""}, names)  # noqa: S102 - the script was made above
         names["p"].format_help()
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        argparse.ArgumentError,
-        AssertionError,
-        IndexError,
-    ):
+    except (ValueError, TypeError, LookupError, AttributeError, argparse.ArgumentError, AssertionError):
         assume(condition=False)
     return names["p"]
 
@@ -237,15 +222,10 @@ def test_whatever_is_written_passes_the_check(
         keys = [f"{key}={value}" for key, value in given_words.items()]
         source += f"{on}.add_argument({', '.join([*map(repr, flags), *keys])})\n"
     made = in_argparse(source)
-    model = read_source(source + "p.parse_args()\n", "job.py")
-    spec = write_specs(model, "job.py", "job", None)["job"]
-    script, faults = read_script(spec, "job.toml")
-    assert [str(fault) for fault in faults] == []
-    assert script is not None
-    assert [drift.problem for drift in compare(script, model) if drift.certain] == []
-    real = [
-        a.option_strings for a in made._actions if type(a).__name__ not in {"_HelpAction", "_VersionAction"}
-    ]
+    written(f"{source}p.parse_args()\n")
+    model = read_source(f"{source}p.parse_args()\n", "job.py")
+    printing = {"_HelpAction", "_VersionAction"}
+    real = [action.option_strings for action in made._actions if type(action).__name__ not in printing]
     seen = [*model.options, *model.positionals]
     assert sorted(flags[0] for flags in real if flags) == sorted(o.flags[0] for o in seen if o.flags)
     assert model.complete

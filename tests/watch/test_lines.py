@@ -1,7 +1,5 @@
 """Streams cut into lines, and the lines of the protocol taken out of them."""
 
-from __future__ import annotations
-
 import re
 import tracemalloc
 
@@ -56,10 +54,7 @@ def test_a_line_is_given_as_soon_as_its_carriage_return_is_there() -> None:
     stream = Stream()
     assert stream.feed(b"one\r")[1] == b"one\r"
     assert [*lines_with((b"two",), stream.feed(b"\ntwo\n")[1])] == [b"two"]
-
-
-def test_bytes_that_are_no_utf8_are_replaced() -> None:
-    assert text(b"\xff ok \xc3") == "\ufffd ok \ufffd"
+    assert text(b"\xff ok \xc3") == "\ufffd ok \ufffd", "bytes that are no UTF-8 are replaced"
 
 
 def test_a_line_of_ten_megabytes_costs_no_memory() -> None:
@@ -116,15 +111,12 @@ def test_what_cannot_be_the_protocol_is_never_held_back(data: bytes) -> None:
     assert Stream().feed(data)[::2] == (data, None)
 
 
-def test_a_partial_line_waits_only_while_it_can_become_the_protocol() -> None:
+def test_a_partial_line_waits_only_while_it_can_become_the_protocol_or_the_stream_ends() -> None:
     stream = Stream()
     assert stream.feed(b"\n::prog")[::2] == (b"\n", None)
     assert stream.feed(b"ress done=1")[::2] == (b"", None)
     assert stream.feed(b"x")[::2] == (b"::progress done=1x", None)
     assert stream.feed(b"::prog")[::2] == (b"::prog", None)  # no longer at the start of a line
-
-
-def test_a_whole_line_without_its_end_counts_at_the_end_of_the_stream() -> None:
     stream = Stream()
     assert stream.feed(GOOD)[::2] == (b"", None)
     assert stream.close()[::2] == (b"", View(done=120, total=3400))

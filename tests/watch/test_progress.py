@@ -1,12 +1,12 @@
-from __future__ import annotations
-
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_backfill_plugin.agent.progress import MAX_ETA, Pace, View, count, from_names
+from corpus_backfill_plugin.terminal.bar import clock, draw, plain
 
 
 def run(*updates: tuple[float, float, float | None]) -> Pace:
@@ -62,6 +62,7 @@ def test_resumed_work_does_not_count_as_speed() -> None:
 
 
 def test_more_done_than_there_is_gives_no_percentage_and_no_eta() -> None:
+    assert plain(View(done=130, total=100, rate=2.0, eta=None, elapsed=3)) == "130/100?, 2/s, 0:03"
     found = view(run((0, 1, 10), (1, 11, 10)), 1)
     assert (found.done, found.total, found.fraction, found.eta) == (11, 10, None, None)
 
@@ -72,25 +73,21 @@ def test_a_changing_total_is_followed_and_keeps_the_rate() -> None:
     assert view(pace, 2).eta == pytest.approx(48, rel=0.05)
 
 
-def test_going_back_is_a_new_phase_with_a_rate_of_its_own() -> None:
+def test_going_far_back_is_a_new_phase_with_a_rate_of_its_own() -> None:
     fast = [(i * 0.1, i * 100, 1000) for i in range(11)]
     pace = run(*fast, (2.0, 0, 1000), (3.0, 1, 1000), (4.0, 2, 1000))
     assert pace.start == 2.0
     assert view(pace, 4.0).rate == pytest.approx(1.0)
 
-
-def test_workers_out_of_order_are_no_new_phase() -> None:
     pace = run((0, 0, 1000), (1, 12, 1000), (2, 11, 1000), (3, 13, 1000))
     assert (pace.start, view(pace, 3).done) == (0, 13)
 
 
-def test_a_total_of_zero_with_nothing_done_is_complete() -> None:
+def test_a_total_of_zero_and_one_beyond_all_measure_have_no_eta_to_wait_for() -> None:
     found = view(run((0, 0, 0)), 0)
     assert (found.fraction, found.eta) == (1.0, 0.0)
     assert view(run((0, 5, 0)), 0).total is None
 
-
-def test_an_eta_beyond_all_measure_is_not_told() -> None:
     found = view(run((0, 0, 10**14), (1, 1, 10**14)), 1)
     assert found.eta is None
     assert found.fraction is not None
@@ -121,3 +118,57 @@ def test_ten_thousand_updates_in_one_moment_say_nothing_of_the_rate() -> None:
     assert view(pace, 0.0).rate is None
     pace.update(View(10_000, 20_000), 1.0)
     assert view(pace, 1.0).rate == pytest.approx(10_000)
+
+
+HALF = View(done=1530, total=3400, rate=12.34, eta=151.5, elapsed=124.0, failures=3)
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (120, "##################----------------------   45%  1,530/3,400  12/s  2:04  ETA 2:31  3 failed"),
+        (70, "########----------   45%  1,530/3,400  12/s  2:04  ETA 2:31  3 failed"),
+        (60, "###-----   45%  1,530/3,400  12/s  2:04  ETA 2:31  3 failed"),
+        (59, "#####--------   45%  1,530/3,400  12/s  ETA 2:31  3 failed"),
+        (50, "####------   45%  1,530/3,400  ETA 2:31  3 failed"),
+        (47, " 45%  1,530/3,400  ETA 2:31  3 failed"), (30, " 45%  ETA 2:31  3 failed"),
+        (20, " 45%  3 failed"), (10, "45%"), (4, "45%"), (3, ""),
+    ],
+)  # fmt: skip
+def test_narrow_terminals_lose_the_least_important_first(width: int, text: str) -> None:
+    assert draw(HALF, width, ascii_only=True) == text
+
+
+VIEWS = st.builds(
+    View, st.integers(0, 10**15), st.none() | st.integers(0, 10**15), st.none() | st.floats(0, 1e15),
+    st.none() | st.floats(0, 1e7), st.floats(0, 1e9), st.integers(0, 10**6),
+)  # fmt: skip
+
+
+@given(VIEWS, st.integers(0, 200), st.booleans(), st.booleans())
+def test_the_bar_never_reaches_the_last_column(view: View, width: int, color: bool, ascii_only: bool) -> None:  # noqa: FBT001 - hypothesis hands them over by position
+    text = draw(view, width, color=color, ascii_only=ascii_only)
+    visible = re.sub(r"\x1b\[[0-9]*m", "", text)
+    assert len(visible) <= max(width - 1, 0)
+    assert color or visible == text
+    assert not ascii_only or visible.isascii()
+    assert "\n" not in text
+
+
+def test_without_a_total_there_is_no_bar_and_100_percent_only_when_all_is_done() -> None:
+    assert draw(View(done=1234, rate=0.25, elapsed=5), 80) == "1,234 done  0.25/s  0:05"
+
+    assert "99%" in draw(View(done=99_999, total=100_000), 80)
+
+
+def test_color_is_only_paint() -> None:
+    assert "\x1b[31m3 failed\x1b[0m" in draw(HALF, 120, color=True)
+    unpainted = re.sub(r"\x1b\[[0-9]*m", "", draw(HALF, 120, color=True))
+    assert unpainted.split("  ", 1)[1] == draw(HALF, 120).split("  ", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.9, "0:00"), (65, "1:05"), (3723, "1:02:03"), (363_600, "4d 05h")]
+)
+def test_clocks(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

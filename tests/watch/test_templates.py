@@ -1,7 +1,5 @@
 """Templates of lines: what they match, what they refuse, and that no line keeps them busy."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time
@@ -12,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import corpus_backfill_plugin
-from corpus_backfill_plugin.agent.output import Output, OutputReader
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.records import Output
 from corpus_backfill_plugin.agent.templates import MAX_TEMPLATE, Template, TemplateError
 
 

@@ -1,19 +1,15 @@
 """What the real tqdm draws is read back."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from corpus_backfill_plugin.agent import tqdm_bars
-from corpus_backfill_plugin.agent.output import Output, OutputReader
-
-if TYPE_CHECKING:
-    from corpus_backfill_plugin.agent.progress import Pace
+from corpus_backfill_plugin.agent.output import OutputReader
+from corpus_backfill_plugin.agent.progress import Pace
+from corpus_backfill_plugin.agent.records import Output
 
 HEADER = "import sys, time\nfrom tqdm import tqdm\nD = dict(mininterval=0)\n"
 

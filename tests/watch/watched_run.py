@@ -1,10 +1,7 @@
-"""Run a Python script and show its output through the sink: `watched_run.py SCRIPT [SPEC]`.
+"""Run a Python script and show its output through the sink: `watched_run.py SCRIPT`.
 
-The script's streams are pipes here and files in a real run; the sink does not know the difference. SPEC is
-`tqdm`, or a template for progress; without it only the line protocol is read.
+The script's streams are pipes here and files in a real run; the sink does not know the difference.
 """
-
-from __future__ import annotations
 
 import os
 import selectors
@@ -12,23 +9,18 @@ import subprocess
 import sys
 import time
 
-from corpus_backfill_plugin.agent.output import Output
 from corpus_backfill_plugin.runs.summary import summary
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, TerminalSink
 
 
-def main(script: str, spec: str | None = None) -> int:
+def main(script: str) -> int:
     every = float(os.environ.get("LINE_EVERY", LINE_EVERY))
-    output = Output(progress=spec, failed="^FAILED {item}: {reason}")
     child = subprocess.Popen(
         [sys.executable, "-u", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     started = time.monotonic()
     interrupted = False
-    with (
-        TerminalSink(output, name="demo", line_every=every) as sink,
-        selectors.DefaultSelector() as selector,
-    ):
+    with TerminalSink(None, name="demo", line_every=every) as sink, selectors.DefaultSelector() as selector:
         selector.register(child.stdout or 0, selectors.EVENT_READ, "stdout")
         selector.register(child.stderr or 0, selectors.EVENT_READ, "stderr")
         try:
@@ -54,4 +46,4 @@ def main(script: str, spec: str | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1]))

@@ -1,28 +1,13 @@
 """A server app with one command that does as its options say, and the runs of it."""
 
-from __future__ import annotations
-
 import os
-import sqlite3
 import sys
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from tools import wait_until
-
-from corpus_backfill_plugin.agent.folder import RunFolder
-from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conftest import Server
-
-    from corpus_backfill_plugin.agent.folder import Process
-    from corpus_backfill_plugin.agent.records import RunRecord
+from conftest import Backfill, Server
+from tools import Kept
 
 WORK = '''\
 """Pretends to work on the items of the file PENDING: those that --bad names fail, the others are done."""
@@ -100,13 +85,14 @@ timeout = "%s"
 )
 
 
-class Place:
-    """The server's folder, what is left to do there, and the runs of it."""
+class Place(Kept, Backfill):
+    """The program, the server's folder, what is left to do there, and the runs of it."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
-        self.server = server
+    def __init__(self, server: Server, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        Kept.__init__(self)
+        Backfill.__init__(self, folder)
+        self.server, self.capfd = server, capfd
         self.file = folder / "pending"
-        self.state = State(Path(os.environ["CORPUS_BACKFILL_STATE"]))
         self.fill(6)
 
     def fill(self, count: int) -> None:
@@ -115,39 +101,16 @@ class Place:
 
     @property
     def counts(self) -> int:
-        """How often what is left was counted."""
         path = self.file.with_suffix(".counts")
         return len(path.read_text(encoding="utf-8").split()) if path.exists() else 0
 
-    def record(self, number: int = 1) -> RunRecord:
-        """Return a record as it is written."""
-        with Ledger(self.state.ledger) as ledger:
-            found = ledger.get(number)
-        assert found is not None
-        return found
-
-    def begun(self, number: int = 1) -> bool:
-        """Return whether a run is recorded."""
-        if not self.state.ledger.exists():
-            return False
-        with Ledger(self.state.ledger) as ledger:
-            return ledger.get(number) is not None
-
-    def facts(self, number: int = 1) -> Process:
-        """Wait until a run has begun, and return its processes."""
-        wait_until(lambda: self.begun(number) and self.folder(number).process())
-        found = self.folder(number).process()
-        assert found is not None
-        return found
-
     def kill(self) -> None:
         """Kill the first run and its supervisor, so that nobody finishes it."""
-        facts = self.facts()
+        facts = self.process()
         for pid in (facts.supervisor, facts.pid):
             os.kill(pid, 9)
 
     def edit(self, old: str, new: str, file: str = "work.toml", *, end: str = "") -> None:
-        """Change the spec, or another file beside it."""
         path = self.server.scripts / file
         text = path.read_text(encoding="utf-8")
         assert old in text
@@ -158,49 +121,28 @@ class Place:
         self.edit("item in options", f"item not in {good} and item in options", "work.py")
 
     def failed(self, number: int = 1) -> list[str]:
-        """Return the items of a run that failed, as they are kept."""
-        with Ledger(self.state.ledger) as ledger:
-            return [failure.item for failure in ledger.failed_items(number)]
-
-    def failed_anywhere(self) -> int:
-        """Return how many failed items the ledger holds, of any run."""
-        with closing(sqlite3.connect(self.state.ledger)) as db:
-            return int(db.execute("SELECT count(*) FROM failures").fetchone()[0])
-
-    def folder(self, number: int = 1) -> RunFolder:
-        """Return the folder of a run."""
-        return RunFolder(self.state.run_folder(number), self.record(number).token)
-
-    def until_ended(self, number: int = 1) -> RunRecord:
-        """Wait until a run's end is recorded."""
-        wait_until(lambda: self.record(number).state != "running")
-        return self.record(number)
-
-    def end_all(self) -> None:
-        """End what a failed test left behind."""
-        if self.state.ledger.exists():
-            with Ledger(self.state.ledger) as ledger:
-                left = ledger.running()
-            for record in left:
-                for survivor in self.folder(record.number).survivors():
-                    os.kill(survivor.pid, 9)
+        return [
+            row[0] for row in self.sql("SELECT item FROM failures WHERE run = ? ORDER BY position", number)
+        ]
 
 
 @pytest.fixture(autouse=True)
-def place(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Place]:
     """A server app with the command `work` on six items."""
     server.script("work.py", WORK)
     server.spec("work", SPEC)
     monkeypatch.setenv("CORPUS_SERVER_APP_PATH", str(server.folder))
     monkeypatch.setenv("CORPUS_BACKFILL_PYTHON", sys.executable)
     monkeypatch.setenv("PENDING", str(tmp_path / "pending"))
-    made = Place(server, tmp_path)
+    made = Place(server, tmp_path, capfd)
     yield made
     made.end_all()
+    made.close()
 
 
 @pytest.fixture
 def proved(place: Place) -> Place:
-    """The same, with a postcondition."""
     place.server.spec("work", PROVED % "20s")
     return place

@@ -1,1 +1,0 @@
-"""Plans that one person previews and another applies."""
