@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from shutil import disk_usage, which
 from typing import TYPE_CHECKING, Any
 
-from corpus_backfill_plugin.agent.commit import Interpreter, interpreter_of, server_commit
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.files import absolute_path
 from corpus_backfill_plugin.agent.processes import machine_id
@@ -20,6 +16,7 @@ from corpus_backfill_plugin.agent.state import VARIABLE, State, current_user, op
 from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
+    from corpus_backfill_plugin.agent.commit import Interpreter
     from corpus_backfill_plugin.agent.records import RunRequest
 
 SERVER_VARIABLE = "CORPUS_SERVER_APP_PATH"
@@ -111,6 +108,8 @@ def server_folder(named: str) -> Path | None:
 
 def about(named: str, *, contained: bool, ephemeral: bool) -> dict[str, Any]:
     """Return what `targets --check` shows, and what an argument list is built from."""
+    from corpus_backfill_plugin.agent.commit import server_commit
+
     root = state_root()
     problems = []
     if why := doubt(root, contained=contained, ephemeral=ephemeral):
@@ -147,7 +146,10 @@ def inspect(named: str, have: list[str]) -> dict[str, Any]:
 
     The texts of files whose hashes the near end does not `have` are among it, a byte a character.
     """
+    import hashlib
+
     from corpus_backfill_plugin.agent import database
+    from corpus_backfill_plugin.agent.commit import server_commit
 
     server = server_folder(named)
     if server is None:
@@ -173,6 +175,8 @@ def inspect(named: str, have: list[str]) -> dict[str, Any]:
 
 
 def _interpreter(server: Path) -> Interpreter:
+    from corpus_backfill_plugin.agent.commit import Interpreter, interpreter_of
+
     if named := os.environ.get(PYTHON_VARIABLE):
         return Interpreter((named,), f"{PYTHON_VARIABLE} there")
     found, uv = interpreter_of(server, os.environ), _uv()
@@ -217,6 +221,8 @@ def changed(expected: dict[str, str]) -> list[str]:
 
 
 def _hash(path: str) -> str:
+    import hashlib
+
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:
@@ -225,12 +231,17 @@ def _hash(path: str) -> str:
 
 def fingerprint(key: str) -> str:
     """Return the fingerprint of an ssh key in base64, as `ssh-keygen -l` shows it."""
+    import base64
+    import hashlib
+
     digest = hashlib.sha256(base64.b64decode(key)).digest()
     return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def _uv() -> str:
     """Return uv's path: a shell without login has no ~/.local/bin, where its installer puts it."""
+    from shutil import which
+
     return which("uv") or _program(Path("~/.local/bin/uv").expanduser())
 
 
@@ -239,6 +250,8 @@ def _program(path: Path) -> str:
 
 
 def _free(root: Path) -> int:
+    from shutil import disk_usage
+
     while not root.exists():
         root = root.parent
     return disk_usage(root).free

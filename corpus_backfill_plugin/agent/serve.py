@@ -21,12 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from corpus_backfill_plugin.agent.attach import find, require_running, stop_run, wait_for_record
 from corpus_backfill_plugin.agent.errors import AgentError
-from corpus_backfill_plugin.agent.exclusion import acquire
 from corpus_backfill_plugin.agent.files import write_all
 from corpus_backfill_plugin.agent.folder import STREAMS, RunFolder
-from corpus_backfill_plugin.agent.launch import Launch
 from corpus_backfill_plugin.agent.ledger import Ledger
-from corpus_backfill_plugin.agent.link import Link
 from corpus_backfill_plugin.agent.logs import LONGEST, opened_logs, pass_on
 from corpus_backfill_plugin.agent.place import (
     about,
@@ -47,6 +44,7 @@ from corpus_backfill_plugin.agent.value import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from corpus_backfill_plugin.agent.link import Link
     from corpus_backfill_plugin.agent.records import RunRecord
     from corpus_backfill_plugin.agent.state import State
 
@@ -108,8 +106,8 @@ class Wire:
                 self.say(beat=True)
 
 
-def main(root: str) -> None:
-    """Serve one request; `root` is the state folder.
+def main(root: str, link: Link | None) -> None:
+    """Serve one request; `root` is the state folder, `link` to a supervisor for a run that is to be started.
 
     It is started by the bootstrap that the near end sends as an argument.
     """
@@ -123,7 +121,7 @@ def main(root: str) -> None:
         asks = wire.lines(1.0)
     try:
         try:
-            _VERBS[asks[0]["verb"]](wire, asks[0])
+            _VERBS[asks[0]["verb"]](wire, asks[0] | {"link": link})
         except AgentError as error:
             wire.say(error=error.problem, hint=error.hint, code=error.exit_code)
         except (OSError, ValueError, LookupError) as error:
@@ -186,6 +184,8 @@ def _start(wire: Wire, ask: dict[str, Any]) -> None:
             if problem := missing(ask.get("paths", {}), ask["request"]["invocation"]["folder"]):
                 raise AgentError(problem)
             record = _launched(ask, state, ledger)
+        elif ask["link"]:
+            ask["link"].close(finished=False)
         if ask["detach"]:
             wire.say(run=record.number)
             return
@@ -211,6 +211,10 @@ def _begun(token: str, state: State, ledger: Ledger) -> RunRecord | None:
 
 
 def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
+    from corpus_backfill_plugin.agent.exclusion import acquire
+    from corpus_backfill_plugin.agent.launch import Launch
+    from corpus_backfill_plugin.agent.link import Link
+
     request, token = build(RunRequest, ask["request"]), ask["token"]
     if "urls" in ask:
         request = completed(request, ask["urls"], ask["databases"])
@@ -219,7 +223,7 @@ def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
         version=ask["version"], user=_who(ask), token=token, colours=ask["colours"],
     )  # fmt: skip
     try:
-        with Link() as link:
+        with ask["link"] or Link() as link:
             launch.begin(link, acquire(request, state, ledger, wait=False)[0])
     except AgentError:
         # The same request, over a link that was cut, may have been faster at the lock or at the record.

@@ -1,8 +1,8 @@
 """The first that runs at a target: takes in the agent if it is not there yet, and becomes it.
 
 It is sent compressed, as an argument of a Python of at least 3.11 (`python -I -S`), and imports little.
-Arguments after its own text: the agent's name, which is the hash of its zip; the state folder, or nothing for
-the account's own.
+Arguments after its own text: the agent's name, which is the hash of its sources, with ` start` behind it when
+a run is to be started; the state folder, or nothing for the account's own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 
 MARKER = b"\n#corpus-agent 1 "
+PACKAGE = "corpus_backfill_plugin"
 
 
 def mark(word: bytes) -> None:
@@ -40,27 +41,30 @@ def is_ours(*folders: str) -> bool:
 
 def receive(name: str, folder: str) -> str:
     """Take in the agent, and return where to import it from: `folder`, or memory where none can be."""
+    import json
+    import zipfile
     import zlib
     from hashlib import sha256
 
-    archive = zlib.decompress(take(int(take(10))))
-    if sha256(archive).hexdigest()[:32] != name:
+    packed = zlib.decompress(take(int(take(10))))
+    if sha256(packed).hexdigest()[:32] != name:
         sys.exit(3)
+    sources = json.loads(packed)
     try:
-        unpack(archive, folder)
+        unpack(sources, folder)
     except OSError:
         memory = os.memfd_create("agent")
-        os.write(memory, archive)
+        with zipfile.ZipFile(f"/proc/self/fd/{memory}", "w") as archive:
+            for module, text in sources.items():
+                archive.writestr(f"{PACKAGE}/{module}", text)
         return f"/proc/self/fd/{memory}"
     return folder
 
 
-def unpack(archive: bytes, folder: str) -> None:
+def unpack(sources: dict[str, str], folder: str) -> None:
     """Put the agent's files into `folder`, all at once and on the disk, and take away those long unused."""
-    import io
     import shutil
     import time
-    import zipfile
 
     above = os.path.dirname(folder)  # noqa: PTH120
     os.makedirs(above, 0o700, exist_ok=True)  # noqa: PTH103
@@ -68,8 +72,10 @@ def unpack(archive: bytes, folder: str) -> None:
         if other.stat().st_mtime < time.time() - 90 * 86400:
             shutil.rmtree(other.path, ignore_errors=True)
     temporary = f"{folder}.{os.getpid()}"
-    with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
-        zipped.extractall(temporary)
+    os.makedirs(f"{temporary}/{PACKAGE}/agent")  # noqa: PTH103
+    for module, text in sources.items():
+        with open(f"{temporary}/{PACKAGE}/{module}", "w", encoding="utf-8") as stream:  # noqa: PTH123
+            stream.write(text)
     os.sync()
     try:
         os.rename(temporary, folder)  # noqa: PTH104
@@ -81,7 +87,7 @@ def unpack(archive: bytes, folder: str) -> None:
 
 def main() -> None:
     """Do it."""
-    name, named = sys.argv[2:4]
+    name, starts, named = *sys.argv[2].partition(" ")[::2], sys.argv[3]
     os.umask(0o077)
     base = os.environ.get("XDG_STATE_HOME", "")
     base = base if base.startswith("/") else "~/.local/state"
@@ -94,9 +100,14 @@ def main() -> None:
         mark(b"need")
         folder = receive(name, folder)
     sys.path.insert(0, folder)
+    link = None
+    if starts:
+        from corpus_backfill_plugin.agent.link import Link
+
+        link = Link()
     from corpus_backfill_plugin.agent.serve import main as serve
 
-    serve(root)
+    serve(root, link)
 
 
 if __name__ == "__main__":

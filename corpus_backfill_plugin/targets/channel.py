@@ -96,13 +96,14 @@ class Channel:
     Args:
         place: where to.
         shared: whether a connection that is there already may be used; one that is stuck must not.
+        starts: whether a run is to be started.
 
     Raises:
         LostError: it can't be linked, or was cut.
     """
 
-    def __init__(self, place: Place, *, shared: bool = True) -> None:
-        self._place, self._shared = place, shared
+    def __init__(self, place: Place, *, shared: bool = True, starts: bool = False) -> None:
+        self._place, self._shared, self._starts = place, shared, starts
         self._buffer = bytearray()
         self._linked = False
 
@@ -114,7 +115,8 @@ class Channel:
         )  # a connection that stays holds it: no pipe would end
         # Its signals are ours alone: Ctrl-C must not cut it. It stays in our session, for a password.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGQUIT))
-        words = argument_list(self._place.target, _bootstrap(self._place.target, name), shared=self._shared)
+        own = _bootstrap(self._place.target, name, starts=self._starts)
+        words = argument_list(self._place.target, own, shared=self._shared)
         try:
             self._process = subprocess.Popen(  # noqa: S603  # nosec B603 - made from checked hops
                 words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0
@@ -247,7 +249,7 @@ def ask(place: Place, verb: str, **facts: object) -> dict[str, Any]:
     """
     for tried in range(_TRIES):
         try:
-            with Channel(place, shared=tried == 0) as channel:
+            with Channel(place, shared=tried == 0, starts=verb == "start") as channel:
                 channel.say(place.request(verb, **facts, again=tried > 0))
                 while True:
                     for frame in channel.frames(1.0):
@@ -278,30 +280,28 @@ def unreachable(place: Place, lost: LostError) -> BackfillError:
 
 
 def _agent() -> tuple[str, bytes]:
-    """Return a zip of the agent's sources, for a Python of another version elsewhere, and its name: a hash.
-
-    The same sources make the same bytes.
-    """
+    """Return the agent's sources, a JSON object of names and texts, and their name: a hash of that."""
     from hashlib import sha256
-    from io import BytesIO
-    from zipfile import ZipFile, ZipInfo
+    from json import dumps
 
-    stream, package = BytesIO(), _AGENT.parent.name
-    with ZipFile(stream, "w") as archive:
-        archive.writestr(ZipInfo(f"{package}/__init__.py"), b"")
-        for module in sorted(_AGENT.glob("*.py")):
-            archive.writestr(ZipInfo(f"{package}/{_AGENT.name}/{module.name}"), module.read_bytes())
-    return sha256(stream.getvalue()).hexdigest()[:32], stream.getvalue()
+    modules = sorted(name for name in os.listdir(_AGENT) if name.endswith(".py"))  # noqa: PTH208 - faster
+    texts = {f"{_AGENT.name}/{name}": (_AGENT / name).read_text(encoding="utf-8") for name in modules}
+    packed = dumps({"__init__.py": ""} | texts).encode()
+    return sha256(packed).hexdigest()[:32], packed
 
 
-def _bootstrap(target: Target, name: str) -> list[str]:
-    """Return the words that find a Python at the target and start the agent called `name` in it."""
+def _bootstrap(target: Target, name: str, *, starts: bool) -> list[str]:
+    """Return the words that find a Python at the target and start the agent called `name` in it.
+
+    One that `starts` a run begins with its supervisor: an interpreter takes as long to start as its imports.
+    """
     text = (Path(__file__).parent / "bootstrap.py").read_bytes()
     packed = base64.b64encode(zlib.compress(text, 9)).decode()
     own = f"{target.server_path}/.venv/bin/python" if target.server_path else ""
     tried = [python for python in (target.python, "python3", own) if python]
     setting = f'B="$1" N="$2" R="$3"; shift 3; {_FINDER}'
-    return ["sh", "-c", setting, "sh", packed, name, target.state, _LOADER, *tried]
+    word = f"{name} start" if starts else name
+    return ["sh", "-c", setting, "sh", packed, word, target.state, _LOADER, *tried]
 
 
 def _who() -> str:

@@ -82,7 +82,8 @@ class Watch:
         pause, cut = _SHORTEST, False
         while self._ended is None:
             try:
-                with Channel(self._place, shared=not cut) as channel:
+                starts = self._request["verb"] == "start" and self._sink is None
+                with Channel(self._place, shared=not cut, starts=starts) as channel:
                     offsets = {"offsets": self._offsets, "masked_offsets": self._masked}
                     channel.say(self._request | offsets)
                     for wish in self._wishes:
