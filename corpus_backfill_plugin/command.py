@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from corpus_backfill_plugin.errors import BackfillError
-from corpus_backfill_plugin.invocation import shell_form
 from corpus_backfill_plugin.params import TIED, DurationText, SpecArgument, SpecOption, selection, tie_values
 from corpus_backfill_plugin.specs.catalog import BrokenSpec, LoadedSpec
 from corpus_backfill_plugin.specs.selection import Selection, broken_rules, shown_name, without_displaced
@@ -124,6 +123,7 @@ def _run(ctx: click.Context, spec: LoadedSpec) -> None:
     if not site.is_here:
         ctx.exit(_run_there(ctx, spec, chosen, cast("FarSite", site), **limits))
     if asked["show_command_"]:
+        from corpus_backfill_plugin.invocation import shell_form
         from corpus_backfill_plugin.prepare import prepare
 
         click.echo(shell_form(prepare(spec, chosen, site, **limits, commit=False).invocation))

@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -228,7 +229,7 @@ def make_plan(spec: LoadedSpec, selection: Selection, site: Site, path: Path, **
         if counted.reason:
             raise BackfillError(f"no plan: what is left to do is not known: {counted.reason}")
         run = Run(with_on_end(prepare(spec, dry, site, timeout=limits.get("timeout"))), state, ledger)
-        with Link() as link:
+        with Link() as link, closing(run):
             run.begin(link)
             code = watch_run(run, link, signals)
         record = ledger.get(run.number)

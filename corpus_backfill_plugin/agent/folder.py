@@ -7,7 +7,7 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from corpus_backfill_plugin.agent import lock, processes
 from corpus_backfill_plugin.agent.child import last_line
@@ -15,6 +15,9 @@ from corpus_backfill_plugin.agent.files import open_regular, write_whole
 from corpus_backfill_plugin.agent.plain import dump, load
 from corpus_backfill_plugin.agent.records import RunRequest
 from corpus_backfill_plugin.agent.value import Value
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 T = TypeVar("T")
 STREAMS = ("stdout", "stderr")
@@ -149,6 +152,12 @@ class RunFolder:
         """Return descriptors to append to the two logs (0600), made here."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         return [os.open(self.log(stream), flags, 0o600) for stream in STREAMS]
+
+    def new_logs(self) -> dict[str, FileIO]:
+        """Make the logs before the start, and open them to read: the script may take them away at once."""
+        for descriptor in self.open_logs():
+            os.close(descriptor)
+        return {stream: self.log(stream).open("rb", buffering=0) for stream in STREAMS}
 
     def process(self) -> Process | None:
         """Return who runs; None before the start."""

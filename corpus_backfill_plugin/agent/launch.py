@@ -21,6 +21,7 @@ from corpus_backfill_plugin.agent.state import State, current_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import FileIO
 
     from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.agent.link import Link
@@ -59,12 +60,18 @@ class Launch:
         self._started = time.time()
         self.folder = RunFolder(Path(), token or os.urandom(16).hex())
         self._locks: tuple[int, ...] = ()
+        self.logs: dict[str, FileIO] = {}
         self.number = 0
 
     @property
     def name(self) -> str:
         """The run's name for people."""
         return f"{self.request.command} (run {self.number})" if self.number else self.request.command
+
+    def close(self) -> None:
+        """Close its logs."""
+        for log in self.logs.values():
+            log.close()
 
     def begin(self, link: Link, held: tuple[int, ...] = ()) -> None:
         """Record the run, and have the supervisor at the other end of `link` start its script."""
@@ -156,6 +163,7 @@ class Launch:
         environ = self.request.invocation.environment(os.environ)
         if self._colours and not os.environ.get("NO_COLOR"):
             environ["FORCE_COLOR"] = "1"  # it writes to files: only we know that a person sees colours
+        self.logs = self.folder.new_logs()
         start(link, self.folder, self.request, self._locks, environ, kept=self._kept)
 
     def finish(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from corpus_backfill_plugin.agent.errors import AgentError
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.folder import RunFolder
-from corpus_backfill_plugin.agent.logs import with_view
 from corpus_backfill_plugin.agent.processes import boot_id, is_stopped, machine_id
 from corpus_backfill_plugin.agent.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from corpus_backfill_plugin.agent.ledger import Ledger
     from corpus_backfill_plugin.agent.records import RunRecord
@@ -88,6 +88,8 @@ def current(record: RunRecord, state: State) -> RunRecord:
     """Return `record` with what a running one's folder knows better: its process, how long, how far."""
     folder = RunFolder(state.run_folder(record.number), record.token)
     if record.state == "running" and is_here(record, folder) and (process := folder.process()):
+        from corpus_backfill_plugin.agent.logs import with_view
+
         return with_view(replace(record, pid=process.pid, took=process.took()), folder)
     return record
 
@@ -103,13 +105,18 @@ def prune(state: State, ledger: Ledger, older_than: float, keep: int) -> Sequenc
     ledger.forget(numbers)
     _set_aside(state, ledger, {str(number) for number in numbers}, moment)
     for folder in state.runs.glob(f"*{_DOOMED}"):
-        if folder.is_dir():  # of a pipe, rmtree would wait for a writer
-            import shutil
-
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            folder.unlink(missing_ok=True)
+        _remove(folder)
     return numbers
+
+
+def _remove(path: Path) -> None:
+    """Delete a folder, or a file in its place: of a pipe, rmtree would wait for a writer."""
+    import shutil
+
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _set_aside(state: State, ledger: Ledger, forgotten: Collection[str], moment: float) -> None:

@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +223,7 @@ def _launched(ask: dict[str, Any], state: State, ledger: Ledger) -> RunRecord:
         version=ask["version"], user=_who(ask), token=token, colours=ask["colours"],
     )  # fmt: skip
     try:
-        with ask["link"] or Link() as link:
+        with ask["link"] or Link() as link, closing(launch):
             launch.begin(link, acquire(request, state, ledger, wait=False)[0])
     except AgentError:
         # The same request, over a link that was cut, may have been faster at the lock or at the record.

@@ -71,6 +71,7 @@ def execute(
             _check_unchanged(request, fresh, held)
         signals = stack.enter_context(Signals())
         run = Run(request, state if record else None, ledger, kept=state.root if state else None)
+        stack.callback(run.close)
         run.begin(link, held)
         if detach:
             link.close(finished=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from corpus_backfill_plugin.agent.escape import notify
 from corpus_backfill_plugin.agent.hook import call_hook
-from corpus_backfill_plugin.agent.logs import read_on
+from corpus_backfill_plugin.agent.logs import pass_on, read_on
 from corpus_backfill_plugin.agent.state import current_user
 from corpus_backfill_plugin.agent.stop import Asked, FolderEnd
 from corpus_backfill_plugin.runs.signals import LEAVING, STOPPING, Signals
@@ -17,6 +17,8 @@ from corpus_backfill_plugin.runs.summary import close
 from corpus_backfill_plugin.terminal.sink import LINE_EVERY, Detached, TerminalSink
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from corpus_backfill_plugin.agent.folder import RunFolder
     from corpus_backfill_plugin.agent.launch import Launch
     from corpus_backfill_plugin.agent.link import Link
@@ -55,8 +57,8 @@ class Watcher:
         self._asked, self._stops = Asked(folder), 0
         self._notice_at = 0.0
 
-    def watch(self, end: End, sink: TerminalSink) -> OutputReader:
-        """Show the run to its end, and return what has read its output."""
+    def watch(self, end: End, sink: TerminalSink, logs: dict[str, FileIO] | None = None) -> OutputReader:
+        """Show the run to its end, from its open `logs` if there are any; return what has read its output."""
 
         def ended(seconds: float) -> bool:
             sink.tick(time.monotonic())
@@ -71,7 +73,8 @@ class Watcher:
             return over
 
         with sink:
-            sink.reader.cut = read_on(self._folder, sink.write, ended)
+            show, folder = sink.write, self._folder
+            sink.reader.cut = pass_on(logs, show, ended) if logs else read_on(folder, show, ended)
         self._notice_at = 0.0
         return sink.reader
 
@@ -114,7 +117,7 @@ def watch_run(run: Launch, link: Link, signals: Signals, line_every: float | Non
         line_every=LINE_EVERY if line_every is None else line_every,
     )
     try:
-        seen = watcher.watch(End(run.folder, link, run.name), sink)
+        seen = watcher.watch(End(run.folder, link, run.name), sink, run.logs)
         record = run.finish(link, watcher.should_cancel, seen)
     except Detached as left:
         link.close(finished=False)

@@ -1,6 +1,5 @@
 """Plans: what one person previewed, another runs exactly so, or is told each difference."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -25,6 +24,7 @@ from corpus_backfill_plugin.agent import lock
 from corpus_backfill_plugin.agent.ledger import Ledger
 from corpus_backfill_plugin.agent.records import Invocation, RunRequest
 from corpus_backfill_plugin.agent.state import open_state
+from corpus_backfill_plugin.agent.value import replace
 from corpus_backfill_plugin.agent.verify import Counted
 from corpus_backfill_plugin.command import ScriptCommand, checked_selection, command_for
 from corpus_backfill_plugin.commands.replay import apply, check_tolerance, replay_plan
@@ -630,7 +630,7 @@ def judged(
     """Return the differences, minutes after the plan was made."""
     changed = msgspec.structs.replace(PLAN, **(plan or {}))
     now = PLAN.made + timedelta(minutes=after)
-    return differences(changed, dataclasses.replace(REQUEST, **(request or {})), now=now, **more)
+    return differences(changed, replace(REQUEST, **(request or {})), now=now, **more)
 
 
 OTHER_DATABASES = (

@@ -285,7 +285,7 @@ PRUNE_POINTS = {
     "before the rows go": "agent.ledger:Ledger.forget:before",
     "after the rows went": "agent.ledger:Ledger.forget:after",
     "after folders were set aside": "agent.recover:_set_aside:after",
-    "while folders are removed": "agent.recover:shutil.rmtree:before",
+    "while folders are removed": "agent.recover:_remove:before",
 }
 
 

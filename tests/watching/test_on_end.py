@@ -145,7 +145,7 @@ def test_it_is_called_once_by_whoever_looks_if_the_viewer_died_before(
 ) -> None:
     told.keep()
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, corpus_backfill_plugin.runs.execute as e\n"
+        "import os, corpus_backfill_plugin.runs.viewer as e\n"
         "e.call_hook = lambda *_: os.kill(os.getpid(), 9)\n"
     )
     assert place.start("work", env=os.environ | {"PYTHONPATH": str(tmp_path)}).wait(30) == -9
