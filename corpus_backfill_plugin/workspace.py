@@ -6,7 +6,6 @@ import os
 import sys
 from functools import cached_property
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING, NamedTuple
 
 from corpus_backfill_plugin.agent.commit import Interpreter, interpreter_of, server_commit
@@ -129,6 +128,8 @@ def choose_interpreter(app: ServerApp, option: str | None, environ: Mapping[str,
 
 def _named_program(text: str, how: str, environ: Mapping[str, str]) -> str:
     if os.sep not in text:
+        from shutil import which
+
         found = which(text, path=environ.get("PATH"))
         if found:
             return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from shutil import which
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ class Interpreter(NamedTuple):
 
 def interpreter_of(server: Path, environ: Mapping[str, str]) -> Interpreter:
     """Return what runs a server app's scripts unless one is named: uv, its own python, or any."""
+    from shutil import which
+
     if uv := which("uv", path=environ.get("PATH")):
         return Interpreter(("uv", "run", "python"), f"uv at {uv}")
     own = server / ".venv" / "bin" / "python"
