@@ -138,12 +138,18 @@ def ended(command: Sequence[str | Path], *, stdin: str = "", **more: Any) -> Out
 
 
 def install(
-    site: Path, name: str, group: str, points: dict[str, str], files: dict[str, str] | None = None
+    site: Path,
+    name: str,
+    group: str,
+    points: dict[str, str],
+    files: dict[str, str] | None = None,
+    *,
+    number: str = "1.0",
 ) -> Path:
     """Install a package into a folder for PYTHONPATH: by its metadata alone, and files by their paths."""
-    info = site / f"{name.replace('-', '_')}-1.0.dist-info"
+    info = site / f"{name.replace('-', '_')}-{number}.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
     lines = [f"[{group}]", *(f"{key} = {value}" for key, value in points.items())]
     (info / "entry_points.txt").write_text("\n".join(lines))
     for path, text in (files or {}).items():

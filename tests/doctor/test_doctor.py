@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from conftest import Cli, Outcome, Server
+from tools import install as install_package
 
 import corpus_backfill_plugin
 
@@ -55,15 +56,8 @@ def install(tmp_path: Path) -> Install:
     def make(
         name: str, points: dict[str, str], modules: dict[str, str] | None = None, number: str = "1.0"
     ) -> Path:
-        site = tmp_path / "site"
-        info = site / f"{name.replace('-', '_')}-{number}.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
-        lines = [f"[{HOST}]", *(f"{key} = {value}" for key, value in points.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines))
-        for module, text in (modules or {}).items():
-            (site / f"{module}.py").write_text(text)
-        return site
+        files = {f"{module}.py": text for module, text in (modules or {}).items()}
+        return install_package(tmp_path / "site", name, HOST, points, files, number=number)
 
     return make
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,13 @@ class There:
         assert answer.returncode == 0, answer.stderr
         found: list[dict[str, Any]] = json.loads(answer.stdout)
         return found
+
+
+def argument_lists() -> Iterator[bytes]:
+    """Yield the argument list of each process there is."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield entry.read_bytes()
 
 
 def links(pid: int) -> list[int]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import Server
-from targets.conftest import BASE, There, cut, ended, wait_for_output
+from targets.conftest import BASE, There, argument_lists, cut, ended, wait_for_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,12 +172,7 @@ def test_a_database_is_that_of_the_target_or_sent_if_configured(
     there.configure(**{"server-path": path, "env-from": "here"})
     process, seen = started(there, "work", *PYTHON), []
     while process.poll() is None:
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = entry.read_bytes()
-            except OSError:
-                continue
-            seen += [words] if f"geheim{os.getpid()}".encode() in words else []
+        seen += [words for words in argument_lists() if f"geheim{os.getpid()}".encode() in words]
     code, out, err = ended(process)
     assert (code, seen) == (0, []), err
     assert json.loads(out)["environ"]["DATABASE_URL"] == "postgresql://u:***@db/x"
